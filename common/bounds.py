@@ -1,0 +1,40 @@
+"""The bounds of names, keys, quantities and prices, the same at every border (docs/API.md, protos/catalog.proto)."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+MAX_ORDER_QUANTITY = 10**9
+MAX_STOCK_QUANTITY = 10**15
+MAX_PRICE_CENTS = 10**11
+MAX_NUMBER = 2**53 - 1
+MAX_REPLICA_ID = 1000
+MAX_BATCH_ORDERS = 1000
+MAX_PAGE = 500
+
+# re.ASCII is not needed: the sets are spelt out. Use fullmatch: `$` would accept a final newline.
+STOCK_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+ACCOUNT = re.compile(r"[A-Za-z0-9._@+-]{0,64}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def price_text(cents: int) -> str:
+    """Return a price as text with exactly two decimals: 4135 -> "41.35"."""
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def price_cents(text: str) -> int:
+    """Return the cents of a price with at most two decimals: "41.35" -> 4135, "41" -> 4100.
+
+    Raises:
+        ValueError: not a decimal number, more than two decimals, or not within 0.01 to 10^9.
+    """
+    try:
+        cents = Decimal(text) * 100
+    except InvalidOperation:
+        raise ValueError(f"price {text!r} is not a decimal number") from None
+    if not cents.is_finite() or cents != cents.to_integral_value():
+        raise ValueError(f"price {text!r} has more than two decimals")
+    if not 1 <= cents <= MAX_PRICE_CENTS:
+        raise ValueError(f"price {text!r} is not within 0.01 to 1000000000")
+    return int(cents)

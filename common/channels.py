@@ -1,0 +1,154 @@
+"""Channels to other processes, and the performer of procedures over them."""
+
+import os
+import threading
+import time
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.message import Message
+
+from common.failures import RpcFailure, failure_from_error
+from common.steps import Call, Effect, Pause, Steps, Together
+from protos import catalog_pb2, order_pb2
+
+T = TypeVar("T")
+
+CHANNEL_OPTIONS = [
+    # A peer that froze or whose machine went away is noticed although nothing is asked of it.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A process that was restarted is found again at once; the default backs off to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Every attempt of an order is a call that we make ourselves: one message executes at most once.
+    ("grpc.enable_retries", 0),
+    ("grpc.max_receive_message_length", 8 << 20),
+]
+
+
+def _paths_by_request() -> dict[str, tuple[str, type[Message]]]:
+    """Map each request's full name to its RPC's path and response class: no two RPCs share a request."""
+    paths: dict[str, tuple[str, type[Message]]] = {}
+    for module in (catalog_pb2, order_pb2):
+        for service in module.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                response = message_factory.GetMessageClass(method.output_type)
+                paths[method.input_type.full_name] = (f"/{service.full_name}/{method.name}", response)
+    return paths
+
+
+_PATHS = _paths_by_request()
+
+
+class Network:
+    """Channels by address, made when first used and kept for the life of the process.
+
+    Any number of threads may use it. It is safe to make before a fork: a channel belongs to the process that first
+    used it, and a child makes its own.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._channels: dict[str, grpc.Channel] = {}  # guarded by _lock
+        self._callables: dict[tuple[str, str], Any] = {}  # guarded by _lock
+
+    def call(self, address: str, request: Message, timeout_s: float) -> Any:
+        """Make one unary RPC and return its response.
+
+        Raises:
+            RpcFailure: the status that was answered, or UNREACHABLE / NO_ANSWER.
+        """
+        try:
+            return self._callable(address, request)(request, timeout=max(timeout_s, 0.001))
+        except grpc.RpcError as error:
+            raise failure_from_error(error, address) from error
+
+    def stream(self, address: str, request: Message, timeout_s: float) -> Any:
+        """Make one server-streaming RPC and yield its messages; closing the iterator cancels the call.
+
+        Raises:
+            RpcFailure: as `call`, when the stream fails.
+        """
+        call = self._callable(address, request, streaming=True)(request, timeout=timeout_s)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise failure_from_error(error, address) from error
+        finally:
+            call.cancel()
+
+    def run(self, steps: Steps[T]) -> T:
+        """Perform a procedure in this thread and return its result; what it raises is raised."""
+        try:
+            effect = next(steps)
+            while True:
+                try:
+                    answer = self._perform(effect)
+                except Exception as failure:  # noqa: BLE001 - handed to the procedure, which raises it again
+                    effect = steps.throw(failure)
+                else:
+                    effect = steps.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    def close(self) -> None:
+        """Close all channels; calls under way are cancelled."""
+        with self._lock:
+            channels, self._channels, self._callables = self._channels, {}, {}
+        for channel in channels.values():
+            channel.close()
+
+    def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Call():
+                return self.call(effect.address, effect.request, effect.timeout_s)
+            case Together():
+                return self._perform_together(effect)
+            case Pause():
+                return time.sleep(effect.seconds)
+
+    def _perform_together(self, effect: Together) -> list[Message | RpcFailure]:
+        futures = [
+            self._callable(call.address, call.request).future(call.request, timeout=max(call.timeout_s, 0.001))
+            for call in effect.calls
+        ]
+        try:
+            if effect.meanwhile is not None:
+                effect.meanwhile()
+        finally:
+            outcomes: list[Message | RpcFailure] = []
+            for call, future in zip(effect.calls, futures, strict=True):
+                try:
+                    outcomes.append(future.result())
+                except grpc.RpcError as error:
+                    outcomes.append(failure_from_error(error, call.address))
+                except grpc.FutureCancelledError:
+                    outcomes.append(RpcFailure(f"{call.address}: cancelled", reason="NO_ANSWER"))
+        return outcomes
+
+    def _callable(self, address: str, request: Message, streaming: bool = False) -> Any:
+        key = (address, request.DESCRIPTOR.full_name)
+        if self._pid == os.getpid() and (known := self._callables.get(key)) is not None:
+            return known
+        path, response = _PATHS[request.DESCRIPTOR.full_name]
+        with self._lock:
+            if self._pid != os.getpid():  # we are a fork: the parent's channels are its own
+                self._pid, self._channels, self._callables = os.getpid(), {}, {}
+            channel = self._channels.get(address)
+            if channel is None:
+                channel = self._channels[address] = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+            make = channel.unary_stream if streaming else channel.unary_unary
+            made = make(
+                path,
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            self._callables[key] = made
+            return made

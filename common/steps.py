@@ -1,0 +1,51 @@
+"""Procedures that talk to other processes, written apart from gRPC, threads and clocks.
+
+A *procedure* is a generator: it yields what it wants done (an effect) and is sent the answer. The code reads from top
+to bottom like ordinary blocking code, and knows nothing of channels or threads. `Network.run` in channels.py performs
+the effects with gRPC in the calling thread; a simulator can perform the same procedure step by step in one thread,
+with messages that are lost, late, doubled or reordered.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from common.failures import RpcFailure
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One unary RPC. The request's type names the RPC. Answered with the response; raises RpcFailure."""
+
+    address: str
+    request: Message
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several calls at once, and a local action while they are under way.
+
+    Answered, when all are done, with a list in the order of `calls`: the response or the RpcFailure of each.
+    What `meanwhile` raises is raised, after all calls are done.
+    """
+
+    calls: Sequence[Call]
+    meanwhile: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Go on after this time."""
+
+    seconds: float
+
+
+Effect: TypeAlias = Call | Together | Pause
+Outcome: TypeAlias = Message | RpcFailure
+# The answers are typed where they are received: a generator has one send type for all its yields.
+Steps: TypeAlias = Generator[Effect, Any, T]
