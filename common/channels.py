@@ -10,7 +10,7 @@ from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 from common.failures import RpcFailure, failure_from_error
-from common.steps import Call, Effect, Pause, Steps, Together
+from common.steps import Call, Effect, Pause, Steps, Together, run_steps
 from protos import catalog_pb2, order_pb2
 
 T = TypeVar("T")
@@ -85,18 +85,7 @@ class Network:
 
     def run(self, steps: Steps[T]) -> T:
         """Perform a procedure in this thread and return its result; what it raises is raised."""
-        try:
-            effect = next(steps)
-            while True:
-                try:
-                    answer = self._perform(effect)
-                except Exception as failure:  # noqa: BLE001 - handed to the procedure, which raises it again
-                    effect = steps.throw(failure)
-                else:
-                    effect = steps.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+        return run_steps(steps, self._perform)
 
     def close(self) -> None:
         """Close all channels; calls under way are cancelled."""

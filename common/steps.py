@@ -49,3 +49,19 @@ Effect: TypeAlias = Call | Together | Pause
 Outcome: TypeAlias = Message | RpcFailure
 # The answers are typed where they are received: a generator has one send type for all its yields.
 Steps: TypeAlias = Generator[Effect, Any, T]
+
+
+def run_steps(steps: Steps[T], perform: Callable[[Effect], Any]) -> T:
+    """Run a procedure to its end and return its result; `perform` does what it yields. What it raises is raised."""
+    try:
+        effect = next(steps)
+        while True:
+            try:
+                answer = perform(effect)
+            except Exception as failure:  # noqa: BLE001 - handed to the procedure, which raises it again
+                effect = steps.throw(failure)
+            else:
+                effect = steps.send(answer)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result

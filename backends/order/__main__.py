@@ -1,0 +1,126 @@
+"""`python -m backends.order`: one order replica. Configuration -> store -> replica -> server -> signals."""
+
+import argparse
+import os
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import structlog
+
+from backends.data_directory import DataDirectory, StartRefused
+from backends.log import Log
+from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
+from backends.order.replica import Replica
+from backends.order.servicer import OrderServicer, ReplicationServicer
+from backends.order.store import LOG_NAME, OrderStore
+from backends.server import BackendServer, run_process, wait_for_signal
+from common.bounds import MAX_REPLICA_ID
+from common.channels import Network
+from common.config import ClusterConfig, ConfigError, parse_address
+from common.failures import RpcFailure
+from protos import catalog_pb2, order_pb2, order_pb2_grpc
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 0.5
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m backends.order", description="One order replica of Bourse.")
+    parser.add_argument("--replica-id", type=int, required=True, metavar="N", help=f"1 to {MAX_REPLICA_ID}")
+    parser.add_argument("--address", metavar="H:P", help="listen here (default: its entry in BOURSE_REPLICAS)")
+    parser.add_argument("--data-dir", type=Path, metavar="D", help="default: BOURSE_DATA_DIR/order-N")
+    parser.add_argument("--catalog", metavar="H:P", help="the catalog (default: BOURSE_CATALOG)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartRefused and ConfigError with a line for the operator."""
+    arguments = parse_arguments()
+    config = ClusterConfig.from_environment(os.environ)
+    replica_id = arguments.replica_id
+    if not 1 <= replica_id <= MAX_REPLICA_ID:
+        raise ConfigError(f"--replica-id {replica_id} is not within 1 to {MAX_REPLICA_ID}")
+    address = parse_address(arguments.address or config.replica_address(replica_id), name="--address")
+    catalog = parse_address(arguments.catalog or config.catalog, name="--catalog")
+    network = Network()
+    store = open_store(arguments.data_dir or config.data_dir / f"order-{replica_id}", replica_id, catalog, network)
+    work = threading.Event()
+    replica = Replica(
+        replica_id=replica_id,
+        store=store,
+        catalog=CatalogLink(catalog, time.monotonic),
+        min_in_sync=config.min_in_sync,
+        monotonic=time.monotonic,
+        on_work=work.set,
+    )
+    server = make_server(address, replica, network)
+    threading.Thread(target=work_until_exit, args=(replica, network, work), name="work", daemon=True).start()
+    server.start()
+    log.info("serving", replica_id=replica_id, address=server.address, last_number=store.last_number)
+    log.info("stopping", signal=wait_for_signal())
+    server.stop()
+    replica.stop()
+    store.close()
+
+
+def open_store(path: Path, replica_id: int, catalog: str, network: Network) -> OrderStore:
+    """Open the data directory and its log, and see that it belongs to the catalog's cluster, if that answers."""
+    directory = DataDirectory.open(path, "order", replica_id)
+    cluster_id = ask_cluster_id(catalog, network)
+    if cluster_id and directory.cluster_id not in (None, cluster_id):
+        raise StartRefused(
+            f"{path} belongs to cluster {directory.cluster_id}, but the catalog at {catalog} is of cluster {cluster_id}"
+        )
+    store = OrderStore(directory, lambda cluster: Log.open(path / LOG_NAME, cluster, damage="keep_prefix"))
+    if cluster_id:
+        store.adopt(cluster_id)
+    return store
+
+
+def ask_cluster_id(catalog: str, network: Network) -> str:
+    """Return the catalog's cluster id, "" if it does not answer now; it is compared again when it does."""
+    try:
+        health: catalog_pb2.CatalogHealthResponse = network.call(
+            catalog, catalog_pb2.CatalogHealthRequest(), HEALTH_TIMEOUT_S
+        )
+    except RpcFailure as failure:
+        log.warning("the catalog does not answer yet", catalog=catalog, error=str(failure))
+        return ""
+    return health.cluster_id
+
+
+def make_server(address: str, replica: Replica, network: Network) -> BackendServer:
+    """Return the server of a replica, listening but not serving yet."""
+
+    def register(server: grpc.Server) -> None:
+        order_pb2_grpc.add_OrderServiceServicer_to_server(OrderServicer(replica, network, time.monotonic), server)
+        order_pb2_grpc.add_ReplicationServiceServicer_to_server(ReplicationServicer(replica, network), server)
+
+    services = order_pb2.DESCRIPTOR.services_by_name.values()
+    return BackendServer(address, register, [service.full_name for service in services])
+
+
+def work_until_exit(replica: Replica, network: Network, work: threading.Event) -> None:
+    """Take the replica's turns and heartbeats, for the life of the process. A bug here ends the process."""
+    next_heartbeat = time.monotonic()
+    try:
+        while True:
+            work.wait(max(0.0, next_heartbeat - time.monotonic()))
+            work.clear()
+            while replica.has_work():
+                network.run(replica.turn())
+            if time.monotonic() >= next_heartbeat:
+                network.run(replica.heartbeat())
+                next_heartbeat = time.monotonic() + HEARTBEAT_S
+    except BaseException:
+        # A replica whose order path has died must not go on looking healthy.
+        log.exception("the order path failed; this process ends")
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    run_process("order", main)

@@ -1,0 +1,142 @@
+"""Catch-up: a leader brings one follower up to date while orders go on (docs/PROTOCOL.md, "Return")."""
+
+from collections.abc import Callable
+
+import structlog
+
+from backends.failures import Diverged, NotFound, NotLeader, Unavailable
+from backends.order.catalog_link import CatalogLink
+from backends.order.followers import FAULTY, IN_SYNC
+from backends.order.leader import Leadership
+from backends.order.store import OrderStore
+from common.failures import RpcFailure
+from common.steps import Call, Pause, Steps
+from protos import order_pb2
+
+log = structlog.get_logger()
+
+HEALTH_TIMEOUT_S = 1.0
+BULK_TIMEOUT_S = 10.0
+BULK_BYTES = 1 << 20
+# With no more left than this, the rest goes with the next batch, and the follower is a member from then on.
+JOIN_ORDERS = 1000
+POLL_PAUSE_S = 0.02
+
+
+class CatchUp:
+    """The catch-up of one follower of one leadership. `report` is called with each step's progress."""
+
+    def __init__(
+        self,
+        leadership: Leadership,
+        store: OrderStore,
+        catalog: CatalogLink,
+        replica_id: int,
+        report: Callable[[order_pb2.ResyncProgress], None],
+    ) -> None:
+        """Prepare to catch a follower up.
+
+        Raises:
+            NotFound: UNKNOWN_REPLICA; the leadership has no follower of this id.
+        """
+        addresses = leadership.followers.addresses()
+        if replica_id not in addresses:
+            raise NotFound(
+                f"replica {replica_id} is no follower; followers: {list(addresses)}", reason="UNKNOWN_REPLICA"
+            )
+        self._leadership = leadership
+        self._store = store
+        self._catalog = catalog
+        self._replica_id = replica_id
+        self._address = addresses[replica_id]
+        self._report = report
+        self._from_number = 0
+
+    def run(self) -> Steps[None]:
+        """Bring the follower into sync. If somebody else is doing so, or it is in sync already, watch until it is.
+
+        Raises:
+            Unavailable: FOLLOWER; it does not answer, or refuses the rows.
+            NotLeader: the leadership ended.
+        """
+        followers = self._leadership.followers
+        if followers.begin_catch_up(self._replica_id):
+            try:
+                yield from self._copy_until_near()
+            except RpcFailure as failure:
+                followers.mark_faulty(self._replica_id, str(failure))
+                if failure.reason == Diverged.reason:
+                    yield from self._leadership.end_after(failure)
+                raise Unavailable(f"replica {self._replica_id}: {failure}", reason="FOLLOWER") from failure
+            finally:
+                followers.end_catch_up(self._replica_id)
+        yield from self._wait_for_membership()
+
+    def _copy_until_near(self) -> Steps[None]:
+        """Copy from our log until a small rest is left; then ask to be taken in with the next batch."""
+        number = yield from self._ask_position()
+        self._from_number = number
+        while self._store.last_number - number > JOIN_ORDERS:
+            self._check_leading()
+            request = order_pb2.BulkUpsertRequest(
+                cluster_id=self._store.cluster_id,
+                prev_number=number,
+                prev_chain=self._store.chain_at(number),
+                rows=self._store.read_after(number, BULK_BYTES),
+            )
+            answer: order_pb2.BulkUpsertResponse = yield Call(self._address, request, BULK_TIMEOUT_S)
+            number = answer.equal_number
+            self._leadership.followers.record_progress(self._replica_id, number)
+            self._report_at(number)
+        self._leadership.ask_to_join(self._replica_id, number)
+
+    def _ask_position(self) -> Steps[int]:
+        """Return the number up to which the follower's log is a prefix of ours."""
+        health: order_pb2.HealthCheckResponse = yield Call(
+            self._address, order_pb2.HealthCheckRequest(), HEALTH_TIMEOUT_S
+        )
+        if health.replica_id != self._replica_id:
+            raise Unavailable(f"{self._address} is replica {health.replica_id}", reason="WRONG_REPLICA")
+        if health.cluster_id not in ("", self._store.cluster_id):
+            raise Unavailable(f"it belongs to cluster {health.cluster_id}", reason="WRONG_CLUSTER")
+        number, own_last = health.last_number, self._store.last_number
+        if number > own_last:
+            # It may have read ahead of us from the catalog; a log longer than the catalog's proves lost history.
+            if number > (yield from self._catalog.health()).last_number:
+                raise self._diverged(health)
+            return own_last
+        if number and self._store.chain_at(number) != health.last_chain:
+            raise self._diverged(health)
+        return number
+
+    def _diverged(self, health: order_pb2.HealthCheckResponse) -> Diverged:
+        return Diverged(
+            f"replica {self._replica_id} holds {health.last_number} orders of another history",
+            metadata={"number": health.last_number, "chain": health.last_chain},
+        )
+
+    def _wait_for_membership(self) -> Steps[None]:
+        while True:
+            self._check_leading()
+            status = self._leadership.followers.status(self._replica_id, self._store.last_number)
+            if status.state == FAULTY:
+                raise Unavailable(f"replica {self._replica_id}: {status.error}", reason="FOLLOWER")
+            self._report_at(status.last_number, status.state)
+            if status.state == IN_SYNC:
+                return
+            yield Pause(POLL_PAUSE_S)
+
+    def _check_leading(self) -> None:
+        if not self._leadership.is_active:
+            raise NotLeader("the leadership ended during the catch-up")
+
+    def _report_at(self, number: int, state: order_pb2.FollowerState.ValueType = order_pb2.CATCHING_UP) -> None:
+        self._report(
+            order_pb2.ResyncProgress(
+                from_number=self._from_number,
+                done_number=number,
+                target_number=self._store.last_number,
+                state=state,
+                chain=self._store.chain_at(number),
+            )
+        )

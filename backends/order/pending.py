@@ -1,0 +1,166 @@
+"""The orders that a leader has been given and has not answered yet, and the refusals it gave."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import grpc
+
+from backends.failures import Exhausted
+from backends.order.refusals import Key, Refusals, failure_from_refusal, is_final
+from common.failures import RpcFailure
+from protos import catalog_pb2, order_pb2
+
+MAX_PENDING = 10_000
+
+
+class OutcomeUnknown(RpcFailure):
+    """The order may have been executed; the same key tells. Reasons: TOO_FEW_REPLICAS, STEPPED_DOWN, NO_ANSWER_YET."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who waits for an answer: until `deadline` on the monotonic clock, and while `is_active()`."""
+
+    deadline: float
+    is_active: Callable[[], bool]
+
+    def waits(self, now: float) -> bool:
+        """Whether the answer would still reach somebody."""
+        return now < self.deadline and self.is_active()
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One key in flight, and everybody who waits for it.
+
+    The future holds the order, or is failed with an RpcFailure (an OutcomeUnknown, or: not executed).
+    """
+
+    order: order_pb2.NewOrder
+    callers: list[Caller]
+    was_sent: bool = False  # it ever was in a batch that was sent: from then on it may have been executed
+    number: int = 0  # the number it was decided under, 0 before
+    row: bytes = b""  # its row, if it was decided by this leadership
+    future: "Future[order_pb2.Order]" = field(default_factory=Future)
+
+    @property
+    def key(self) -> Key:
+        """The account's key."""
+        return (self.order.account, self.order.idempotency_key)
+
+
+class PendingOrders:
+    """Queue and look-up by key of the tickets of one leadership.
+
+    Any number of threads may submit; one thread takes batches and settles tickets.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], max_pending: int = MAX_PENDING) -> None:
+        self._monotonic = monotonic
+        self._max_pending = max_pending
+        self._lock = threading.Lock()
+        # All below are guarded by _lock.
+        self._queue: deque[Ticket] = deque()  # not yet in a batch
+        self._in_flight: dict[Key, Ticket] = {}  # queued, sent or decided, and not answered
+        self._refusals = Refusals()
+        self._closed: RpcFailure | None = None
+
+    def submit(self, order: order_pb2.NewOrder, caller: Caller) -> Ticket:
+        """Return the ticket of the order's key: the one in flight, a refused one, or a new one at the queue's end.
+
+        Raises:
+            Exhausted: QUEUE_FULL; nothing was done.
+            RpcFailure: what `close` was given, if the leadership has ended.
+        """
+        ticket = Ticket(order, [caller])
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            if (known := self._in_flight.get(ticket.key)) is not None:
+                known.callers.append(caller)
+                return known
+            if (refusal := self._refusals.get(ticket.key, order)) is not None:
+                ticket.future.set_exception(refusal)
+                return ticket
+            if len(self._in_flight) >= self._max_pending:
+                raise Exhausted(f"{self._max_pending} orders are waiting already", reason="QUEUE_FULL")
+            self._in_flight[ticket.key] = ticket
+            self._queue.append(ticket)
+            return ticket
+
+    def has_waiting(self) -> bool:
+        """Whether a batch could be taken."""
+        return bool(self._queue)
+
+    def take_batch(self, max_orders: int) -> list[Ticket]:
+        """Take up to max_orders tickets from the queue, marked as sent; those that nobody waits for are dropped."""
+        now = self._monotonic()
+        batch: list[Ticket] = []
+        with self._lock:
+            while self._queue and len(batch) < max_orders:
+                ticket = self._queue.popleft()
+                if any(caller.waits(now) for caller in ticket.callers):
+                    ticket.was_sent = True
+                    batch.append(ticket)
+                else:  # nobody is left who could be told that it was executed
+                    self._in_flight.pop(ticket.key, None)
+                    ticket.future.cancel()
+        return batch
+
+    def fail_waiting(self, failure: RpcFailure) -> None:
+        """Answer all tickets that are in no batch yet: not executed."""
+        with self._lock:
+            tickets = list(self._queue)
+            self._queue.clear()
+            for ticket in tickets:
+                self._in_flight.pop(ticket.key, None)
+        _fail(tickets, failure)
+
+    def settle(self, ticket: Ticket, order: order_pb2.Order) -> None:
+        """Answer a ticket with its committed order."""
+        with self._lock:
+            self._in_flight.pop(ticket.key, None)
+        if not ticket.future.done():
+            ticket.future.set_result(order)
+
+    def refuse(self, ticket: Ticket, refusal: catalog_pb2.Refusal) -> None:
+        """Answer a ticket: not executed. A final refusal is given again for the same key."""
+        with self._lock:
+            if is_final(refusal.reason):
+                self._refusals.remember(ticket.key, refusal)
+            self._in_flight.pop(ticket.key, None)
+        _fail([ticket], failure_from_refusal(refusal.reason, refusal.available, ticket.order))
+
+    def forget_deserted(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """Drop the decided tickets that nobody waits for, and return the others. Their keys can be asked for again."""
+        now = self._monotonic()
+        kept: list[Ticket] = []
+        with self._lock:
+            for ticket in tickets:
+                if any(caller.waits(now) for caller in ticket.callers):
+                    kept.append(ticket)
+                else:
+                    self._in_flight.pop(ticket.key, None)
+                    ticket.future.cancel()
+        return kept
+
+    def close(self, not_sent: RpcFailure, unknown: OutcomeUnknown) -> None:
+        """End the leadership: later submits and tickets never sent fail with `not_sent`, the others with `unknown`."""
+        with self._lock:
+            self._closed = not_sent
+            tickets = list(self._in_flight.values())
+            self._in_flight.clear()
+            self._queue.clear()
+        _fail([ticket for ticket in tickets if not ticket.was_sent], not_sent)
+        _fail([ticket for ticket in tickets if ticket.was_sent], unknown)
+
+
+def _fail(tickets: Iterable[Ticket], failure: RpcFailure) -> None:
+    for ticket in tickets:
+        if not ticket.future.done():
+            ticket.future.set_exception(failure)

@@ -1,0 +1,323 @@
+"""One order replica: what it does with each message, as a follower and as a leader."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from backends.failures import Fenced, Halted, NotFound, NotLeader, Unavailable
+from backends.order.catalog_link import CatalogLink
+from backends.order.catch_up import CatchUp
+from backends.order.epochs import read_missing, show_log
+from backends.order.leader import Leader, Leadership
+from backends.order.listing import list_orders
+from backends.order.model import check_new_order, order_from_row
+from backends.order.pending import Caller, Ticket
+from backends.order.promotion import Promotion
+from backends.order.store import OrderStore
+from backends.row import check_rows, parse_row
+from common.failures import RpcFailure
+from common.steps import Pause, Steps
+from protos import catalog_pb2, order_pb2
+
+log = structlog.get_logger()
+
+STALL_LIMIT_S = 2.0
+LIST_WAIT_S = 1.0
+LIST_PAUSE_S = 0.005
+
+
+class Replica:
+    """The logic of a replica, without gRPC, threads and clocks. In memory only: it starts as a follower.
+
+    Any number of threads may call the handlers and run the procedures; `turn` and `heartbeat` by one thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        replica_id: int,
+        store: OrderStore,
+        catalog: CatalogLink,
+        min_in_sync: int,
+        monotonic: Callable[[], float],
+        on_work: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start as a follower. `on_work` is called, by any thread, when a turn has something to do."""
+        self.replica_id = replica_id
+        self.store = store
+        self._catalog = catalog
+        self._min_in_sync = min_in_sync
+        self._monotonic = monotonic
+        self._on_work = on_work
+        self._lock = threading.Lock()
+        # All below are guarded by _lock; no lock is held across an RPC or a sync.
+        self._leader = Leader(0, store.last_epoch())  # the newest that it has seen
+        self._leadership: Leadership | None = None
+        self._is_promoting = False
+        self._backfill_wanted = False
+        self._halted = ""
+
+    # -- Orders ----------------------------------------------------------------------------------------------------
+
+    def submit(self, epoch: int, orders: Sequence[order_pb2.NewOrder], caller: Caller) -> list[Ticket | RpcFailure]:
+        """Take orders in; for each a ticket, or why it alone was not taken. They are answered by later turns.
+
+        Raises:
+            InvalidArgument, Halted, NotLeader: nothing was done.
+        """
+        for order in orders:
+            check_new_order(order)
+        leadership = self._leading(epoch)
+        taken: list[Ticket | RpcFailure] = []
+        for order in orders:
+            try:
+                taken.append(leadership.submit(order, caller))
+            except RpcFailure as failure:
+                taken.append(failure)
+        return taken
+
+    def look_up(self, number: int) -> Steps[order_pb2.Order]:
+        """Return an order; a number above our last is asked for at the catalog.
+
+        Raises:
+            NotFound: no order has this number yet. CatalogUnavailable: nobody can tell.
+        """
+        if number <= self.store.last_number:
+            return self.store.order(number)
+        last_number = (yield from self._catalog.health()).last_number
+        if number > last_number:
+            raise NotFound(
+                f"order {number} does not exist yet; the last one is {last_number}",
+                reason="UNKNOWN_ORDER",
+                metadata={"last_number": last_number},
+            )
+        page: catalog_pb2.ListTradesResponse = yield from self._catalog.call(
+            catalog_pb2.ListTradesRequest(after=number - 1, limit=1)
+        )
+        check_rows(page.rows, number - 1, page.after_chain)
+        return order_from_row(parse_row(page.rows))
+
+    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
+        """List orders, once this replica holds the last number that the catalog has now.
+
+        Raises:
+            InvalidArgument; CatalogUnavailable; Unavailable: LAGGING, it does not get there in time.
+        """
+        last_number = (yield from self._catalog.health()).last_number
+        deadline = self._monotonic() + LIST_WAIT_S
+        while self.store.last_number < last_number:
+            if self._monotonic() >= deadline:
+                raise Unavailable(
+                    f"replica {self.replica_id} holds {self.store.last_number} of {last_number} orders",
+                    reason="LAGGING",
+                )
+            yield Pause(LIST_PAUSE_S)
+        return list_orders(self.store, request)
+
+    # -- Replication -----------------------------------------------------------------------------------------------
+
+    def sync_order(self, request: order_pb2.SyncOrderRequest | order_pb2.BulkUpsertRequest) -> int:
+        """Append rows from a leader; return the number up to which the log is shown equal. Raises as `extend`."""
+        return self.store.extend(request.cluster_id, request.prev_number, request.prev_chain, request.rows)
+
+    def assign_leader(self, request: order_pb2.AssignLeaderRequest) -> Steps[order_pb2.AssignLeaderResponse]:
+        """Lead or follow, as the replica manager says.
+
+        Raises:
+            Fenced, Halted, Unavailable (BACKFILLING), CatalogUnavailable: see protos/order.proto.
+        """
+        if request.leader_id == self.replica_id:
+            yield from self._lead(request)
+        else:
+            self._follow(Leader(request.leader_id, request.expected_epoch))
+        with self._lock:
+            leader = self._leader
+        return order_pb2.AssignLeaderResponse(
+            epoch=leader.epoch, leader_id=leader.leader_id, last_number=self.store.last_number
+        )
+
+    def resync(self, replica_id: int, report: Callable[[order_pb2.ResyncProgress], None]) -> Steps[None]:
+        """Bring one follower up to date now. Raises NotLeader, and as `CatchUp`."""
+        leadership = self._leading(None)
+        yield from CatchUp(leadership, self.store, self._catalog, replica_id, report).run()
+
+    def health(self) -> order_pb2.HealthCheckResponse:
+        """Say how this replica is; never waits for a sync or another process."""
+        last_number, chain = self.store.position
+        with self._lock:
+            leadership, leader, halted = self._leadership, self._leader, self._halted
+            role = order_pb2.PROMOTING if self._is_promoting else order_pb2.FOLLOWER
+        return order_pb2.HealthCheckResponse(
+            replica_id=self.replica_id,
+            role=order_pb2.LEADER if leadership else role,
+            leader_id=leader.leader_id,
+            epoch=leadership.epoch if leadership else leader.epoch,
+            last_number=last_number,
+            last_chain=chain,
+            stalled=self.store.stalled_s() > STALL_LIMIT_S,
+            halted=halted,
+            cluster_id=self.store.cluster_id,
+            catalog_reachable=self._catalog.is_reachable,
+            min_in_sync=self._min_in_sync,
+            followers=leadership.followers.statuses(last_number) if leadership else [],
+        )
+
+    # -- What one thread does without being asked ------------------------------------------------------------------
+
+    def has_work(self) -> bool:
+        """Whether a turn would do anything."""
+        leadership = self._leadership
+        return self._backfill_wanted or (leadership is not None and leadership.has_work())
+
+    def turn(self) -> Steps[None]:
+        """Do what waits: one batch of the leadership, or the rest of a long backfill."""
+        leadership = self._leadership
+        if leadership is not None and leadership.has_work():
+            yield from leadership.turn()
+        elif self._backfill_wanted:
+            self._backfill_wanted = False
+            try:
+                yield from read_missing(self._catalog, self.store)
+            except RpcFailure as failure:
+                log.warning("backfill ended early", error=str(failure))
+
+    def heartbeat(self) -> Steps[None]:
+        """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history."""
+        is_new = not self.store.cluster_id
+        number, chain = self.store.position  # read before the catalog's
+        try:
+            health = yield from self._catalog.health()
+        except RpcFailure as failure:
+            log.debug("the catalog does not answer", error=str(failure))
+            return
+        try:
+            self.store.adopt(health.cluster_id)
+        except RpcFailure as failure:
+            self._halt(str(failure))
+            return
+        if health.halted:
+            self._halt(f"the catalog has halted: {health.halted}")
+        elif not is_new and (number, chain) != (health.last_number, health.last_chain) and number >= health.last_number:
+            yield from self._show_longer_log(number, chain, health)
+        else:
+            self._see(Leader(health.leader_id, health.epoch))
+
+    def stop(self) -> None:
+        """Lead no longer, as the process ends."""
+        self._end_leadership(Leader(0, self._leader.epoch), "the process stops")
+
+    # -- Roles -----------------------------------------------------------------------------------------------------
+
+    def _leading(self, epoch: int | None) -> Leadership:
+        """Return the leadership if there is one, of this epoch unless None is given; raise Halted or NotLeader."""
+        with self._lock:
+            leadership, leader, halted = self._leadership, self._leader, self._halted
+        if halted:
+            raise Halted(f"replica {self.replica_id} has halted: {halted}")
+        if leadership is None or epoch not in (None, leadership.epoch):
+            addressed = "" if epoch is None else f" in epoch {epoch}"
+            own_epoch = leadership.epoch if leadership else leader.epoch
+            raise NotLeader(
+                f"replica {self.replica_id} does not lead{addressed}; leader {leader.leader_id}, epoch {own_epoch}",
+                metadata={"leader_id": leader.leader_id, "epoch": own_epoch},
+            )
+        return leadership
+
+    def _lead(self, request: order_pb2.AssignLeaderRequest) -> Steps[None]:
+        with self._lock:
+            if self._halted:
+                raise Halted(f"replica {self.replica_id} has halted: {self._halted}")
+            self._refuse_older(request.expected_epoch)
+            if self._leadership is not None and self._leadership.epoch == request.expected_epoch:
+                return
+            if self._is_promoting:
+                raise Unavailable(f"replica {self.replica_id} is being promoted already", reason="BACKFILLING")
+            self._is_promoting = True
+        try:
+            yield from self._promote(request)
+        finally:
+            self._is_promoting = False
+
+    def _promote(self, request: order_pb2.AssignLeaderRequest) -> Steps[None]:
+        self._end_leadership(Leader(0, request.expected_epoch), "a newer epoch has begun")
+        promotion = Promotion(self.replica_id, self.store, self._catalog, self._monotonic)
+        try:
+            promoted = yield from promotion.run(request.expected_epoch, request.peers)
+        except RpcFailure as failure:
+            if failure.reason == Halted.reason:
+                self._halt(failure.message)
+            elif failure.reason == "BACKFILLING":
+                self._backfill_wanted = True
+                self._on_work()
+            raise
+        with self._lock:
+            self._refuse_older(promoted.epoch)
+            self._leader = Leader(self.replica_id, promoted.epoch)
+            self._leadership = Leadership(
+                replica_id=self.replica_id,
+                epoch=promoted.epoch,
+                store=self.store,
+                catalog=self._catalog,
+                followers=promoted.followers,
+                min_in_sync=self._min_in_sync,
+                monotonic=self._monotonic,
+                on_end=self._leadership_ended,
+                on_halt=self._halt,
+                on_epoch=lambda epoch: self._see(Leader(self.replica_id, epoch)),
+                on_work=self._on_work,
+            )
+        log.info("leading", epoch=promoted.epoch, last_number=self.store.last_number)
+
+    def _follow(self, leader: Leader) -> None:
+        with self._lock:
+            self._refuse_older(leader.epoch)
+        self._see(leader)
+
+    def _refuse_older(self, epoch: int) -> None:
+        """Raise Fenced if a newer epoch was seen. The caller holds _lock."""
+        if epoch < self._leader.epoch:
+            raise Fenced(
+                f"epoch {epoch} is older than epoch {self._leader.epoch} of leader {self._leader.leader_id}",
+                metadata={"epoch": self._leader.epoch, "leader_id": self._leader.leader_id},
+            )
+
+    def _see(self, leader: Leader) -> None:
+        """Learn who leads. A leadership of our own in an older epoch is over."""
+        with self._lock:
+            if leader.epoch < self._leader.epoch:
+                return
+            self._leader = leader
+            leadership = self._leadership
+        if leadership is not None and leader.epoch > leadership.epoch and leader.leader_id != self.replica_id:
+            leadership.step_down(leader, "a newer epoch has begun")
+
+    def _end_leadership(self, successor: Leader, why: str) -> None:
+        if (leadership := self._leadership) is not None:
+            leadership.step_down(successor, why)
+
+    def _leadership_ended(self, leadership: Leadership, successor: Leader) -> None:
+        with self._lock:
+            if self._leadership is leadership:
+                self._leadership = None
+                self._leader = successor if successor.epoch >= self._leader.epoch else Leader(0, self._leader.epoch)
+
+    # -- Halt ------------------------------------------------------------------------------------------------------
+
+    def _show_longer_log(self, number: int, chain: int, health: catalog_pb2.CatalogHealthResponse) -> Steps[None]:
+        """Our log, read before the catalog's position, is longer or another: the catalog lost history."""
+        why = f"our log holds {number} orders (chain {chain:08x}), the catalog {health.last_number}: it lost history"
+        try:
+            yield from show_log(self._catalog, self.replica_id, health.epoch, number, chain)
+        except RpcFailure as failure:
+            if failure.reason == Halted.reason:
+                self._halt(why)
+                return
+            log.warning("could not show the catalog a longer log", error=str(failure))
+
+    def _halt(self, why: str) -> None:
+        with self._lock:
+            is_new, self._halted = not self._halted, self._halted or why
+        if is_new:
+            log.error("halted", why=why)
+            self._end_leadership(Leader(0, self._leader.epoch), f"halted: {why}")

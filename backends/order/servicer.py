@@ -1,0 +1,185 @@
+"""Protobuf in, protobuf out; and the waiting that a caller's thread does."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+
+import grpc
+
+from backends.failures import aborting_on_failures
+from backends.order.model import is_same_intent
+from backends.order.pending import Caller, OutcomeUnknown, Ticket
+from backends.order.replica import Replica
+from backends.server import READING_COUNT, WAITING_COUNT, WaitingRoom
+from common.channels import Network
+from common.failures import RpcFailure, code_from_number
+from protos import order_pb2, order_pb2_grpc
+
+# What a caller that gave no deadline is given.
+LONGEST_WAIT_S = 30.0
+# So long before its deadline a caller is told that there is no answer yet, so that it hears it.
+ANSWER_MARGIN_S = 0.05
+
+
+class OrderServicer(order_pb2_grpc.OrderServiceServicer):
+    """The RPCs for those who trade. A thread waits for each call with orders in it."""
+
+    def __init__(self, replica: Replica, network: Network, monotonic: Callable[[], float]) -> None:
+        self._replica = replica
+        self._network = network
+        self._waiting = WaitingRoom(WAITING_COUNT, reason="QUEUE_FULL")
+        self._reading = WaitingRoom(READING_COUNT, reason="QUEUE_FULL")
+        self._monotonic = monotonic
+
+    def PlaceOrder(
+        self, request: order_pb2.PlaceOrderRequest, context: grpc.ServicerContext
+    ) -> order_pb2.PlaceOrderResponse:
+        with aborting_on_failures(context):
+            result = self._place(request.epoch, [request.order], context)[0]
+            if result.HasField("failure"):
+                raise _failure_from_message(result.failure)
+            return result.placed
+
+    def PlaceOrders(
+        self, request: order_pb2.PlaceOrdersRequest, context: grpc.ServicerContext
+    ) -> order_pb2.PlaceOrdersResponse:
+        with aborting_on_failures(context):
+            return order_pb2.PlaceOrdersResponse(results=self._place(request.epoch, list(request.orders), context))
+
+    def LookUpOrder(
+        self, request: order_pb2.LookUpOrderRequest, context: grpc.ServicerContext
+    ) -> order_pb2.LookUpOrderResponse:
+        with aborting_on_failures(context), self._reading.place():
+            return order_pb2.LookUpOrderResponse(
+                order=self._network.run(self._replica.look_up(request.transaction_number))
+            )
+
+    def ListOrders(
+        self, request: order_pb2.ListOrdersRequest, context: grpc.ServicerContext
+    ) -> order_pb2.ListOrdersResponse:
+        with aborting_on_failures(context), self._reading.place():
+            return self._network.run(self._replica.list_orders(request))
+
+    def _place(
+        self, epoch: int, orders: list[order_pb2.NewOrder], context: grpc.ServicerContext
+    ) -> list[order_pb2.PlaceOrdersResult]:
+        with self._waiting.place():
+            remaining_s = min(context.time_remaining() or LONGEST_WAIT_S, LONGEST_WAIT_S)
+            caller = Caller(self._monotonic() + remaining_s - ANSWER_MARGIN_S, context.is_active)
+            taken = self._replica.submit(epoch, orders, caller)
+            return [
+                _failure_message(ticket) if isinstance(ticket, RpcFailure) else self._await(ticket, order, caller)
+                for order, ticket in zip(orders, taken, strict=True)
+            ]
+
+    def _await(self, ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
+        """Wait for a ticket until the caller's deadline and return what this caller is told."""
+        try:
+            # Not `result()`: one failure may be told to many callers, and raising it would keep all their frames.
+            failure = ticket.future.exception(max(0.0, caller.deadline - self._monotonic()))
+        except (futures.TimeoutError, futures.CancelledError):
+            return _failure_message(_no_answer_yet(ticket))
+        if failure is not None:
+            if not isinstance(failure, RpcFailure):
+                raise failure
+            return _failure_message(failure)
+        order = ticket.future.result()
+        if not is_same_intent(order, wanted):
+            return _failure_message(
+                RpcFailure(
+                    f"key {wanted.idempotency_key!r} names order {order.transaction_number}, which is another one",
+                    code=grpc.StatusCode.ALREADY_EXISTS,
+                    reason="KEY_REUSED",
+                    metadata={"transaction_number": order.transaction_number},
+                )
+            )
+        is_replay = not ticket.row or ticket.callers[0] is not caller
+        return order_pb2.PlaceOrdersResult(placed=order_pb2.PlaceOrderResponse(order=order, replayed=is_replay))
+
+
+class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
+    """The RPCs for the replicas and their manager. They never wait for a thread behind an order."""
+
+    def __init__(self, replica: Replica, network: Network) -> None:
+        self._replica = replica
+        self._network = network
+
+    def SyncOrder(
+        self, request: order_pb2.SyncOrderRequest, context: grpc.ServicerContext
+    ) -> order_pb2.SyncOrderResponse:
+        with aborting_on_failures(context):
+            return order_pb2.SyncOrderResponse(equal_number=self._replica.sync_order(request))
+
+    def BulkUpsert(
+        self, request: order_pb2.BulkUpsertRequest, context: grpc.ServicerContext
+    ) -> order_pb2.BulkUpsertResponse:
+        with aborting_on_failures(context):
+            return order_pb2.BulkUpsertResponse(equal_number=self._replica.sync_order(request))
+
+    def AssignLeader(
+        self, request: order_pb2.AssignLeaderRequest, context: grpc.ServicerContext
+    ) -> order_pb2.AssignLeaderResponse:
+        with aborting_on_failures(context):
+            return self._network.run(self._replica.assign_leader(request))
+
+    def HealthCheck(
+        self, request: order_pb2.HealthCheckRequest, context: grpc.ServicerContext
+    ) -> order_pb2.HealthCheckResponse:
+        with aborting_on_failures(context):
+            return self._replica.health()
+
+    def Resync(
+        self, request: order_pb2.ResyncRequest, context: grpc.ServicerContext
+    ) -> Iterator[order_pb2.ResyncProgress]:
+        with aborting_on_failures(context):
+            yield from self._resync(request.replica_id)
+
+    def _resync(self, replica_id: int) -> Iterator[order_pb2.ResyncProgress]:
+        """Run the catch-up in a thread of its own: it goes on when the caller, who only watches, is gone."""
+        events: queue.SimpleQueue[order_pb2.ResyncProgress | RpcFailure | None] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                self._network.run(self._replica.resync(replica_id, events.put))
+            except RpcFailure as failure:
+                events.put(failure)
+            else:
+                events.put(None)
+
+        threading.Thread(target=run, name=f"catch-up-{replica_id}", daemon=True).start()
+        while (event := events.get()) is not None:
+            if isinstance(event, RpcFailure):
+                raise event
+            yield event
+
+
+def _no_answer_yet(ticket: Ticket) -> OutcomeUnknown:
+    if ticket.number:
+        return OutcomeUnknown(
+            f"order {ticket.number} is decided, but too few replicas hold it so far", reason="TOO_FEW_REPLICAS"
+        )
+    return OutcomeUnknown(
+        "no answer within the caller's time", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="NO_ANSWER_YET"
+    )
+
+
+def _failure_message(failure: RpcFailure) -> order_pb2.PlaceOrdersResult:
+    return order_pb2.PlaceOrdersResult(
+        failure=order_pb2.OrderFailure(
+            code=failure.code.value[0],
+            reason=failure.reason,
+            message=failure.message,
+            metadata=failure.metadata,
+            outcome_unknown=isinstance(failure, OutcomeUnknown),
+        )
+    )
+
+
+def _failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
+    return RpcFailure(
+        failure.message,
+        code=code_from_number(failure.code),
+        reason=failure.reason,
+        metadata=dict(failure.metadata),
+    )

@@ -1,0 +1,183 @@
+"""The order database of one replica: the log, and the one rule by which rows are added to it."""
+
+import threading
+from collections.abc import Callable
+
+import grpc
+
+from backends.data_directory import DataDirectory
+from backends.failures import Diverged, Exhausted, InvalidArgument, NotFound
+from backends.log import DiskFull, Log
+from backends.order.model import order_from_row
+from backends.row import BadRow
+from common.failures import RpcFailure
+from protos import order_pb2
+
+LOG_NAME = "order_database.csv"
+
+
+class WrongCluster(RpcFailure):
+    """The rows belong to another cluster than this directory."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "WRONG_CLUSTER"
+
+
+class Gap(RpcFailure):
+    """The rows begin above the next number. Metadata: last_number."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    reason = "GAP"
+
+
+class OrderStore:
+    """Orders by number, on disk.
+
+    Any number of threads may read while one extends. A new directory has no log until the store has learnt which
+    cluster it belongs to; until then it holds no orders.
+    """
+
+    def __init__(self, directory: DataDirectory, open_log: Callable[[str], Log]) -> None:
+        """Open the log if the directory already belongs to a cluster; `open_log` takes the cluster id."""
+        self._directory = directory
+        self._open_log = open_log
+        self._writer = threading.Lock()  # one writer; held across the write and the sync, by nobody who reads
+        self._log = open_log(directory.cluster_id) if directory.cluster_id else None
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster this directory belongs to, "" before it has met one."""
+        return self._directory.cluster_id or ""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The last number that is synced and the chain at it; (0, 0) before the directory belongs to a cluster."""
+        return self._log.position if self._log is not None else (0, 0)
+
+    @property
+    def last_number(self) -> int:
+        """The last number that is synced."""
+        return self.position[0]
+
+    def stalled_s(self) -> float:
+        """Age in seconds of the oldest write or sync under way; never waits."""
+        return self._log.stalled_s() if self._log is not None else 0.0
+
+    def adopt(self, cluster_id: str) -> None:
+        """Make a new directory belong to this cluster; nothing changes if it does already.
+
+        Raises:
+            WrongCluster: it belongs to another one.
+        """
+        if self.cluster_id == cluster_id:
+            return
+        with self._writer:
+            self._adopt(cluster_id)
+
+    def _adopt(self, cluster_id: str) -> None:
+        if self.cluster_id == cluster_id and self._log is not None:
+            return
+        if self.cluster_id:
+            raise WrongCluster(
+                f"{self._directory.path} belongs to cluster {self.cluster_id}, not to {cluster_id}",
+                metadata={"cluster_id": self.cluster_id},
+            )
+        self._directory.adopt(cluster_id)
+        self._log = self._open_log(cluster_id)
+
+    def extend(self, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
+        """Add rows prev_number+1, ... and return the number of the last of them, once they are synced.
+
+        Rows that are held already must be equal byte by byte and are skipped; the rest is appended. So a repeat, a
+        race or a late message is harmless. Source of the rule: docs/PROTOCOL.md, "Return".
+
+        Raises:
+            Gap: prev_number is above the last number.
+            Diverged: the chain at prev_number, or a row that is held, differs. Metadata: number, chain (its own).
+            WrongCluster, InvalidArgument (rows that do not continue the chain), Exhausted (DISK_FULL).
+        """
+        with self._writer:
+            self._adopt(cluster_id)
+            log = self._opened()
+            last_number, _ = log.position
+            if prev_number > last_number:
+                raise Gap(
+                    f"rows after {prev_number} were sent, the last one held is {last_number}",
+                    metadata={"last_number": last_number},
+                )
+            if (own_chain := log.chain_at(prev_number)) != prev_chain:
+                raise _diverged(prev_number, own_chain, prev_chain)
+            end = prev_number + rows.count(b"\n")
+            rest = self._without_held(log, rows, prev_number, min(end, last_number))
+            if rest:
+                self._append(log, rest)
+            return end
+
+    def _without_held(self, log: Log, rows: bytes, prev_number: int, held_end: int) -> bytes:
+        if held_end <= prev_number:
+            return rows
+        held = log.read(prev_number + 1, held_end)
+        if not rows.startswith(held):
+            raise _diverged(held_end, log.chain_at(held_end), None)
+        return rows[len(held) :]
+
+    def _append(self, log: Log, rows: bytes) -> None:
+        try:
+            log.append(rows)
+        except BadRow as error:
+            raise InvalidArgument(f"the rows do not continue the log: {error}") from error
+        except DiskFull as error:
+            raise Exhausted(f"the disk of {self._directory.path} is full", reason="DISK_FULL") from error
+
+    def order(self, number: int) -> order_pb2.Order:
+        """Return the order with this number.
+
+        Raises:
+            NotFound: the number is above the last one (UNKNOWN_ORDER).
+        """
+        last_number = self.last_number
+        if not 1 <= number <= last_number:
+            raise NotFound(
+                f"order {number} is not here; the last one is {last_number}",
+                reason="UNKNOWN_ORDER",
+                metadata={"last_number": last_number},
+            )
+        return order_from_row(self._opened().row(number))
+
+    def chain_at(self, number: int) -> int:
+        """Return the chain at a number from 0 to the last one."""
+        return self._opened().chain_at(number)
+
+    def read(self, first: int, last: int) -> bytes:
+        """Return the rows first..last, both included; nothing if last is below first."""
+        return self._opened().read(first, last) if first <= last else b""
+
+    def read_after(self, after: int, max_bytes: int) -> bytes:
+        """Return whole rows from after+1, at most max_bytes, at least one if there is one."""
+        return self._opened().read_after(after, max_bytes)
+
+    def last_epoch(self) -> int:
+        """Return the epoch of the last order, 0 if there is none."""
+        last_number = self.last_number
+        return self._opened().row(last_number).epoch if last_number else 0
+
+    def close(self) -> None:
+        """Close the log and give the directory back. Nobody may use the store afterwards."""
+        with self._writer:
+            log, self._log = self._log, None
+            if log is not None:
+                log.close()
+                self._directory.close()
+
+    def _opened(self) -> Log:
+        if self._log is None:
+            raise NotFound(f"{self._directory.path} holds no orders yet", reason="UNKNOWN_ORDER")
+        return self._log
+
+
+def _diverged(number: int, own_chain: int, other_chain: int | None) -> Diverged:
+    other = "" if other_chain is None else f", not {other_chain:08x}"
+    return Diverged(
+        f"another history up to order {number}: the chain here is {own_chain:08x}{other}",
+        metadata={"number": number, "chain": own_chain},
+    )

@@ -1,0 +1,125 @@
+"""A backend's gRPC server: made on an address, served until a signal, stopped without cutting a caller off."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from backends.data_directory import StartRefused
+from backends.failures import Exhausted
+from common.config import ConfigError
+from common.logs import configure_logs
+
+log = structlog.get_logger()
+
+WORKER_COUNT = 128
+# Threads that RPCs which wait (an order or a long poll; a read that may have to ask the catalog) may hold at most. The
+# rest is for HealthCheck, AssignLeader, SyncOrder and BulkUpsert, which must never queue behind them, or load would
+# look like death.
+WAITING_COUNT = 64
+READING_COUNT = 40
+STOP_GRACE_S = 2.0
+
+SERVER_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server behind the same port
+    ("grpc.max_receive_message_length", 8 << 20),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # below the channels' keepalive_time_ms
+]
+
+
+class WaitingRoom:
+    """Admits callers that wait, up to a fixed number, so that they never take all threads of the server."""
+
+    def __init__(self, places: int, reason: str) -> None:
+        self._places = threading.BoundedSemaphore(places)
+        self._count = places
+        self._reason = reason
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place inside a `with` block.
+
+        Raises:
+            Exhausted: all places are taken.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Exhausted(f"all {self._count} places for waiting callers are taken", reason=self._reason)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+class BackendServer:
+    """A gRPC server with its services, standard health and reflection."""
+
+    def __init__(self, address: str, register: Callable[[grpc.Server], None], service_names: Sequence[str]) -> None:
+        """Listen on `address` (port 0: any free one).
+
+        Raises:
+            StartRefused: the address cannot be listened on.
+        """
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="rpc"), options=SERVER_OPTIONS
+        )
+        register(self._server)
+        self._health = health.HealthServicer()
+        self._names = (*service_names, health.SERVICE_NAME)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*self._names, reflection.SERVICE_NAME), self._server)
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise StartRefused(f"cannot listen on {address}: is the port in use?") from error
+        if port == 0:
+            raise StartRefused(f"cannot listen on {address}: is the port in use?")
+        self.address = f"{address.rpartition(':')[0]}:{port}"
+
+    def start(self) -> None:
+        """Serve; health answers SERVING."""
+        for name in ("", *self._names):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Refuse new calls, let those under way end for STOP_GRACE_S, then cancel them."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(STOP_GRACE_S).wait()
+
+
+def wait_for_signal() -> str:
+    """Wait in the main thread for SIGTERM or SIGINT and return the signal's name."""
+    received = threading.Event()
+    names: list[str] = []
+
+    def receive(number: int, _frame: Any) -> None:
+        names.append(signal.Signals(number).name)
+        received.set()
+
+    signal.signal(signal.SIGTERM, receive)
+    signal.signal(signal.SIGINT, receive)
+    received.wait()
+    return names[0]
+
+
+def run_process(name: str, main: Callable[[], None]) -> None:
+    """Run a backend's main function and leave with its exit code: 0, or 1 with one line that says why it refused."""
+    configure_logs(name)
+    try:
+        main()
+    except (StartRefused, ConfigError) as refusal:
+        print(f"{name}: {refusal}", file=sys.stderr)  # noqa: T201 - the one line that the operator reads
+        sys.exit(1)
+    sys.stderr.flush()
+    # Threads that wait in gRPC's pool are not worth waiting for: all files are synced and closed.
+    os._exit(0)

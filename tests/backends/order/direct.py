@@ -1,0 +1,189 @@
+"""A cluster in one thread: real catalog and replicas, messages delivered by a call, faults at will."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import Message
+
+from backends.catalog.catalog import Catalog
+from backends.order.catalog_link import CatalogLink
+from backends.order.pending import Caller, Ticket
+from backends.order.replica import Replica
+from backends.order.store import OrderStore
+from common.failures import UNREACHABLE, RpcFailure
+from common.steps import Call, Effect, Pause, Steps, Together, run_steps
+from protos import catalog_pb2, order_pb2
+
+CATALOG = "catalog:1"
+
+
+class Clock:
+    """A clock that goes on only when a procedure pauses, or a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def utc(self) -> datetime:
+        return datetime.fromtimestamp(1_900_000_000 + self.now, UTC)
+
+
+class DirectNetwork:
+    """Performs procedures by calling the callee's handler at once.
+
+    `before` and `after` are asked about every message: what they raise is what the caller gets, before the callee has
+    seen the message, or after it has done all.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.handlers: dict[str, Callable[[Message], Message]] = {}
+        self.before: Callable[[str, Message], None] = lambda address, request: None
+        self.after: Callable[[str, Message], None] = lambda address, request: None
+        self.sent: list[tuple[str, Message]] = []
+
+    def run(self, steps: Steps[Any]) -> Any:
+        return run_steps(steps, self._perform)
+
+    def call(self, address: str, request: Message) -> Message:
+        self.sent.append((address, request))
+        self.before(address, request)
+        if address not in self.handlers:
+            raise unreachable(address)
+        answer = self.handlers[address](request)
+        self.after(address, request)
+        return answer
+
+    def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Call():
+                return self.call(effect.address, effect.request)
+            case Together():
+                if effect.meanwhile is not None:
+                    effect.meanwhile()
+                return [self._outcome(call) for call in effect.calls]
+            case Pause():
+                self.clock.now += effect.seconds
+
+    def _outcome(self, call: Call) -> Message | RpcFailure:
+        try:
+            return self.call(call.address, call.request)
+        except RpcFailure as failure:
+            return failure
+
+
+def unreachable(address: str) -> RpcFailure:
+    return RpcFailure(f"{address} is down", reason=UNREACHABLE)
+
+
+class DirectCluster:
+    """One catalog and some replicas, each with its directory under `path`."""
+
+    def __init__(self, path: Path, open_store: Callable[[int], OrderStore], replica_count: int = 3) -> None:
+        self.path = path
+        self.clock = Clock()
+        self.network = DirectNetwork(self.clock)
+        self._open_store = open_store
+        self.min_in_sync = 1
+        self.catalog: Catalog
+        self.replicas: dict[int, Replica] = {}
+        self.start_catalog()
+        for replica_id in range(1, replica_count + 1):
+            self.start_replica(replica_id)
+
+    def start_catalog(self) -> None:
+        self.catalog = open_catalog(self.path / "catalog", self.clock)
+        self.network.handlers[CATALOG] = lambda request: handle_catalog(self.catalog, request)
+
+    def stop_catalog(self) -> None:
+        """As SIGKILL does: nothing is written any more."""
+        del self.network.handlers[CATALOG]
+        close_catalog(self.catalog)
+
+    def start_replica(self, replica_id: int) -> Replica:
+        replica = Replica(
+            replica_id=replica_id,
+            store=self._open_store(replica_id),
+            catalog=CatalogLink(CATALOG, self.clock),
+            min_in_sync=self.min_in_sync,
+            monotonic=self.clock,
+        )
+        self.replicas[replica_id] = replica
+        self.network.handlers[self.address(replica_id)] = lambda request: self._handle(replica, request)
+        return replica
+
+    def stop_replica(self, replica_id: int) -> None:
+        del self.network.handlers[self.address(replica_id)]
+        self.replicas.pop(replica_id).store.close()
+
+    @staticmethod
+    def address(replica_id: int) -> str:
+        return f"order-{replica_id}:1"
+
+    def assign(self, leader_id: int, expected_epoch: int | None = None) -> order_pb2.AssignLeaderResponse:
+        """Make a replica lead, as the manager would: expected is the catalog's newest epoch unless given."""
+        if expected_epoch is None:
+            health = self.network.call(CATALOG, catalog_pb2.CatalogHealthRequest())
+            assert isinstance(health, catalog_pb2.CatalogHealthResponse)
+            expected_epoch = health.epoch
+        peers = [order_pb2.Peer(replica_id=n, address=self.address(n)) for n in (1, 2, 3)]
+        answer = self.network.call(
+            self.address(leader_id),
+            order_pb2.AssignLeaderRequest(leader_id=leader_id, peers=peers, expected_epoch=expected_epoch),
+        )
+        assert isinstance(answer, order_pb2.AssignLeaderResponse)
+        return answer
+
+    def submit(self, leader_id: int, *orders: order_pb2.NewOrder, wait_s: float = 8.0) -> list[Ticket]:
+        """Give orders to a replica in its present epoch; they are answered by turns."""
+        replica = self.replicas[leader_id]
+        caller = Caller(self.clock.now + wait_s, lambda: True)
+        taken = replica.submit(replica.health().epoch, orders, caller)
+        assert all(isinstance(ticket, Ticket) for ticket in taken), taken
+        return taken  # type: ignore[return-value]
+
+    def turn(self, replica_id: int) -> None:
+        """Let a replica take its turns until nothing waits."""
+        while self.replicas[replica_id].has_work():
+            self.network.run(self.replicas[replica_id].turn())
+
+    def place(self, leader_id: int, order: order_pb2.NewOrder) -> order_pb2.Order:
+        """Place one order at the leader and return it; raises the failure it is answered with."""
+        (ticket,) = self.submit(leader_id, order)
+        self.turn(leader_id)
+        return ticket.future.result(timeout=0)
+
+    def resync(self, leader_id: int, replica_id: int) -> list[order_pb2.ResyncProgress]:
+        """Catch a follower up; the leader takes its turns in the pauses."""
+        events: list[order_pb2.ResyncProgress] = []
+        steps = self.replicas[leader_id].resync(replica_id, events.append)
+
+        def perform(effect: Effect) -> Any:
+            if isinstance(effect, Pause):
+                self.turn(leader_id)
+            return self.network._perform(effect)
+
+        run_steps(steps, perform)
+        return events
+
+    def logs(self) -> list[bytes]:
+        """Return the bytes of the journal and of every running replica's log."""
+        paths = [self.path / "catalog" / "catalog_journal.csv"]
+        paths += [self.path / f"order-{n}" / "order_database.csv" for n in self.replicas]
+        return [path.read_bytes() for path in paths]
+
+    def _handle(self, replica: Replica, request: Message) -> Message:
+        match request:
+            case order_pb2.SyncOrderRequest():
+                return order_pb2.SyncOrderResponse(equal_number=replica.sync_order(request))
+            case order_pb2.BulkUpsertRequest():
+                return order_pb2.BulkUpsertResponse(equal_number=replica.sync_order(request))
+            case order_pb2.AssignLeaderRequest():
+                return self.network.run(replica.assign_leader(request))
+            case order_pb2.HealthCheckRequest():
+                return replica.health()
+        raise AssertionError(f"a replica is not asked for {type(request)}")

@@ -1,0 +1,119 @@
+import pytest
+
+from backends.failures import Exhausted, NotLeader
+from backends.order.pending import Caller, OutcomeUnknown, PendingOrders
+from protos import catalog_pb2, order_pb2
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def order(key: str = "k1", quantity: int = 1) -> order_pb2.NewOrder:
+    return order_pb2.NewOrder(stock_name="ACME", order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
+
+
+def patient(deadline: float = 200.0) -> Caller:
+    return Caller(deadline, lambda: True)
+
+
+def test_batch_holds_the_orders_in_the_order_they_came():
+    pending = PendingOrders(Clock())
+    tickets = [pending.submit(order(f"k{n}"), patient()) for n in range(5)]
+    assert pending.take_batch(3) == tickets[:3]
+    assert pending.take_batch(3) == tickets[3:]
+    assert all(ticket.was_sent for ticket in tickets)
+
+
+def test_key_in_flight_is_joined_queued_sent_or_decided():
+    pending = PendingOrders(Clock())
+    first = pending.submit(order(), patient())
+    assert pending.submit(order(), patient()) is first
+    pending.take_batch(10)
+    assert pending.submit(order(), patient()) is first
+    first.number = 1
+    assert pending.submit(order(), patient()) is first
+    pending.settle(first, order_pb2.Order(transaction_number=1))
+    assert pending.submit(order(), patient()) is not first
+
+
+def test_refused_key_gets_the_same_refusal_for_ever():
+    pending = PendingOrders(Clock())
+    ticket = pending.submit(order(quantity=9), patient())
+    pending.take_batch(1)
+    pending.refuse(ticket, catalog_pb2.Refusal(reason="INSUFFICIENT_STOCK", available=2))
+    again = pending.submit(order(quantity=9), patient())
+    assert again is not ticket
+    assert not pending.has_waiting()
+    assert str(again.future.exception()) == str(ticket.future.exception())
+    assert again.future.exception().metadata == {"available": "2"}
+
+
+def test_full_disk_is_not_remembered():
+    pending = PendingOrders(Clock())
+    ticket = pending.submit(order(), patient())
+    pending.take_batch(1)
+    pending.refuse(ticket, catalog_pb2.Refusal(reason="DISK_FULL"))
+    assert ticket.future.exception().reason == "DISK_FULL"
+    pending.submit(order(), patient())
+    assert pending.has_waiting()
+
+
+def test_orders_that_nobody_waits_for_are_dropped_when_the_batch_is_formed():
+    clock = Clock()
+    pending = PendingOrders(clock)
+    late = pending.submit(order("late"), patient(deadline=101))
+    gone = pending.submit(order("gone"), Caller(200, lambda: False))
+    joined = pending.submit(order("joined"), patient(deadline=101))
+    pending.submit(order("joined"), patient())
+    clock.now = 102
+    assert pending.take_batch(10) == [joined]
+    assert late.future.cancelled()
+    assert gone.future.cancelled()
+    assert pending.submit(order("late"), patient()) is not late
+
+
+def test_full_queue_refuses_new_keys_and_still_joins_known_ones():
+    pending = PendingOrders(Clock(), max_pending=2)
+    first = pending.submit(order("a"), patient())
+    pending.submit(order("b"), patient())
+    with pytest.raises(Exhausted, match="2 orders"):
+        pending.submit(order("c"), patient())
+    assert pending.submit(order("a"), patient()) is first
+
+
+def test_failing_what_waits_leaves_what_was_sent():
+    pending = PendingOrders(Clock())
+    sent = pending.submit(order("a"), patient())
+    pending.take_batch(1)
+    waiting = pending.submit(order("b"), patient())
+    pending.fail_waiting(NotLeader("no"))
+    assert waiting.future.done()
+    assert not sent.future.done()
+
+
+def test_end_tells_what_was_sent_unknown_and_the_rest_not_executed():
+    pending = PendingOrders(Clock())
+    sent = pending.submit(order("a"), patient())
+    pending.take_batch(1)
+    waiting = pending.submit(order("b"), patient())
+    pending.close(NotLeader("ended"), OutcomeUnknown("ended", reason="STEPPED_DOWN"))
+    assert isinstance(sent.future.exception(), OutcomeUnknown)
+    assert isinstance(waiting.future.exception(), NotLeader)
+    with pytest.raises(NotLeader):
+        pending.submit(order("c"), patient())
+
+
+def test_decided_tickets_without_callers_are_forgotten():
+    clock = Clock()
+    pending = PendingOrders(clock)
+    short = pending.submit(order("a"), patient(deadline=101))
+    long = pending.submit(order("b"), patient())
+    pending.take_batch(2)
+    clock.now = 102
+    assert pending.forget_deserted([short, long]) == [long]
+    assert pending.submit(order("a"), patient()) is not short

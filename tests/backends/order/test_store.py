@@ -1,0 +1,95 @@
+import pytest
+
+from backends.failures import Diverged, InvalidArgument, NotFound
+from backends.order.store import Gap, WrongCluster
+from backends.row import chain_seed
+from tests.backends.order.rows import CLUSTER, chain_of, make_rows
+
+SEED = chain_seed(CLUSTER)
+
+
+def test_new_store_holds_nothing_and_belongs_to_nobody(open_store):
+    store = open_store()
+    assert store.position == (0, 0)
+    assert store.cluster_id == ""
+    assert store.last_epoch() == 0
+    with pytest.raises(NotFound, match="order 1 is not here"):
+        store.order(1)
+
+
+def test_first_rows_bring_the_cluster_along(open_store):
+    store = open_store()
+    rows = make_rows(3)
+    assert store.extend(CLUSTER, 0, SEED, rows) == 3
+    assert store.cluster_id == CLUSTER
+    assert store.position == (3, chain_of(rows))
+    assert store.order(2).idempotency_key == "k2"
+
+
+def test_repeated_and_overlapping_rows_are_skipped(open_store):
+    store = open_store()
+    rows = make_rows(5)
+    lines = rows.splitlines(keepends=True)
+    store.extend(CLUSTER, 0, SEED, b"".join(lines[:3]))
+    assert store.extend(CLUSTER, 0, SEED, b"".join(lines[:2])) == 2
+    assert store.extend(CLUSTER, 1, store.chain_at(1), b"".join(lines[1:])) == 5
+    assert store.read(1, 5) == rows
+
+
+def test_no_rows_show_equality_up_to_the_number_given(open_store):
+    store = open_store()
+    store.extend(CLUSTER, 0, SEED, make_rows(4))
+    assert store.extend(CLUSTER, 2, store.chain_at(2), b"") == 2
+
+
+def test_gap_names_the_last_number(open_store):
+    store = open_store()
+    store.extend(CLUSTER, 0, SEED, make_rows(2))
+    with pytest.raises(Gap) as caught:
+        store.extend(CLUSTER, 5, 1, make_rows(1, first=6, chain=1))
+    assert caught.value.number("last_number") == 2
+
+
+def test_another_chain_before_the_rows_is_diverged_and_nothing_is_written(open_store):
+    store = open_store()
+    store.extend(CLUSTER, 0, SEED, make_rows(2))
+    with pytest.raises(Diverged) as caught:
+        store.extend(CLUSTER, 2, 12345, make_rows(1, first=3, chain=12345))
+    assert caught.value.metadata == {"number": "2", "chain": str(store.chain_at(2))}
+    assert store.last_number == 2
+
+
+def test_other_bytes_at_a_held_number_are_diverged(open_store):
+    store = open_store()
+    store.extend(CLUSTER, 0, SEED, make_rows(3))
+    with pytest.raises(Diverged) as caught:
+        store.extend(CLUSTER, 0, SEED, make_rows(2, names=("OTHER",)))
+    assert caught.value.number("number") == 2
+    assert caught.value.number("chain") == store.chain_at(2)
+
+
+def test_rows_of_another_cluster_are_refused(open_store):
+    store = open_store()
+    store.extend(CLUSTER, 0, SEED, make_rows(1))
+    with pytest.raises(WrongCluster, match="test-cluster, not to elsewhere"):
+        store.extend("elsewhere", 0, chain_seed("elsewhere"), b"")
+
+
+def test_rows_that_break_the_chain_are_refused_and_nothing_is_written(open_store):
+    store = open_store()
+    rows = make_rows(3)
+    broken = rows.replace(b"ACME", b"ACNE", 1)
+    with pytest.raises(InvalidArgument):
+        store.extend(CLUSTER, 0, SEED, broken)
+    assert store.last_number == 0
+
+
+def test_reopened_store_holds_the_same(open_store):
+    rows = make_rows(10)
+    store = open_store()
+    store.extend(CLUSTER, 0, SEED, rows)
+    store.close()
+    again = open_store()
+    assert again.cluster_id == CLUSTER
+    assert again.read(1, 10) == rows
+    assert again.last_epoch() == 1
