@@ -99,7 +99,7 @@ class OrderServiceServicer:
 
     def ListOrders(self, request, context):
         """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
-        UNAVAILABLE (CATALOG).
+        UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,7 +61,7 @@ class OrderServiceStub:
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]
     """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
-    UNAVAILABLE (CATALOG).
+    UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
     """
 
 @_typing.type_check_only
@@ -95,7 +95,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
-    UNAVAILABLE (CATALOG).
+    UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -150,7 +150,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.ListOrdersResponse, _abc.Awaitable[_order_pb2.ListOrdersResponse]]:
         """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
-        UNAVAILABLE (CATALOG).
+        UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

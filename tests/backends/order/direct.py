@@ -1,5 +1,6 @@
 """A cluster in one thread: real catalog and replicas, messages delivered by a call, faults at will."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,10 @@ from typing import Any
 from google.protobuf.message import Message
 
 from backends.catalog.catalog import Catalog
+from backends.catalog.model import Stock
+from backends.catalog.recovery import open_catalog
+from backends.catalog.small_files import SmallFiles
+from backends.data_directory import DataDirectory
 from backends.order.catalog_link import CatalogLink
 from backends.order.pending import Caller, Ticket
 from backends.order.replica import Replica
@@ -45,6 +50,7 @@ class DirectNetwork:
         self.before: Callable[[str, Message], None] = lambda address, request: None
         self.after: Callable[[str, Message], None] = lambda address, request: None
         self.sent: list[tuple[str, Message]] = []
+        self.page_rows = 0  # most rows of a ListTrades answer; 0: as many as the catalog gives
 
     def run(self, steps: Steps[Any]) -> Any:
         return run_steps(steps, self._perform)
@@ -52,6 +58,8 @@ class DirectNetwork:
     def call(self, address: str, request: Message) -> Message:
         self.sent.append((address, request))
         self.before(address, request)
+        if isinstance(request, catalog_pb2.ListTradesRequest) and self.page_rows:
+            request.limit = self.page_rows
         if address not in self.handlers:
             raise unreachable(address)
         answer = self.handlers[address](request)
@@ -68,6 +76,7 @@ class DirectNetwork:
                 return [self._outcome(call) for call in effect.calls]
             case Pause():
                 self.clock.now += effect.seconds
+        return None
 
     def _outcome(self, call: Call) -> Message | RpcFailure:
         try:
@@ -83,26 +92,63 @@ def unreachable(address: str) -> RpcFailure:
 class DirectCluster:
     """One catalog and some replicas, each with its directory under `path`."""
 
-    def __init__(self, path: Path, open_store: Callable[[int], OrderStore], replica_count: int = 3) -> None:
+    def __init__(self, path: Path, open_store: Callable[[int], OrderStore], min_in_sync: int = 1) -> None:
         self.path = path
+        self._runs = 0
         self.clock = Clock()
         self.network = DirectNetwork(self.clock)
         self._open_store = open_store
-        self.min_in_sync = 1
+        self.min_in_sync = min_in_sync
         self.catalog: Catalog
         self.replicas: dict[int, Replica] = {}
         self.start_catalog()
-        for replica_id in range(1, replica_count + 1):
+        for replica_id in (1, 2, 3):
             self.start_replica(replica_id)
 
     def start_catalog(self) -> None:
-        self.catalog = open_catalog(self.path / "catalog", self.clock)
-        self.network.handlers[CATALOG] = lambda request: handle_catalog(self.catalog, request)
+        self._runs += 1
+        directory = DataDirectory.open(self.path / "catalog", "catalog")
+        state = open_catalog(
+            directory,
+            lambda: [Stock.new("AAPL", 22_750, 100), Stock.new("MSFT", 41_535, 100)],
+            SmallFiles(directory.path),
+            new_cluster_id=lambda: f"cluster-{self._runs}",
+        )
+        self.catalog = Catalog(state, run_id=f"run-{self._runs}", utc_now=self.clock.utc)
+        self._catalog_directory = directory
+        self.network.handlers[CATALOG] = self._handle_catalog
 
     def stop_catalog(self) -> None:
-        """As SIGKILL does: nothing is written any more."""
+        """As SIGKILL does: no last checkpoint is written."""
         del self.network.handlers[CATALOG]
-        close_catalog(self.catalog)
+        self._catalog_directory.close()
+
+    def roll_back_catalog(self, rows_left: int) -> None:
+        """Let the stopped catalog lose the newest rows of its journal, as an old copy of its disk would."""
+        journal = self.path / "catalog" / "catalog_journal.csv"
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[: 1 + rows_left]))
+
+    def wipe_catalog(self) -> None:
+        """Let the stopped catalog lose its disk."""
+        shutil.rmtree(self.path / "catalog")
+
+    def wipe_replica(self, replica_id: int) -> None:
+        """Let a stopped replica lose its disk."""
+        shutil.rmtree(self.path / f"order-{replica_id}")
+
+    def catalog_health(self) -> catalog_pb2.CatalogHealthResponse:
+        """What the catalog says of itself."""
+        return self.catalog.health_check(catalog_pb2.CatalogHealthRequest())
+
+    def patient(self, wait_s: float = 8.0) -> Caller:
+        """A caller that stays."""
+        return Caller(self.clock.now + wait_s, lambda: True)
+
+    def close(self) -> None:
+        """Close the catalog's directory; the stores are closed by whoever opened them."""
+        if CATALOG in self.network.handlers:
+            self.stop_catalog()
 
     def start_replica(self, replica_id: int) -> Replica:
         replica = Replica(
@@ -127,9 +173,7 @@ class DirectCluster:
     def assign(self, leader_id: int, expected_epoch: int | None = None) -> order_pb2.AssignLeaderResponse:
         """Make a replica lead, as the manager would: expected is the catalog's newest epoch unless given."""
         if expected_epoch is None:
-            health = self.network.call(CATALOG, catalog_pb2.CatalogHealthRequest())
-            assert isinstance(health, catalog_pb2.CatalogHealthResponse)
-            expected_epoch = health.epoch
+            expected_epoch = self.catalog_health().epoch
         peers = [order_pb2.Peer(replica_id=n, address=self.address(n)) for n in (1, 2, 3)]
         answer = self.network.call(
             self.address(leader_id),
@@ -141,8 +185,7 @@ class DirectCluster:
     def submit(self, leader_id: int, *orders: order_pb2.NewOrder, wait_s: float = 8.0) -> list[Ticket]:
         """Give orders to a replica in its present epoch; they are answered by turns."""
         replica = self.replicas[leader_id]
-        caller = Caller(self.clock.now + wait_s, lambda: True)
-        taken = replica.submit(replica.health().epoch, orders, caller)
+        taken = replica.submit(replica.health().epoch, orders, self.patient(wait_s))
         assert all(isinstance(ticket, Ticket) for ticket in taken), taken
         return taken  # type: ignore[return-value]
 
@@ -175,6 +218,20 @@ class DirectCluster:
         paths = [self.path / "catalog" / "catalog_journal.csv"]
         paths += [self.path / f"order-{n}" / "order_database.csv" for n in self.replicas]
         return [path.read_bytes() for path in paths]
+
+    def _handle_catalog(self, request: Message) -> Message:
+        match request:
+            case catalog_pb2.LookupStockRequest():
+                return self.catalog.lookup_stock(request)
+            case catalog_pb2.UpdateStockRequest():
+                return self.catalog.update_stock(request)
+            case catalog_pb2.BeginEpochRequest():
+                return self.catalog.begin_epoch(request)
+            case catalog_pb2.ListTradesRequest():
+                return self.catalog.list_trades(request)
+            case catalog_pb2.CatalogHealthRequest():
+                return self.catalog.health_check(request)
+        raise AssertionError(f"the catalog is not asked for {type(request)}")
 
     def _handle(self, replica: Replica, request: Message) -> Message:
         match request:
