@@ -1,0 +1,102 @@
+"""`python -m backends.catalog`: the catalog. Configuration -> files -> catalog -> server -> signals."""
+
+import argparse
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import structlog
+
+from backends.catalog.catalog import Catalog
+from backends.catalog.checkpointer import Checkpointer
+from backends.catalog.model import Stock
+from backends.catalog.recovery import open_catalog
+from backends.catalog.seed import DEFAULT_STOCKS, read_seed
+from backends.catalog.servicer import CatalogServicer
+from backends.catalog.small_files import SmallFiles
+from backends.data_directory import DataDirectory
+from backends.failures import Exhausted
+from backends.server import BackendServer, run_process, wait_for_signal
+from common.config import ClusterConfig, parse_address
+from protos import catalog_pb2, catalog_pb2_grpc
+
+log = structlog.get_logger()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m backends.catalog", description="The catalog of Bourse.")
+    parser.add_argument("--address", metavar="H:P", help="listen here (default: BOURSE_CATALOG)")
+    parser.add_argument("--data-dir", type=Path, metavar="D", help="default: BOURSE_DATA_DIR/catalog")
+    parser.add_argument(
+        "--seed",
+        type=Path,
+        metavar="FILE.csv",
+        help="stocks of a new directory: columns name,price,quantity (default: 32 well-known ones, 100 shares each)",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartRefused and ConfigError with a line for the operator."""
+    arguments = parse_arguments()
+    config = ClusterConfig.from_environment(os.environ)
+    address = parse_address(arguments.address or config.catalog, name="--address")
+    directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog")
+    catalog = start_catalog(directory, arguments.seed)
+    server = make_server(address, catalog)
+    checkpointer = Checkpointer(catalog)
+    server.start()
+    checkpointer.start()
+    health = catalog.health_check(catalog_pb2.CatalogHealthRequest())
+    log.info(
+        "serving",
+        address=server.address,
+        data_dir=str(directory.path),
+        cluster_id=catalog.cluster_id,
+        last_number=health.last_number,
+        epoch=health.epoch,
+    )
+    log.info("stopping", signal=wait_for_signal())
+    server.stop()
+    checkpointer.stop()
+    catalog.close()
+    directory.close()
+
+
+def start_catalog(directory: DataDirectory, seed: Path | None) -> Catalog:
+    """Return the catalog of this directory, its files checked. `seed` counts only if the directory is new.
+
+    Raises:
+        StartRefused: the seed file is malformed, or the directory's files cannot be used.
+    """
+
+    def new_stocks() -> list[Stock]:
+        return read_seed(seed or DEFAULT_STOCKS)
+
+    if seed is not None and not directory.is_new:
+        log.info("the seed file is not read: the directory is not new", seed=str(seed), data_dir=str(directory.path))
+    state = open_catalog(directory, new_stocks, SmallFiles(directory.path))
+    catalog = Catalog(state, run_id=secrets.token_hex(8), utc_now=lambda: datetime.now(UTC))
+    try:
+        # Written anew at every start: after a failed sync the one that was read may not be on stable storage.
+        catalog.write_checkpoint()
+    except Exhausted as error:
+        log.warning("no checkpoint at the start", reason=error.message)
+    return catalog
+
+
+def make_server(address: str, catalog: Catalog) -> BackendServer:
+    """Return the server of a catalog, listening but not serving yet."""
+
+    def register(server: grpc.Server) -> None:
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog), server)
+
+    services = catalog_pb2.DESCRIPTOR.services_by_name.values()
+    return BackendServer(address, register, [service.full_name for service in services])
+
+
+if __name__ == "__main__":
+    run_process("catalog", main)

@@ -1,0 +1,308 @@
+"""What the catalog does with each message: the logic of one catalog, without gRPC, threads or clocks of its own."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import grpc
+import structlog
+
+from backends.catalog.batch import Batch, Place
+from backends.catalog.changes import ChangeFeed
+from backends.catalog.checkpoint import DATABASE_NAME, checkpoint_number, render_checkpoint
+from backends.catalog.epoch_gate import EpochGate, fenced
+from backends.catalog.epochs import Epoch
+from backends.catalog.model import Stock
+from backends.catalog.recovery import CatalogState
+from backends.catalog.requests import (
+    check_begin_epoch,
+    check_list_stocks,
+    check_list_trades,
+    check_lookup,
+    check_set_stock,
+    check_update,
+    check_watch,
+)
+from backends.catalog.rollback import proof_of_rollback, write_marker
+from backends.catalog.stocks import StockTable
+from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, Unavailable
+from backends.files import DiskFull
+from common.failures import RpcFailure
+from protos import catalog_pb2
+
+log = structlog.get_logger()
+
+MAX_ROWS_BYTES = 1 << 20
+# The oldest write or sync under way is older than this: the disk hangs.
+STALLED_S = 2.0
+# A checkpoint is only compared at the next start; often enough to find a disagreement while it is young.
+TRADES_PER_CHECKPOINT = 20_000
+
+
+class Behind(RpcFailure):
+    """The batch begins at or below the last number: others have traded since. Metadata: last_number."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = "BEHIND"
+
+
+class Catalog:
+    """The stocks, the journal that decides every trade, and the epoch that may trade.
+
+    One method for each RPC of protos/catalog.proto: request in, response out, RpcFailure raised. Any number of threads
+    may call any of them. The writers (UpdateStock, BeginEpoch, SetStock) take turns, each for the length of its sync;
+    the others never wait for a batch or a sync.
+
+    Nothing is visible before its sync: a batch is decided on an overlay, appended, then applied.
+    """
+
+    # Lock order: _writer, then _checkpoint_turn, then the locks inside StockTable and ChangeFeed.
+
+    def __init__(self, state: CatalogState, *, run_id: str, utc_now: Callable[[], datetime]) -> None:
+        """Serve what the files hold. `run_id` must differ from that of every earlier run; `utc_now` is aware."""
+        self.cluster_id = state.cluster_id
+        self.changes = ChangeFeed(run_id)
+        self._utc_now = utc_now
+        self._journal = state.journal
+        self._small_files = state.small_files
+        self._stocks = StockTable(state.stocks, state.journal.position, self.changes)
+        self._writer = threading.Lock()
+        self._epochs = state.epochs  # guarded by _writer, like all below; the newest epoch and _halted are read freely
+        self._keys = state.keys
+        self._gate = EpochGate()
+        self._last_created_at = state.last_created_at
+        self._halted = ""
+        self._closed = False
+        self._checkpoint_turn = threading.Lock()
+        self._checkpoint_number = checkpoint_number(state.stocks)  # guarded by _checkpoint_turn; read freely
+
+    def lookup_stock(self, request: catalog_pb2.LookupStockRequest) -> catalog_pb2.LookupStockResponse:
+        """Return one stock as of the last synced trade."""
+        self._refuse_if_stopped()
+        check_lookup(request)
+        return self._stocks.lookup(request.name)
+
+    def list_stocks(self, request: catalog_pb2.ListStocksRequest) -> catalog_pb2.ListStocksResponse:
+        """Return a page of the stocks, all of one moment."""
+        self._refuse_if_stopped()
+        check_list_stocks(request)
+        return self._stocks.page(request.after_name, request.limit)
+
+    def update_stock(self, request: catalog_pb2.UpdateStockRequest) -> catalog_pb2.UpdateStockResponse:
+        """Take a batch of trades; what was accepted is synced when it returns. A repeat gets the stored answer."""
+        check_update(request)
+        with self._writer:
+            self._refuse_if_stopped()
+            answer = self._gate.stored_answer(self._epochs.newest, request.epoch, request.batch_seq)
+            if answer is None:
+                answer = self._answer_batch(request)
+                self._gate.store(request.batch_seq, answer)
+        if isinstance(answer, RpcFailure):
+            raise answer.with_traceback(None)  # a stored one is raised again: its traces would pile up
+        return answer
+
+    def begin_epoch(self, request: catalog_pb2.BeginEpochRequest) -> catalog_pb2.BeginEpochResponse:
+        """Begin a new epoch, durably, unless the caller's log proves that this catalog lost history."""
+        check_begin_epoch(request)
+        with self._writer:
+            self._refuse_if_stopped()
+            self._compare(request)
+            newest = self._epochs.newest
+            if request.expected_epoch != newest.epoch:
+                raise fenced(newest, request.expected_epoch)
+            epoch = Epoch(self._epochs.next, request.leader_id, time_text(self._utc_now()))
+            try:
+                self._epochs.append(epoch)
+            except DiskFull as error:
+                raise _disk_full() from error
+            self._gate.begin(epoch.epoch)
+            last_number, last_chain = self._stocks.position
+        log.info("epoch begun", epoch=epoch.epoch, leader_id=epoch.leader_id, last_number=last_number)
+        return catalog_pb2.BeginEpochResponse(
+            epoch=epoch.epoch, last_number=last_number, last_chain=last_chain, cluster_id=self.cluster_id
+        )
+
+    def list_trades(self, request: catalog_pb2.ListTradesRequest) -> catalog_pb2.ListTradesResponse:
+        """Return rows of the journal above a number."""
+        self._refuse_if_stopped()
+        check_list_trades(request)
+        # Not the journal's own position: rows are shown together with what they do to the stocks, or a reader of both
+        # would see an order whose shares are not taken yet.
+        last_number, _ = self._stocks.position
+        if request.after > last_number:
+            raise RpcFailure(
+                f"no trade above {request.after}: the last one is {last_number}",
+                code=grpc.StatusCode.OUT_OF_RANGE,
+                reason="OUT_OF_RANGE",
+                metadata={"last_number": last_number},
+            )
+        count = last_number - request.after
+        if request.limit:
+            count = min(count, request.limit)
+        return catalog_pb2.ListTradesResponse(
+            after_chain=self._journal.chain_at(request.after),
+            rows=self._journal.read_after(request.after, MAX_ROWS_BYTES, count) if count else b"",
+            last_number=last_number,
+            cluster_id=self.cluster_id,
+        )
+
+    def watch_stocks(self, request: catalog_pb2.WatchStocksRequest) -> catalog_pb2.WatchStocksResponse:
+        """Return the names that changed since the cursor, at once; the waiting is the servicer's."""
+        self._refuse_if_stopped()
+        check_watch(request)
+        names, cursor, reset = self.changes.since(request.cursor)
+        return catalog_pb2.WatchStocksResponse(names=names, cursor=cursor, reset=reset)
+
+    def set_stock(self, request: catalog_pb2.SetStockRequest) -> catalog_pb2.SetStockResponse:
+        """Give a stock another price, or make a new one; on stable storage and watched when it returns."""
+        check_set_stock(request)
+        with self._writer:
+            self._refuse_if_stopped()
+            known = self._stocks.for_writer().get(request.name)
+            stock = _set_stock(known, request)
+            if stock != known:
+                # Durable before it is visible: a price that was shown, or traded at, does not come back as another.
+                with self._checkpoint_turn:
+                    others = [each for each in self._stocks.snapshot() if each.name != stock.name]
+                    self._replace_checkpoint([*others, stock])
+                self._stocks.put(stock)
+                log.info("stock set", name=stock.name, price_cents=stock.price_cents, created=known is None)
+        return catalog_pb2.SetStockResponse(stock=stock.to_proto(), created=known is None)
+
+    def health_check(self, _request: catalog_pb2.CatalogHealthRequest) -> catalog_pb2.CatalogHealthResponse:
+        """Return who may trade and how far the journal is. Never waits for a batch or a sync."""
+        newest = self._epochs.newest
+        last_number, last_chain = self._stocks.position
+        return catalog_pb2.CatalogHealthResponse(
+            epoch=newest.epoch,
+            leader_id=newest.leader_id,
+            last_number=last_number,
+            last_chain=last_chain,
+            stalled=max(self._journal.stalled_s(), self._small_files.busy.stalled_s()) > STALLED_S,
+            halted=self._halted,
+            cluster_id=self.cluster_id,
+        )
+
+    @property
+    def checkpoint_is_due(self) -> bool:
+        """Whether enough trades were made since the last checkpoint. Never waits."""
+        return self._stocks.position[0] - self._checkpoint_number >= TRADES_PER_CHECKPOINT
+
+    def write_checkpoint(self) -> None:
+        """Replace catalog_database.csv by the stocks as they are. Trading goes on meanwhile.
+
+        Raises:
+            Exhausted: the disk is full; the old file stands.
+        """
+        with self._checkpoint_turn:
+            self._replace_checkpoint(self._stocks.snapshot())
+
+    def close(self) -> None:
+        """Wait for the batch in progress, write a last checkpoint and close the files; later calls are refused."""
+        with self._writer:
+            self._closed = True
+            try:
+                self.write_checkpoint()
+            except Exhausted as error:
+                log.warning("no checkpoint at the end; the next start replays more", reason=error.message)
+            self._epochs.close()
+            self._journal.close()
+
+    def _answer_batch(self, request: catalog_pb2.UpdateStockRequest) -> catalog_pb2.UpdateStockResponse | RpcFailure:
+        """Return the answer to a new batch of the epoch that trades: it is stored, whatever it is."""
+        last_number, last_chain = self._journal.position
+        if request.first_number <= last_number:
+            return Behind(
+                f"the batch begins at {request.first_number}, but the last number is {last_number}",
+                metadata={"last_number": last_number},
+            )
+        if request.first_number > last_number + 1 or request.prev_chain != last_chain:
+            return Diverged(
+                f"the batch begins at {request.first_number} behind chain {request.prev_chain:08x}, but the last number"
+                f" is {last_number} with chain {last_chain:08x}",
+                metadata={"last_number": last_number},
+            )
+        # Times of equal form compare as text. The clock may be set back; the order of the rows may not.
+        created_at = max(time_text(self._utc_now()), self._last_created_at)
+        place = Place(request.epoch, last_number, last_chain, created_at)
+        batch = self._decide(request, place, disk_is_full=False)
+        try:
+            self._journal.append(batch.rows)
+        except DiskFull:
+            # Decided anew on the stocks as they are: no refusal may rest on a trade that was not made.
+            batch = self._decide(request, place, disk_is_full=True)
+        self._apply(batch, created_at)
+        return catalog_pb2.UpdateStockResponse(results=batch.results)
+
+    def _decide(self, request: catalog_pb2.UpdateStockRequest, place: Place, *, disk_is_full: bool) -> Batch:
+        batch = Batch(self._stocks.for_writer(), self._keys, place, disk_is_full=disk_is_full)
+        batch.take(request.trades)
+        return batch
+
+    def _apply(self, batch: Batch, created_at: str) -> None:
+        if not batch.keys:
+            return
+        for key, number in batch.keys.items():
+            self._keys.add(key, number)
+        self._last_created_at = created_at
+        self._stocks.apply(batch.levels, (batch.last_number, batch.last_chain))
+
+    def _compare(self, request: catalog_pb2.BeginEpochRequest) -> None:
+        """Compare the caller's log and epoch with the own ones; halt if they prove that history was lost here."""
+        proof = proof_of_rollback(request, self._journal, self._epochs.newest.epoch)
+        if proof is not None:
+            raise self._halt(proof)
+        if request.number == 0 and request.chain != self._journal.chain_at(0):
+            raise Halted(f"replica {request.leader_id} is not of this catalog's cluster {self.cluster_id}")
+
+    def _halt(self, reason: str) -> Halted:
+        """Trade no more, now and after a restart, until this catalog is rebuilt; return the refusal."""
+        self._halted = f"this catalog was rolled back: {reason}"
+        log.critical("halted", reason=reason)
+        try:
+            write_marker(self._small_files, self._halted)
+        except DiskFull:
+            # Halted in memory all the same; after a restart the replica's log proves it again.
+            log.error("the disk is full: the marker that keeps the catalog halted after a restart is not written")
+        return Halted(self._halted)
+
+    def _refuse_if_stopped(self) -> None:
+        if self._halted:
+            raise Halted(self._halted)
+        if self._closed:
+            raise Unavailable("the catalog is stopping", reason="SHUTTING_DOWN")
+
+    def _replace_checkpoint(self, stocks: list[Stock]) -> None:
+        try:
+            self._small_files.replace(DATABASE_NAME, render_checkpoint(stocks))
+        except DiskFull as error:
+            raise _disk_full() from error
+        self._checkpoint_number = checkpoint_number(stocks)
+
+
+def time_text(moment: datetime) -> str:
+    """Return an aware UTC time as rows record it: RFC 3339 with microseconds and Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _set_stock(known: Stock | None, request: catalog_pb2.SetStockRequest) -> Stock:
+    """Return the stock as it is to be.
+
+    Raises:
+        InvalidArgument: a new stock without its first quantity, or a known one with another.
+    """
+    if known is None:
+        if not request.HasField("initial_quantity"):
+            raise InvalidArgument(f"stock {request.name!r} is new: initial_quantity is needed")
+        return Stock.new(request.name, request.price_cents, request.initial_quantity)
+    if request.HasField("initial_quantity") and request.initial_quantity != known.initial_quantity:
+        raise InvalidArgument(
+            f"stock {known.name!r} began with {known.initial_quantity} shares, not {request.initial_quantity};"
+            " the quantity of a known stock changes by trades only"
+        )
+    return replace(known, price_cents=request.price_cents)
+
+
+def _disk_full() -> Exhausted:
+    return Exhausted("the catalog's disk is full", reason="DISK_FULL")

@@ -1,0 +1,70 @@
+"""The catalog's RPCs: each hands its message to the catalog; a refusal becomes a status here."""
+
+import grpc
+
+from backends.catalog.catalog import Catalog
+from backends.failures import aborting_on_failures
+from backends.server import WAITING_COUNT, WaitingRoom
+from protos import catalog_pb2, catalog_pb2_grpc
+
+
+class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
+    """Serves one catalog. Callers of WatchStocks wait here, in a limited number of threads."""
+
+    def __init__(self, catalog: Catalog, *, watch_places: int = WAITING_COUNT) -> None:
+        self._catalog = catalog
+        self._watchers = WaitingRoom(watch_places, "TOO_MANY_WATCHES")
+
+    def LookupStock(
+        self, request: catalog_pb2.LookupStockRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.LookupStockResponse:
+        with aborting_on_failures(context):
+            return self._catalog.lookup_stock(request)
+
+    def ListStocks(
+        self, request: catalog_pb2.ListStocksRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.ListStocksResponse:
+        with aborting_on_failures(context):
+            return self._catalog.list_stocks(request)
+
+    def UpdateStock(
+        self, request: catalog_pb2.UpdateStockRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.UpdateStockResponse:
+        with aborting_on_failures(context):
+            return self._catalog.update_stock(request)
+
+    def BeginEpoch(
+        self, request: catalog_pb2.BeginEpochRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.BeginEpochResponse:
+        with aborting_on_failures(context):
+            return self._catalog.begin_epoch(request)
+
+    def ListTrades(
+        self, request: catalog_pb2.ListTradesRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.ListTradesResponse:
+        with aborting_on_failures(context):
+            return self._catalog.list_trades(request)
+
+    def WatchStocks(
+        self, request: catalog_pb2.WatchStocksRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.WatchStocksResponse:
+        with aborting_on_failures(context):
+            response = self._catalog.watch_stocks(request)
+            if response.names or response.reset or not request.wait_ms:
+                return response
+            with self._watchers.place():
+                self._catalog.changes.wait_for_news(request.cursor, request.wait_ms / 1000)
+            # Asked again, not answered from here: the catalog may have halted meanwhile.
+            return self._catalog.watch_stocks(request)
+
+    def SetStock(
+        self, request: catalog_pb2.SetStockRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.SetStockResponse:
+        with aborting_on_failures(context):
+            return self._catalog.set_stock(request)
+
+    def HealthCheck(
+        self, request: catalog_pb2.CatalogHealthRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.CatalogHealthResponse:
+        with aborting_on_failures(context):
+            return self._catalog.health_check(request)
