@@ -5,9 +5,11 @@ import pytest
 from backends.failures import Fenced, Halted, NotFound, NotLeader
 from backends.order import promotion
 from backends.order.catalog_link import CatalogUnavailable
+from backends.row import chain_seed
 from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import CATALOG, DirectCluster, unreachable
+from tests.backends.order.rows import make_rows
 
 IN_SYNC, FAULTY = order_pb2.IN_SYNC, order_pb2.FAULTY
 
@@ -388,6 +390,21 @@ def test_peer_that_is_longer_than_the_catalog_halts_a_promotion(led):
     with pytest.raises(Halted):
         led.assign(2)
     assert led.catalog_health().halted
+
+
+def test_follower_of_another_history_halts_everything_when_it_is_caught_up(led):
+    led.stop_replica(1)
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    led.wipe_replica(1)
+    seed = chain_seed(led.catalog.cluster_id)
+    led.start_replica(1).store.extend(led.catalog.cluster_id, 0, seed, make_rows(2, chain=seed))
+    led.network.sent.clear()
+    with pytest.raises(RpcFailure, match="another history"):
+        led.resync(3, 1)
+    assert "SyncOrderRequest" not in [type(request).__name__ for _, request in led.network.sent]
+    assert led.catalog_health().halted
+    assert led.replicas[3].health().halted
 
 
 def test_new_catalog_of_another_cluster_is_noticed(led):
