@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,7 @@ class BackendServer:
         Raises:
             StartRefused: the address cannot be listened on.
         """
+        _check_can_listen(address)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="rpc"), options=SERVER_OPTIONS
         )
@@ -95,6 +97,23 @@ class BackendServer:
         """Refuse new calls, let those under way end for STOP_GRACE_S, then cancel them."""
         self._health.enter_graceful_shutdown()
         self._server.stop(STOP_GRACE_S).wait()
+
+
+def _check_can_listen(address: str) -> None:
+    """Try the address with a plain socket first: gRPC prints lines of its own about one that it cannot take.
+
+    Raises:
+        StartRefused: it cannot be listened on; says why.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        kind, _, _, _, name = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(kind, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger are no obstacle
+            trial.bind(name)
+            trial.listen()
+    except OSError as error:
+        raise StartRefused(f"cannot listen on {address}: {error.strerror}") from error
 
 
 def wait_for_signal() -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from backends.catalog.keys import KnownKeys, key_of
-from backends.catalog.model import TYPE_NAMES, Stock, check_trade
+from backends.catalog.model import Stock, check_trade
+from backends.checks import order_type_name
 from backends.failures import InvalidArgument
 from backends.row import encode_row
 from common.bounds import MAX_STOCK_QUANTITY
@@ -101,7 +102,7 @@ class Batch:
             transaction_number=number,
             epoch=self._place.epoch,
             stock_name=stock.name,
-            order_type=TYPE_NAMES[trade.order_type],
+            order_type=order_type_name(trade.order_type),
             quantity=trade.quantity,
             price_cents=stock.price_cents,
             account=trade.account,

@@ -66,6 +66,11 @@ def parse_epochs(data: bytes) -> tuple[list[Epoch], int]:
     return epochs, good_length
 
 
+def seen_epochs(data: bytes) -> list[int]:
+    """Return the epochs of all lines that are well formed, whatever else stands in the file's content."""
+    return [epoch.epoch for epoch in map(_parse_line, data.split(b"\n")) if epoch is not None]
+
+
 class EpochsFile:
     """The leaderships on disk. Callers serialise all calls but `newest`, which any thread may read."""
 
@@ -80,7 +85,7 @@ class EpochsFile:
         self._small_files = small_files
         self._files = small_files.files
         self._path = small_files.path(EPOCHS_NAME)
-        epochs, self._length = self._mend(self._path.read_bytes())
+        epochs, self._length = self._mend(small_files.read(EPOCHS_NAME))
         self.newest = epochs[-1] if epochs else Epoch(0, NO_LEADER_ID, "")
         self._descriptor = self._files.open(self._path, os.O_RDWR)
         self._files.fdatasync(self._descriptor)

@@ -92,9 +92,9 @@ def _check_nothing_is_lost(small_files: SmallFiles) -> None:
     """Refuse to take a directory for new whose identity is missing, but not its trades."""
     if small_files.exists(MARKER_NAME):
         raise refuse(small_files.path(MARKER_NAME), "the directory has to be rebuilt")
-    if small_files.exists(JOURNAL_NAME) and small_files.path(JOURNAL_NAME).stat().st_size > len(HEADER):
+    if small_files.size(JOURNAL_NAME) > len(HEADER):
         raise refuse(small_files.path(JOURNAL_NAME), "it holds trades, but the identity of the directory is missing")
-    if small_files.exists(EPOCHS_NAME) and small_files.path(EPOCHS_NAME).stat().st_size > len(render_epochs([])):
+    if small_files.size(EPOCHS_NAME) > len(render_epochs([])):
         raise refuse(small_files.path(EPOCHS_NAME), "it holds epochs, but the identity of the directory is missing")
     if small_files.exists(DATABASE_NAME) and checkpoint_number(_read_checkpoint(small_files)) > 0:
         raise refuse(small_files.path(DATABASE_NAME), "it is of trades, but the identity of the directory is missing")
@@ -162,8 +162,7 @@ def _open_epochs(small_files: SmallFiles) -> EpochsFile:
 
 
 def _read_checkpoint(small_files: SmallFiles) -> list[Stock]:
-    path = small_files.path(DATABASE_NAME)
     try:
-        return parse_checkpoint(path.read_bytes())
+        return parse_checkpoint(small_files.read(DATABASE_NAME))
     except MalformedCheckpoint as error:
-        raise refuse(path, f"it is damaged: {error}") from error
+        raise refuse(small_files.path(DATABASE_NAME), f"it is damaged: {error}") from error

@@ -1,5 +1,6 @@
 """What the catalog's small files have in common: where they are, how they are replaced, what a failed write means."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,32 @@ class SmallFiles:
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
         return self.files.exists(self.path(name))
+
+    def read(self, name: str) -> bytes:
+        """Return the whole content of the file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        descriptor = self.files.open(self.path(name), os.O_RDONLY)
+        try:
+            return self.files.pread(descriptor, self.files.size(descriptor), 0)
+        finally:
+            self.files.close(descriptor)
+
+    def size(self, name: str) -> int:
+        """Return the length of the file in bytes, 0 if there is none.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        if not self.exists(name):
+            return 0
+        descriptor = self.files.open(self.path(name), os.O_RDONLY)
+        try:
+            return self.files.size(descriptor)
+        finally:
+            self.files.close(descriptor)
 
     def replace(self, name: str, data: bytes) -> None:
         """Make `data` the whole content of the file, durably. Callers serialise calls for one name.

@@ -12,6 +12,7 @@ import structlog
 from backends.data_directory import DataDirectory, StartRefused
 from backends.log import Log
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
+from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import LOG_NAME, OrderStore
@@ -48,22 +49,27 @@ def main() -> None:
     catalog = parse_address(arguments.catalog or config.catalog, name="--catalog")
     network = Network()
     store = open_store(arguments.data_dir or config.data_dir / f"order-{replica_id}", replica_id, catalog, network)
-    work = threading.Event()
+    work, stopping = threading.Event(), threading.Event()
+    link = CatalogLink(catalog, time.monotonic)
     replica = Replica(
         replica_id=replica_id,
         store=store,
-        catalog=CatalogLink(catalog, time.monotonic),
+        catalog=link,
         min_in_sync=config.min_in_sync,
         monotonic=time.monotonic,
         on_work=work.set,
     )
-    server = make_server(address, replica, network)
-    threading.Thread(target=work_until_exit, args=(replica, network, work), name="work", daemon=True).start()
+    server = make_server(address, replica, OrderReader(store, link, time.monotonic), network)
+    worker = threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping), name="work")
+    worker.start()
     server.start()
     log.info("serving", replica_id=replica_id, address=server.address, last_number=store.last_number)
     log.info("stopping", signal=wait_for_signal())
     server.stop()
     replica.stop()
+    stopping.set()
+    work.set()
+    worker.join()
     store.close()
 
 
@@ -93,27 +99,29 @@ def ask_cluster_id(catalog: str, network: Network) -> str:
     return health.cluster_id
 
 
-def make_server(address: str, replica: Replica, network: Network) -> BackendServer:
+def make_server(address: str, replica: Replica, reader: OrderReader, network: Network) -> BackendServer:
     """Return the server of a replica, listening but not serving yet."""
 
     def register(server: grpc.Server) -> None:
-        order_pb2_grpc.add_OrderServiceServicer_to_server(OrderServicer(replica, network, time.monotonic), server)
+        order_pb2_grpc.add_OrderServiceServicer_to_server(
+            OrderServicer(replica, reader, network, time.monotonic), server
+        )
         order_pb2_grpc.add_ReplicationServiceServicer_to_server(ReplicationServicer(replica, network), server)
 
     services = order_pb2.DESCRIPTOR.services_by_name.values()
     return BackendServer(address, register, [service.full_name for service in services])
 
 
-def work_until_exit(replica: Replica, network: Network, work: threading.Event) -> None:
-    """Take the replica's turns and heartbeats, for the life of the process. A bug here ends the process."""
+def work_until_stopped(replica: Replica, network: Network, work: threading.Event, stopping: threading.Event) -> None:
+    """Take the replica's turns and heartbeats until `stopping` is set. A bug here ends the process."""
     next_heartbeat = time.monotonic()
     try:
-        while True:
+        while not stopping.is_set():
             work.wait(max(0.0, next_heartbeat - time.monotonic()))
             work.clear()
             while replica.has_work():
                 network.run(replica.turn())
-            if time.monotonic() >= next_heartbeat:
+            if time.monotonic() >= next_heartbeat and not stopping.is_set():
                 network.run(replica.heartbeat())
                 next_heartbeat = time.monotonic() + HEARTBEAT_S
     except BaseException:

@@ -9,13 +9,15 @@ from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
 from backends.order.store import OrderStore
-from common.failures import RpcFailure
+from common.failures import UNREACHABLE, RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import order_pb2
 
 log = structlog.get_logger()
 
 HEALTH_TIMEOUT_S = 1.0
+HEALTH_ATTEMPTS = 12
+HEALTH_PAUSE_S = 0.1
 BULK_TIMEOUT_S = 10.0
 BULK_BYTES = 1 << 20
 # With no more left than this, the rest goes with the next batch, and the follower is a member from then on.
@@ -50,7 +52,7 @@ class CatchUp:
         self._replica_id = replica_id
         self._address = addresses[replica_id]
         self._report = report
-        self._from_number = 0
+        self._from_number = leadership.followers.status(replica_id, store.last_number).last_number
 
     def run(self) -> Steps[None]:
         """Bring the follower into sync. If somebody else is doing so, or it is in sync already, watch until it is.
@@ -92,9 +94,7 @@ class CatchUp:
 
     def _ask_position(self) -> Steps[int]:
         """Return the number up to which the follower's log is a prefix of ours."""
-        health: order_pb2.HealthCheckResponse = yield Call(
-            self._address, order_pb2.HealthCheckRequest(), HEALTH_TIMEOUT_S
-        )
+        health = yield from self._ask_health()
         if health.replica_id != self._replica_id:
             raise Unavailable(f"{self._address} is replica {health.replica_id}", reason="WRONG_REPLICA")
         if health.cluster_id not in ("", self._store.cluster_id):
@@ -108,6 +108,21 @@ class CatchUp:
         if number and self._store.chain_at(number) != health.last_chain:
             raise self._diverged(health)
         return number
+
+    def _ask_health(self) -> Steps[order_pb2.HealthCheckResponse]:
+        """Ask the follower; again for a moment, as a channel to a process that has just returned may still back off."""
+        for _attempt in range(HEALTH_ATTEMPTS):
+            try:
+                health: order_pb2.HealthCheckResponse = yield Call(
+                    self._address, order_pb2.HealthCheckRequest(), HEALTH_TIMEOUT_S
+                )
+                return health
+            except RpcFailure as failure:
+                if failure.reason != UNREACHABLE:
+                    raise
+                unreachable = failure
+            yield Pause(HEALTH_PAUSE_S)
+        raise unreachable
 
     def _diverged(self, health: order_pb2.HealthCheckResponse) -> Diverged:
         return Diverged(

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 
+from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within, order_type_name
 from backends.failures import InvalidArgument
-from backends.order.model import order_from_row, order_type_name
+from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from backends.row import parse_row
-from common.bounds import ACCOUNT, IDEMPOTENCY_KEY, MAX_PAGE, STOCK_NAME, TIME
-from protos import catalog_pb2, order_pb2
+from common.bounds import MAX_NUMBER, MAX_PAGE, TIME
+from protos import order_pb2
 
 CHUNK_ROWS = 4_096
 # About 0.1 s of scanning: a sparse filter gives short pages with a place to go on, not a call that never ends.
@@ -46,23 +47,19 @@ def list_orders(store: OrderStore, request: order_pb2.ListOrdersRequest) -> orde
 
 
 def _check(request: order_pb2.ListOrdersRequest) -> None:
-    if not 1 <= request.limit <= MAX_PAGE:
-        raise InvalidArgument(f"limit {request.limit} is not within 1 to {MAX_PAGE}")
+    check_within("limit", request.limit, 1, MAX_PAGE)
     for name in request.stock_names:
-        if not STOCK_NAME.fullmatch(name):
-            raise InvalidArgument(f"stock_names: {name!r} is not 1 to 32 of A-Z a-z 0-9 . _ -")
-    if request.order_type not in catalog_pb2.OrderType.values():
-        raise InvalidArgument(f"order_type {request.order_type} is unknown")
-    if request.idempotency_key and not IDEMPOTENCY_KEY.fullmatch(request.idempotency_key):
-        raise InvalidArgument(f"idempotency_key {request.idempotency_key!r} is not 1 to 64 of A-Z a-z 0-9 . _ : -")
-    if not ACCOUNT.fullmatch(request.account):
-        raise InvalidArgument(f"account {request.account!r} is not 0 to 64 of A-Z a-z 0-9 . _ @ + -")
+        check_stock_name(name)
+    if request.order_type:
+        order_type_name(request.order_type)
+    if request.idempotency_key:
+        check_idempotency_key(request.idempotency_key)
+    check_account(request.account)
     for field in ("after_time", "until_time"):
         if (text := getattr(request, field)) and not TIME.fullmatch(text):
             raise InvalidArgument(f"{field} {text!r} is not like 2031-04-09T13:05:22.104511Z")
-    for field in ("after_number", "before_number"):
-        if (number := getattr(request, field)) < 0:
-            raise InvalidArgument(f"{field} {number} is negative")
+    check_within("after_number", request.after_number, 0, MAX_NUMBER)
+    check_within("before_number", request.before_number, 0, MAX_NUMBER)
 
 
 def _bounds(store: OrderStore, request: order_pb2.ListOrdersRequest, last_number: int) -> tuple[int, int]:

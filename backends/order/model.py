@@ -1,37 +1,38 @@
 """An order as messages and rows say it; no I/O."""
 
+from backends.checks import (
+    check_account,
+    check_idempotency_key,
+    check_order_quantity,
+    check_stock_name,
+    check_within,
+    order_type_name,
+)
 from backends.failures import InvalidArgument
 from backends.row import Row
-from common.bounds import ACCOUNT, IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, STOCK_NAME
+from common.bounds import MAX_REPLICA_ID
+from common.config import ConfigError, parse_address
 from protos import catalog_pb2, order_pb2
 
 _TYPE_BY_NAME = {"buy": catalog_pb2.BUY, "sell": catalog_pb2.SELL}
-_NAME_BY_TYPE = {number: name for name, number in _TYPE_BY_NAME.items()}
-
-
-def order_type_name(order_type: catalog_pb2.OrderType.ValueType) -> str:
-    """Return "buy" or "sell".
-
-    Raises:
-        InvalidArgument: neither of the two.
-    """
-    try:
-        return _NAME_BY_TYPE[order_type]
-    except KeyError:
-        raise InvalidArgument(f"order_type {order_type} is neither BUY nor SELL") from None
 
 
 def check_new_order(order: order_pb2.NewOrder) -> None:
     """Raise InvalidArgument, naming field and value, if the order is outside the bounds of protos/catalog.proto."""
-    if not STOCK_NAME.fullmatch(order.stock_name):
-        raise InvalidArgument(f"stock_name {order.stock_name!r} is not 1 to 32 of A-Z a-z 0-9 . _ -")
+    check_stock_name(order.stock_name)
     order_type_name(order.order_type)
-    if not 1 <= order.quantity <= MAX_ORDER_QUANTITY:
-        raise InvalidArgument(f"quantity {order.quantity} is not within 1 to {MAX_ORDER_QUANTITY}")
-    if not IDEMPOTENCY_KEY.fullmatch(order.idempotency_key):
-        raise InvalidArgument(f"idempotency_key {order.idempotency_key!r} is not 1 to 64 of A-Z a-z 0-9 . _ : -")
-    if not ACCOUNT.fullmatch(order.account):
-        raise InvalidArgument(f"account {order.account!r} is not 0 to 64 of A-Z a-z 0-9 . _ @ + -")
+    check_order_quantity(order.quantity)
+    check_idempotency_key(order.idempotency_key)
+    check_account(order.account)
+
+
+def check_peer(peer: order_pb2.Peer) -> None:
+    """Raise InvalidArgument if a peer's id is out of bounds or its address is not host:port."""
+    check_within("replica_id", peer.replica_id, 1, MAX_REPLICA_ID)
+    try:
+        parse_address(peer.address, name=f"address of replica {peer.replica_id}")
+    except ConfigError as error:
+        raise InvalidArgument(str(error)) from error
 
 
 def order_from_row(row: Row) -> order_pb2.Order:

@@ -5,26 +5,24 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from backends.failures import Fenced, Halted, NotFound, NotLeader, Unavailable
+from backends.checks import check_within
+from backends.failures import Fenced, Halted, NotLeader, Unavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
 from backends.order.leader import Leader, Leadership
-from backends.order.listing import list_orders
-from backends.order.model import check_new_order, order_from_row
+from backends.order.model import check_new_order, check_peer
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
 from backends.order.store import OrderStore
-from backends.row import check_rows, parse_row
+from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER, MAX_REPLICA_ID
 from common.failures import RpcFailure
-from common.steps import Pause, Steps
+from common.steps import Steps
 from protos import catalog_pb2, order_pb2
 
 log = structlog.get_logger()
 
 STALL_LIMIT_S = 2.0
-LIST_WAIT_S = 1.0
-LIST_PAUSE_S = 0.005
 
 
 class Replica:
@@ -58,14 +56,13 @@ class Replica:
         self._backfill_wanted = False
         self._halted = ""
 
-    # -- Orders ----------------------------------------------------------------------------------------------------
-
     def submit(self, epoch: int, orders: Sequence[order_pb2.NewOrder], caller: Caller) -> list[Ticket | RpcFailure]:
         """Take orders in; for each a ticket, or why it alone was not taken. They are answered by later turns.
 
         Raises:
             InvalidArgument, Halted, NotLeader: nothing was done.
         """
+        check_within("number of orders", len(orders), 1, MAX_BATCH_ORDERS)
         for order in orders:
             check_new_order(order)
         leadership = self._leading(epoch)
@@ -77,46 +74,6 @@ class Replica:
                 taken.append(failure)
         return taken
 
-    def look_up(self, number: int) -> Steps[order_pb2.Order]:
-        """Return an order; a number above our last is asked for at the catalog.
-
-        Raises:
-            NotFound: no order has this number yet. CatalogUnavailable: nobody can tell.
-        """
-        if number <= self.store.last_number:
-            return self.store.order(number)
-        last_number = (yield from self._catalog.health()).last_number
-        if number > last_number:
-            raise NotFound(
-                f"order {number} does not exist yet; the last one is {last_number}",
-                reason="UNKNOWN_ORDER",
-                metadata={"last_number": last_number},
-            )
-        page: catalog_pb2.ListTradesResponse = yield from self._catalog.call(
-            catalog_pb2.ListTradesRequest(after=number - 1, limit=1)
-        )
-        check_rows(page.rows, number - 1, page.after_chain)
-        return order_from_row(parse_row(page.rows))
-
-    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
-        """List orders, once this replica holds the last number that the catalog has now.
-
-        Raises:
-            InvalidArgument; CatalogUnavailable; Unavailable: LAGGING, it does not get there in time.
-        """
-        last_number = (yield from self._catalog.health()).last_number
-        deadline = self._monotonic() + LIST_WAIT_S
-        while self.store.last_number < last_number:
-            if self._monotonic() >= deadline:
-                raise Unavailable(
-                    f"replica {self.replica_id} holds {self.store.last_number} of {last_number} orders",
-                    reason="LAGGING",
-                )
-            yield Pause(LIST_PAUSE_S)
-        return list_orders(self.store, request)
-
-    # -- Replication -----------------------------------------------------------------------------------------------
-
     def sync_order(self, request: order_pb2.SyncOrderRequest | order_pb2.BulkUpsertRequest) -> int:
         """Append rows from a leader; return the number up to which the log is shown equal. Raises as `extend`."""
         return self.store.extend(request.cluster_id, request.prev_number, request.prev_chain, request.rows)
@@ -127,6 +84,10 @@ class Replica:
         Raises:
             Fenced, Halted, Unavailable (BACKFILLING), CatalogUnavailable: see protos/order.proto.
         """
+        check_within("leader_id", request.leader_id, 1, MAX_REPLICA_ID)
+        check_within("expected_epoch", request.expected_epoch, 0, MAX_NUMBER)
+        for peer in request.peers:
+            check_peer(peer)
         if request.leader_id == self.replica_id:
             yield from self._lead(request)
         else:

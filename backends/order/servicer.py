@@ -10,6 +10,7 @@ import grpc
 from backends.failures import aborting_on_failures
 from backends.order.model import is_same_intent
 from backends.order.pending import Caller, OutcomeUnknown, Ticket
+from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.server import READING_COUNT, WAITING_COUNT, WaitingRoom
 from common.channels import Network
@@ -25,8 +26,9 @@ ANSWER_MARGIN_S = 0.05
 class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     """The RPCs for those who trade. A thread waits for each call with orders in it."""
 
-    def __init__(self, replica: Replica, network: Network, monotonic: Callable[[], float]) -> None:
+    def __init__(self, replica: Replica, reader: OrderReader, network: Network, monotonic: Callable[[], float]) -> None:
         self._replica = replica
+        self._reader = reader
         self._network = network
         self._waiting = WaitingRoom(WAITING_COUNT, reason="QUEUE_FULL")
         self._reading = WaitingRoom(READING_COUNT, reason="QUEUE_FULL")
@@ -52,14 +54,14 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     ) -> order_pb2.LookUpOrderResponse:
         with aborting_on_failures(context), self._reading.place():
             return order_pb2.LookUpOrderResponse(
-                order=self._network.run(self._replica.look_up(request.transaction_number))
+                order=self._network.run(self._reader.look_up(request.transaction_number))
             )
 
     def ListOrders(
         self, request: order_pb2.ListOrdersRequest, context: grpc.ServicerContext
     ) -> order_pb2.ListOrdersResponse:
         with aborting_on_failures(context), self._reading.place():
-            return self._network.run(self._replica.list_orders(request))
+            return self._network.run(self._reader.list_orders(request))
 
     def _place(
         self, epoch: int, orders: list[order_pb2.NewOrder], context: grpc.ServicerContext

@@ -15,6 +15,7 @@ from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory
 from backends.order.catalog_link import CatalogLink
 from backends.order.pending import Caller, Ticket
+from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import OrderStore
 from common.failures import UNREACHABLE, RpcFailure
@@ -101,6 +102,7 @@ class DirectCluster:
         self.min_in_sync = min_in_sync
         self.catalog: Catalog
         self.replicas: dict[int, Replica] = {}
+        self.readers: dict[int, OrderReader] = {}
         self.start_catalog()
         for replica_id in (1, 2, 3):
             self.start_replica(replica_id)
@@ -151,10 +153,12 @@ class DirectCluster:
             self.stop_catalog()
 
     def start_replica(self, replica_id: int) -> Replica:
+        store, link = self._open_store(replica_id), CatalogLink(CATALOG, self.clock)
+        self.readers[replica_id] = OrderReader(store, link, self.clock)
         replica = Replica(
             replica_id=replica_id,
-            store=self._open_store(replica_id),
-            catalog=CatalogLink(CATALOG, self.clock),
+            store=store,
+            catalog=link,
             min_in_sync=self.min_in_sync,
             monotonic=self.clock,
         )

@@ -88,7 +88,7 @@ def test_times_are_exclusive(store):
 def test_number_bounds_are_exclusive(store):
     assert numbers(store, after_number=5, before_number=8) == [6, 7]
     assert numbers(store, after_number=COUNT) == []
-    assert numbers(store, after_number=2**53) == []
+    assert numbers(store, after_number=2**53 - 1) == []
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -114,5 +114,5 @@ def test_sparse_filter_ends_a_call_early_and_can_go_on(store, monkeypatch, desce
     ],
 )
 def test_bad_requests_name_the_value(store, fields):
-    with pytest.raises(InvalidArgument, match=str(next(iter(fields)))):
+    with pytest.raises(InvalidArgument, match=next(iter(fields)).removesuffix("s")):
         list_orders(store, order_pb2.ListOrdersRequest(**{"limit": 10, **fields}))

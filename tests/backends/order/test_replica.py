@@ -423,18 +423,18 @@ def test_any_replica_answers_a_number_that_it_lacks_through_the_catalog(led):
     led.stop_replica(1)
     order = led.place(3, buy("a"))
     led.start_replica(1)
-    assert led.network.run(led.replicas[1].look_up(1)) == order
+    assert led.network.run(led.readers[1].look_up(1)) == order
     with pytest.raises(NotFound) as caught:
-        led.network.run(led.replicas[1].look_up(2))
+        led.network.run(led.readers[1].look_up(2))
     assert caught.value.number("last_number") == 1
 
 
 def test_held_order_is_found_without_the_catalog_and_others_are_unknown(led):
     led.place(3, buy("a"))
     led.stop_catalog()
-    assert led.network.run(led.replicas[1].look_up(1)).idempotency_key == "a"
+    assert led.network.run(led.readers[1].look_up(1)).idempotency_key == "a"
     with pytest.raises(CatalogUnavailable):
-        led.network.run(led.replicas[1].look_up(2))
+        led.network.run(led.readers[1].look_up(2))
 
 
 def test_list_of_a_replica_that_lags_is_unavailable(led):
@@ -442,7 +442,7 @@ def test_list_of_a_replica_that_lags_is_unavailable(led):
     led.place(3, buy("a"))
     led.start_replica(1)
     with pytest.raises(RpcFailure) as caught:
-        led.network.run(led.replicas[1].list_orders(order_pb2.ListOrdersRequest(limit=1)))
+        led.network.run(led.readers[1].list_orders(order_pb2.ListOrdersRequest(limit=1)))
     assert caught.value.reason == "LAGGING"
-    orders = led.network.run(led.replicas[3].list_orders(order_pb2.ListOrdersRequest(limit=1))).orders
+    orders = led.network.run(led.readers[3].list_orders(order_pb2.ListOrdersRequest(limit=1))).orders
     assert [order.transaction_number for order in orders] == [1]

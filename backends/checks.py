@@ -1,0 +1,49 @@
+"""The bounds of fields that both backends are sent (protos/catalog.proto). All raise InvalidArgument with the value."""
+
+import re
+
+from backends.failures import InvalidArgument
+from common.bounds import ACCOUNT, IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, STOCK_NAME
+from protos import catalog_pb2
+
+_TYPE_NAMES = {catalog_pb2.BUY: "buy", catalog_pb2.SELL: "sell"}
+
+
+def check_within(field: str, value: int, least: int, most: int) -> None:
+    """Check that a number is within least..most, both included."""
+    if not least <= value <= most:
+        raise InvalidArgument(f"{field} {value} is not within {least} to {most}")
+
+
+def check_stock_name(name: str) -> None:
+    """Check the name of a stock."""
+    _check_text("stock_name", name, STOCK_NAME, "1 to 32 of A-Z a-z 0-9 . _ -")
+
+
+def check_idempotency_key(key: str) -> None:
+    """Check an idempotency key."""
+    _check_text("idempotency_key", key, IDEMPOTENCY_KEY, "1 to 64 of A-Z a-z 0-9 . _ : -")
+
+
+def check_account(account: str) -> None:
+    """Check an account; it is empty while authentication is off."""
+    _check_text("account", account, ACCOUNT, "0 to 64 of A-Z a-z 0-9 . _ @ + -")
+
+
+def check_order_quantity(quantity: int) -> None:
+    """Check the quantity of one order."""
+    check_within("quantity", quantity, 1, MAX_ORDER_QUANTITY)
+
+
+def order_type_name(order_type: catalog_pb2.OrderType.ValueType) -> str:
+    """Return "buy" or "sell", as rows say it."""
+    try:
+        return _TYPE_NAMES[order_type]
+    except KeyError:
+        raise InvalidArgument(f"order_type {order_type} is neither BUY nor SELL") from None
+
+
+def _check_text(field: str, text: str, pattern: "re.Pattern[str]", form: str) -> None:
+    if not pattern.fullmatch(text):
+        # Not the whole of a text of megabytes: this sentence travels and is logged.
+        raise InvalidArgument(f"{field} {text[:80]!r} is not {form}")

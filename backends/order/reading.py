@@ -1,0 +1,64 @@
+"""Look-ups and lists at any replica: a row found is final, and nothing missing is taken for absent."""
+
+from collections.abc import Callable
+
+from backends.failures import InvalidArgument, NotFound, Unavailable
+from backends.order.catalog_link import CatalogLink
+from backends.order.listing import list_orders
+from backends.order.model import order_from_row
+from backends.order.store import OrderStore
+from backends.row import check_rows, parse_row
+from common.steps import Pause, Steps
+from protos import catalog_pb2, order_pb2
+
+LIST_WAIT_S = 1.0
+LIST_PAUSE_S = 0.005
+
+
+class OrderReader:
+    """Reads orders, linearizably (docs/PROTOCOL.md, 6). Any number of threads may use it."""
+
+    def __init__(self, store: OrderStore, catalog: CatalogLink, monotonic: Callable[[], float]) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._monotonic = monotonic
+
+    def look_up(self, number: int) -> Steps[order_pb2.Order]:
+        """Return an order; a number above our last is asked for at the catalog.
+
+        Raises:
+            NotFound: no order has this number yet. CatalogUnavailable: nobody can tell.
+        """
+        if number < 1:
+            raise InvalidArgument(f"transaction_number {number} is below 1")
+        if number <= self._store.last_number:
+            return self._store.order(number)
+        last_number = (yield from self._catalog.health()).last_number
+        if number > last_number:
+            raise NotFound(
+                f"order {number} does not exist yet; the last one is {last_number}",
+                reason="UNKNOWN_ORDER",
+                metadata={"last_number": last_number},
+            )
+        page: catalog_pb2.ListTradesResponse = yield from self._catalog.call(
+            catalog_pb2.ListTradesRequest(after=number - 1, limit=1)
+        )
+        check_rows(page.rows, number - 1, page.after_chain)
+        return order_from_row(parse_row(page.rows))
+
+    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
+        """List orders, once this replica holds the last number that the catalog has now.
+
+        Raises:
+            InvalidArgument; CatalogUnavailable; Unavailable: LAGGING, it does not get there in time.
+        """
+        last_number = (yield from self._catalog.health()).last_number
+        deadline = self._monotonic() + LIST_WAIT_S
+        while self._store.last_number < last_number:
+            if self._monotonic() >= deadline:
+                raise Unavailable(
+                    f"this replica holds {self._store.last_number} of {last_number} orders",
+                    reason="LAGGING",
+                )
+            yield Pause(LIST_PAUSE_S)
+        return list_orders(self._store, request)

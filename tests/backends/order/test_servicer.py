@@ -1,0 +1,197 @@
+"""Replicas and a catalog behind real gRPC, in this process."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+
+from backends.catalog.__main__ import make_server as make_catalog_server
+from backends.catalog.catalog import Catalog
+from backends.catalog.model import Stock
+from backends.catalog.recovery import open_catalog
+from backends.catalog.small_files import SmallFiles
+from backends.data_directory import DataDirectory
+from backends.order.__main__ import make_server, work_until_stopped
+from backends.order.catalog_link import CatalogLink
+from backends.order.reading import OrderReader
+from backends.order.replica import Replica
+from backends.server import BackendServer
+from common.channels import Network
+from common.failures import RpcFailure
+from protos import catalog_pb2, order_pb2
+from tests.backends.order.direct import Clock
+
+
+@dataclass
+class Served:
+    """A catalog and replicas 1 and 2, replica 2 leading in epoch 1."""
+
+    network: Network
+    catalog: BackendServer
+    replicas: dict[int, BackendServer]
+
+    def call(self, replica_id: int, request, timeout_s: float = 5.0):
+        return self.network.call(self.replicas[replica_id].address, request, timeout_s)
+
+    def place(self, *orders: order_pb2.NewOrder, timeout_s: float = 5.0):
+        request = order_pb2.PlaceOrdersRequest(epoch=1, orders=orders)
+        return self.call(2, request, timeout_s).results
+
+
+@pytest.fixture
+def served(tmp_path: Path, open_store) -> Iterator[Served]:
+    directory = DataDirectory.open(tmp_path / "catalog", "catalog")
+    state = open_catalog(directory, lambda: [Stock.new("AAPL", 22_750, 100)], SmallFiles(directory.path))
+    catalog = Catalog(state, run_id="run", utc_now=Clock().utc)
+    catalog_server = make_catalog_server("127.0.0.1:0", catalog)
+    catalog_server.start()
+    network = Network()
+    servers: dict[int, BackendServer] = {}
+    stopping = threading.Event()
+    workers: list[threading.Thread] = []
+    replicas: list[Replica] = []
+    for replica_id in (1, 2):
+        work = threading.Event()
+        store = open_store(replica_id)
+        store.adopt(catalog.cluster_id)
+        link = CatalogLink(catalog_server.address, time.monotonic)
+        replica = Replica(
+            replica_id=replica_id,
+            store=store,
+            catalog=link,
+            min_in_sync=1,
+            monotonic=time.monotonic,
+            on_work=work.set,
+        )
+        servers[replica_id] = make_server("127.0.0.1:0", replica, OrderReader(store, link, time.monotonic), network)
+        workers.append(threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping)))
+        workers[-1].start()
+        servers[replica_id].start()
+    served = Served(network, catalog_server, servers)
+    peers = [order_pb2.Peer(replica_id=n, address=server.address) for n, server in servers.items()]
+    served.call(2, order_pb2.AssignLeaderRequest(leader_id=2, peers=peers, expected_epoch=0))
+    served.call(1, order_pb2.AssignLeaderRequest(leader_id=2, peers=peers, expected_epoch=1))
+    yield served
+    stopping.set()
+    for replica, worker in zip(replicas, workers, strict=True):
+        replica.stop()
+        worker.join()
+    for server in [*servers.values(), catalog_server]:
+        server.stop()
+    network.close()
+    directory.close()
+
+
+def buy(key: str, quantity: int = 1, name: str = "AAPL") -> order_pb2.NewOrder:
+    return order_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
+
+
+def test_one_order_is_placed_and_found_at_any_replica(served):
+    placed = served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=buy("k", 3)))
+    assert placed.order.transaction_number == 1
+    assert not placed.replayed
+    for replica_id in (1, 2):
+        assert served.call(replica_id, order_pb2.LookUpOrderRequest(transaction_number=1)).order == placed.order
+
+
+def test_repeated_key_is_replayed_and_a_reused_one_names_its_order(served):
+    served.place(buy("k", 3))
+    again, other = served.place(buy("k", 3), buy("k", 4))
+    assert again.placed.replayed
+    assert (other.failure.reason, other.failure.metadata["transaction_number"]) == ("KEY_REUSED", "1")
+    assert other.failure.code == grpc.StatusCode.ALREADY_EXISTS.value[0]
+    assert not other.failure.outcome_unknown
+
+
+def test_refusal_of_a_single_order_is_its_status(served):
+    with pytest.raises(RpcFailure) as caught:
+        served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=buy("k", 101)))
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INSUFFICIENT_STOCK")
+    assert caught.value.metadata == {"available": "100"}
+
+
+@pytest.mark.parametrize(
+    ("order", "named"),
+    [
+        (buy("k", 0), "quantity 0"),
+        (buy("k", -1), "quantity -1"),
+        (buy("k", 10**9 + 1), "quantity 1000000001"),
+        (buy("", 1), "idempotency_key ''"),
+        (buy("a,b", 1), "'a,b'"),
+        (buy("k", 1, ""), "stock_name ''"),
+        (buy("k", 1, "A B"), "'A B'"),
+        (buy("k", 1, "x" * 33), "x{33}"),
+        (buy("k", 1, "AAPL\n"), "AAPL"),
+        (order_pb2.NewOrder(stock_name="AAPL", quantity=1, idempotency_key="k"), "order_type 0"),
+        (order_pb2.NewOrder(stock_name="AAPL", order_type=7, quantity=1, idempotency_key="k"), "order_type 7"),
+    ],
+)
+def test_bad_orders_are_invalid_arguments_that_name_the_value(served, order, named):
+    with pytest.raises(RpcFailure, match=named) as caught:
+        served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=order))
+    assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_bad_numbers_are_invalid_or_not_found(served):
+    for number, reason in ((0, "INVALID_ARGUMENT"), (-1, "INVALID_ARGUMENT"), (2**62, "UNKNOWN_ORDER")):
+        with pytest.raises(RpcFailure, match=str(number)) as caught:
+            served.call(1, order_pb2.LookUpOrderRequest(transaction_number=number))
+        assert caught.value.reason == reason
+
+
+def test_no_orders_and_too_many_are_invalid(served):
+    with pytest.raises(RpcFailure) as caught:
+        served.place()
+    assert caught.value.reason == "INVALID_ARGUMENT"
+    with pytest.raises(RpcFailure) as caught:
+        served.place(*(buy(f"k{n}") for n in range(1001)))
+    assert caught.value.reason == "INVALID_ARGUMENT"
+
+
+def test_many_callers_with_one_key_get_one_order(served):
+    with ThreadPoolExecutor(20) as callers:
+        results = list(callers.map(lambda _: served.place(buy("same", 2))[0], range(50)))
+    assert {result.placed.order.transaction_number for result in results} == {1}
+    assert sum(not result.placed.replayed for result in results) == 1
+
+
+def test_callers_at_once_get_numbers_without_gap(served):
+    with ThreadPoolExecutor(16) as callers:
+        results = list(callers.map(lambda n: served.place(buy(f"k{n}", 1))[0], range(100)))
+    assert sorted(result.placed.order.transaction_number for result in results) == list(range(1, 101))
+
+
+def test_answer_comes_before_the_callers_deadline_when_the_catalog_is_gone(served):
+    served.place(buy("a"))
+    served.catalog.stop()
+    (result,) = served.place(buy("b"), timeout_s=2.5)
+    assert result.failure.reason in ("CATALOG", "NO_ANSWER_YET")
+
+
+def test_follower_that_did_not_follow_is_resynced_over_the_stream(served):
+    served.place(buy("a"))
+    events = list(served.network.stream(served.replicas[2].address, order_pb2.ResyncRequest(replica_id=1), 10))
+    assert events[-1].state == order_pb2.IN_SYNC
+    with pytest.raises(RpcFailure, match="replica 9 is no follower"):
+        list(served.network.stream(served.replicas[2].address, order_pb2.ResyncRequest(replica_id=9), 10))
+    with pytest.raises(RpcFailure) as caught:
+        list(served.network.stream(served.replicas[1].address, order_pb2.ResyncRequest(replica_id=2), 10))
+    assert (caught.value.reason, caught.value.metadata["leader_id"]) == ("NOT_LEADER", "2")
+
+
+def test_malformed_assignment_is_invalid(served):
+    for request in (
+        order_pb2.AssignLeaderRequest(leader_id=0),
+        order_pb2.AssignLeaderRequest(leader_id=2, expected_epoch=-1),
+        order_pb2.AssignLeaderRequest(
+            leader_id=2, expected_epoch=5, peers=[order_pb2.Peer(replica_id=1, address="nowhere")]
+        ),
+    ):
+        with pytest.raises(RpcFailure) as caught:
+            served.call(2, request)
+        assert caught.value.reason == "INVALID_ARGUMENT"
