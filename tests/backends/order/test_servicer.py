@@ -68,6 +68,7 @@ def served(tmp_path: Path, open_store) -> Iterator[Served]:
             monotonic=time.monotonic,
             on_work=work.set,
         )
+        replicas.append(replica)
         servers[replica_id] = make_server("127.0.0.1:0", replica, OrderReader(store, link, time.monotonic), network)
         workers.append(threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping)))
         workers[-1].start()
