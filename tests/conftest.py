@@ -1,0 +1,37 @@
+"""Fixtures that run the real system."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.cluster import Cluster
+from tests.harness.seeds import write_chosen_seed, write_seed
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    """Show, with a failed test, what the processes of its cluster wrote."""
+    report = yield
+    cluster = getattr(item, "funcargs", {}).get("cluster") or getattr(item, "funcargs", {}).get("shared_cluster")
+    if report.failed and isinstance(cluster, Cluster):
+        report.sections.append(("processes", cluster.outputs()))
+    return report
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A running cluster of its own for one test."""
+    write_chosen_seed(tmp_path / "seed.csv")
+    with Cluster(tmp_path, tmp_path / "seed.csv") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A running cluster of made-up stocks that the tests of one module share: each leaves all of it running."""
+    folder = tmp_path_factory.mktemp("shared")
+    write_seed(folder / "seed.csv")
+    with Cluster(folder, folder / "seed.csv") as running:
+        yield running

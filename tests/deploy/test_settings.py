@@ -1,0 +1,63 @@
+"""What `make run` reads from its environment."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from common.config import ConfigError
+from deploy.settings import RunSettings, check_address_is_free, http_address
+from tests.harness.ports import PortBlock
+
+
+@pytest.mark.parametrize(
+    ("environment", "address"),
+    [
+        ({}, "127.0.0.1:8081"),
+        ({"BOURSE_HTTP": "", "PORT": ""}, "127.0.0.1:8081"),
+        ({"PORT": "9000"}, "127.0.0.1:9000"),
+        ({"BOURSE_HTTP": "127.0.0.2:9001", "PORT": "9000"}, "127.0.0.2:9001"),
+    ],
+)
+def test_address_of_the_frontend(environment, address):
+    assert http_address(environment) == address
+
+
+@pytest.mark.parametrize("name", ["BOURSE_HTTP", "PORT"])
+def test_wrong_address_names_its_variable(name):
+    with pytest.raises(ConfigError, match=f"{name}="):
+        http_address({name: "no port"})
+
+
+def test_seed_that_is_no_file_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match="SEED="):
+        RunSettings.from_environment({"SEED": str(tmp_path / "missing.csv")})
+
+
+def test_address_in_use_is_refused_and_named():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConfigError, match=rf"{address} \(catalog\): Address already in use"):
+            check_address_is_free(address, "catalog")
+
+
+def test_address_in_use_by_a_server_that_shares_its_port_is_refused():
+    """granian's own way to listen: a plain server beside it would get some of its requests."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        with pytest.raises(ConfigError, match="in use"):
+            check_address_is_free(f"127.0.0.1:{server.getsockname()[1]}", "frontend")
+
+
+def test_two_processes_with_one_address_are_refused():
+    block = PortBlock()
+    settings = RunSettings.from_environment(
+        {"BOURSE_CATALOG": f"127.0.0.1:{block.ports[0]}", "BOURSE_HTTP": f"127.0.0.1:{block.ports[0]}"}
+    )
+    with pytest.raises(ConfigError, match="catalog and of frontend"):
+        settings.check_addresses()
+    block.close()

@@ -1,0 +1,46 @@
+"""16 clients trade on 486 stocks, and everything adds up."""
+
+import time
+
+from tests.harness.cluster import Cluster
+from tests.harness.invariants import check_invariants
+from tests.harness.load import Load
+from tests.harness.size import sized
+
+CLIENT_COUNT = 16
+
+
+def test_a_first_visit(cluster: Cluster):
+    """Look up, buy, look up again, find the order, sell, list: what the README shows."""
+    name = next(iter(cluster.initial))
+    assert cluster.rest.get(f"/stocks/{name}").json()["data"]["quantity"] == 100
+
+    bought = cluster.rest.place(name, "buy", 3)
+    assert bought.status_code == 201
+    assert bought.json()["data"]["transaction_number"] == 1
+    assert bought.headers["Location"] == "/orders/1"
+    assert cluster.rest.get(f"/stocks/{name}").json()["data"]["quantity"] == 97
+    assert cluster.rest.get("/orders/1").json() == bought.json()
+
+    assert cluster.rest.place(name, "sell", 1).json()["data"]["number"] == 2
+    listed = cluster.rest.get("/orders").json()
+    assert [order["number"] for order in listed["data"]] == [2, 1]
+    assert listed["page"]["latest"] == 2
+
+    refused = cluster.rest.place(name, "buy", 99)
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (409, "INSUFFICIENT_STOCK")
+    assert len(check_invariants(cluster)) == 2
+
+
+def test_many_clients(cluster: Cluster):
+    """Numbers 1..N, quantities, three identical databases, every acknowledged order readable."""
+    count = sized(quick=1_000, full=5_000)
+    began = time.monotonic()
+    with Load(cluster.rest, list(cluster.initial), clients=CLIENT_COUNT, count=count) as load:
+        load.join(300)
+    seconds = time.monotonic() - began
+    print(f"{count} orders by {CLIENT_COUNT} clients: {count / seconds:.0f}/s, longest {load.longest_wait_s():.2f} s")
+
+    assert all(order.statuses in ([201], [409]) for order in load.history), "an order was not settled at once"
+    rows = check_invariants(cluster, load.history)
+    assert len(rows) == len(load.acknowledged)

@@ -1,0 +1,64 @@
+"""Only `protos` and `common` cross between the frontend and the backends."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# For each top-level package: the others of ours that its modules may import.
+ALLOWED = {
+    "common": {"protos"},
+    "protos": set(),
+    "backends": {"common", "protos"},
+    "trading": {"common", "protos"},
+    "frontend_site": {"common", "trading"},
+}
+OURS = {*ALLOWED, "deploy", "tests"}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
+            yield node.module or ""
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+            "import_module",
+            "__import__",
+        ):
+            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_package_imports_only_what_it_may(package: str):
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        if not path.name.endswith(("_pb2.py", "_pb2_grpc.py"))
+        for name in imported(ast.parse(path.read_text()))
+        if (top := name.partition(".")[0]) in OURS - ALLOWED[package] - {package}
+    ]
+    assert not wrong
+
+
+def test_only_clients_of_the_frontend_know_grpc_channels():
+    """Views, serializers and services see messages and failures, no channel and no stub."""
+    shallow = [path for path in (ROOT / "trading").glob("*.py")]
+    wrong = [
+        f"{path.name} imports {name}"
+        for path in shallow
+        for name in imported(ast.parse(path.read_text()))
+        if name.partition(".")[0] == "grpc" or name.endswith("_pb2_grpc") or name == "common.channels"
+    ]
+    assert not wrong
+
+
+def test_the_check_sees_an_import_inside_a_function():
+    tree = ast.parse("def f():\n    from backends.row import Row\n    importlib.import_module('backends.log')")
+    assert list(imported(tree)) == ["backends.row", "backends.log"]

@@ -1,0 +1,267 @@
+import threading
+import time
+
+import pytest
+
+from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from protos import order_pb2
+from tests.trading.fake_cluster import refusal
+from trading.clients.gatherer import Gatherer
+from trading.clients.outcomes import AttemptFailed
+from trading.replicas.election import Leadership
+
+LEADERSHIP = Leadership(3, "order:3", 1)
+
+
+class BlockingLeader:
+    """Answers each call when it is let; keeps the keys of each call."""
+
+    def __init__(self):
+        self.calls = []
+        self.gates = threading.Semaphore(0)
+        self.failure = None
+        self.changed = threading.Condition()
+
+    def send(self, _leadership, orders, _timeout_s):
+        with self.changed:
+            self.calls.append([order.idempotency_key for order in orders])
+            self.changed.notify_all()
+        assert self.gates.acquire(timeout=10)
+        if self.failure is not None:
+            raise self.failure
+        return [result(order) for order in orders]
+
+    def wait_for_calls(self, count):
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.calls) >= count, 10)
+
+
+def result(order):
+    if order.idempotency_key.startswith("bad"):
+        failure = order_pb2.OrderFailure(code=9, reason="INSUFFICIENT_STOCK", metadata={"available": "2"})
+        return order_pb2.PlaceOrdersResult(failure=failure)
+    placed = order_pb2.PlaceOrderResponse(order=order_pb2.Order(idempotency_key=order.idempotency_key))
+    return order_pb2.PlaceOrdersResult(placed=placed)
+
+
+class Crowd:
+    """Threads that each place one order; `results` holds the key or the failure of each."""
+
+    def __init__(self, gatherer, seconds=10.0):
+        self.gatherer = gatherer
+        self.seconds = seconds
+        self.results = {}
+        self.threads = []
+
+    def start(self, *keys):
+        for key in keys:
+            thread = threading.Thread(target=self._place, args=(key,))
+            self.threads.append(thread)
+            thread.start()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def wait_until_waiting(self, count):
+        """Until `count` threads wait behind the calls under way."""
+        give_up = time.monotonic() + 10
+        while sum(len(lane.waiting) for lane in self.gatherer._lanes.values()) != count:
+            assert time.monotonic() < give_up
+            threading.Event().wait(0.002)
+
+    def _place(self, key):
+        order = order_pb2.NewOrder(idempotency_key=key)
+        try:
+            placed = self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds)
+            self.results[key] = placed.order.idempotency_key
+        except AttemptFailed as failure:
+            self.results[key] = failure
+
+
+@pytest.fixture
+def leader():
+    return BlockingLeader()
+
+
+@pytest.fixture
+def crowd(leader):
+    return Crowd(Gatherer(leader.send))
+
+
+def test_a_lone_order_goes_at_once(leader, crowd):
+    leader.gates.release()
+    crowd.start("a")
+    crowd.join()
+    assert crowd.results == {"a": "a"}
+    assert leader.calls == [["a"]]
+
+
+def test_sixteen_threads_share_calls_and_each_gets_its_own_result(leader, crowd):
+    """Two calls are under way; the fourteen orders that come meanwhile travel in one more."""
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    others = [f"{'bad' if number % 3 == 0 else 'good'}-{number}" for number in range(14)]
+    crowd.start(*others)
+    crowd.wait_until_waiting(14)
+    assert len(leader.calls) == 2
+    leader.gates.release(20)
+    crowd.join()
+    assert [len(call) for call in leader.calls] == [1, 1, 14]
+    for key in ["a", "b", *others]:
+        got = crowd.results[key]
+        if key.startswith("bad"):
+            assert (got.reason, got.metadata, got.outcome_unknown) == ("INSUFFICIENT_STOCK", {"available": "2"}, False)
+        else:
+            assert got == key
+
+
+def test_a_call_carries_at_most_five_hundred(leader, crowd, monkeypatch):
+    monkeypatch.setattr("trading.clients.gatherer.ORDERS_PER_CALL", 3)
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    crowd.start(*"cdefghi")
+    crowd.wait_until_waiting(7)
+    leader.gates.release(20)
+    crowd.join()
+    assert sorted(len(call) for call in leader.calls[2:]) == [1, 3, 3]
+    assert crowd.results == {key: key for key in "abcdefghi"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "unknown"), [(UNREACHABLE, True), (NO_ANSWER, True), ("NOT_LEADER", False), ("HALTED", False)]
+)
+def test_a_failed_call_fails_what_waits_behind_it_as_never_sent(leader, crowd, reason, unknown):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    crowd.start("c", "d")
+    crowd.wait_until_waiting(2)
+    leader.failure = refusal(reason)
+    leader.gates.release(20)
+    crowd.join()
+    assert {failure.reason for failure in crowd.results.values()} == {reason}
+    assert {key: failure.outcome_unknown for key, failure in crowd.results.items()} == {
+        "a": unknown,
+        "b": unknown,
+        "c": False,
+        "d": False,
+    }
+
+
+def test_after_a_failure_the_lane_goes_on(leader, crowd):
+    leader.failure = refusal(UNREACHABLE)
+    leader.gates.release()
+    crowd.start("a")
+    crowd.join()
+    leader.failure = None
+    leader.gates.release(5)
+    crowd.start("b", "c", "d")
+    crowd.join()
+    assert [crowd.results[key] for key in "bcd"] == ["b", "c", "d"]
+
+
+def test_an_order_that_was_not_sent_in_its_time_is_certainly_not_executed(leader, crowd):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    hurried = Crowd(crowd.gatherer, seconds=0.05)
+    hurried.start("c")
+    hurried.join()
+    assert (hurried.results["c"].reason, hurried.results["c"].outcome_unknown) == (NO_ANSWER, False)
+    leader.gates.release(5)
+    crowd.join()
+    assert leader.calls == [["a"], ["b"]]
+
+
+def test_an_order_in_a_call_that_goes_on_is_unknown_when_its_time_is_up(leader, crowd):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    crowd.start("c")
+    crowd.wait_until_waiting(1)
+    hurried = Crowd(crowd.gatherer, seconds=0.3)
+    hurried.start("d")
+    crowd.wait_until_waiting(2)
+    leader.gates.release()  # now c sends for both
+    leader.wait_for_calls(3)
+    hurried.join()
+    assert (hurried.results["d"].reason, hurried.results["d"].outcome_unknown) == (NO_ANSWER, True)
+    leader.gates.release(5)
+    crowd.join()
+    assert crowd.results["c"] == "c"
+
+
+def test_an_answer_of_the_wrong_length_is_a_failure(crowd):
+    gatherer = Gatherer(lambda *_: [])
+    with pytest.raises(AttemptFailed) as failure:
+        gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1)
+    assert failure.value.outcome_unknown
+
+
+def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
+    def fail(_leadership, _orders, _timeout_s):
+        raise ZeroDivisionError
+
+    gatherer = Gatherer(fail)
+    with pytest.raises(ZeroDivisionError):
+        gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1)
+    assert all(lane.calls == 0 and not lane.waiting for lane in gatherer._lanes.values())
+
+
+def test_lanes_of_past_leaderships_are_dropped(leader):
+    gatherer = Gatherer(lambda _leadership, orders, _timeout_s: [result(order) for order in orders])
+    for epoch in range(20):
+        gatherer.place(Leadership(3, "order:3", epoch), order_pb2.NewOrder(), time.monotonic() + 1)
+    assert len(gatherer._lanes) == 1
+
+
+def test_many_threads_and_many_orders_end_with_every_result_in_place():
+    """Whatever the interleaving: each order once in one call, and never more than two calls at once."""
+    under_way, most = [0], [0]
+    seen: list[str] = []
+    lock = threading.Lock()
+
+    def send(_leadership, orders, _timeout_s):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+            seen.extend(order.idempotency_key for order in orders)
+        threading.Event().wait(0.001)
+        with lock:
+            under_way[0] -= 1
+        if len(seen) % 7 == 0:
+            raise RpcFailure("lost", reason=UNREACHABLE)
+        return [result(order) for order in orders]
+
+    gatherer = Gatherer(send)
+    wrong = []
+
+    def work(name):
+        for number in range(40):
+            key = f"{name}-{number}"
+            try:
+                placed = gatherer.place(LEADERSHIP, order_pb2.NewOrder(idempotency_key=key), time.monotonic() + 10)
+                if placed.order.idempotency_key != key:
+                    wrong.append(key)
+            except AttemptFailed as failure:
+                if failure.outcome_unknown != (key in seen):
+                    wrong.append(key)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert wrong == []
+    assert most[0] <= 2
+    assert len(seen) == len(set(seen))

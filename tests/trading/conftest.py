@@ -1,0 +1,47 @@
+"""Fixtures of the REST interface over a market in memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.trading.fake_cluster import FakeClock
+from tests.trading.fakes import FakeMarket, FakeOrderClient
+from trading import services
+from trading.cache import StockCache
+from trading.stock_reader import StockReader
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def market(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeMarket:
+    """The market that the services reach, through a stock cache of their own on a clock that stands."""
+    market = FakeMarket()
+    orders = FakeOrderClient(market)
+    reader = StockReader(market.look_up, StockCache(100, clock), clock)
+    monkeypatch.setattr(services, "catalog_client", lambda: market)
+    monkeypatch.setattr(services, "order_client", lambda: orders)
+    monkeypatch.setattr(services, "stock_reader", lambda: reader)
+    monkeypatch.setattr(services, "forget_stock", reader.forget)
+    return market
+
+
+@pytest.fixture
+def rest(market: FakeMarket) -> APIClient:
+    """A client that gets an answer also to what made the server fail."""
+    return APIClient(raise_request_exception=False)
+
+
+@pytest.fixture
+def post(rest: APIClient) -> Callable[..., Any]:
+    """Place an order as JSON: the fields, and headers by keyword `headers`."""
+
+    def place(headers: dict[str, str] | None = None, **fields: Any) -> Any:
+        return rest.post("/orders", fields, format="json", headers=headers or {})
+
+    return place

@@ -1,0 +1,276 @@
+"""A catalog and order replicas in one thread, without sockets: what they answer to the frontend and its manager."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from common.config import ClusterConfig
+from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.steps import Call, Pause, Together
+from protos import catalog_pb2, order_pb2
+
+CATALOG = "catalog:1"
+CONFIG = ClusterConfig(CATALOG, {1: "order:1", 2: "order:2", 3: "order:3"}, Path("unused"), min_in_sync=1)
+
+
+class FakeClock:
+    """A monotonic clock that moves only when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeNetwork:
+    """Performs procedures against handlers by address. A frozen process costs the caller its time-out; a dead one none.
+
+    `before` is called with each call before it is performed: a test changes the world there.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.handlers: dict[str, Callable[[Message], Any]] = {}
+        self.dead: set[str] = set()
+        self.frozen: set[str] = set()
+        self.calls: list[tuple[str, Message]] = []
+        self.before: Callable[[str, Message], None] = lambda _address, _request: None
+
+    def call(self, address: str, request: Message, timeout_s: float) -> Any:
+        outcome = self._outcome(address, request)
+        if isinstance(outcome, RpcFailure):
+            if outcome.reason == NO_ANSWER:
+                self.clock.now += timeout_s
+            raise outcome
+        return outcome
+
+    def stream(self, address: str, request: Message, timeout_s: float) -> Iterator[Any]:
+        yield from self.call(address, request, timeout_s)
+
+    def run(self, steps: Any) -> Any:
+        try:
+            effect = next(steps)
+            while True:
+                try:
+                    answer = self._perform(effect)
+                except RpcFailure as failure:
+                    effect = steps.throw(failure)
+                else:
+                    effect = steps.send(answer)
+        except StopIteration as stop:
+            return stop.value
+
+    def sent(self, kind: type[Message]) -> list[tuple[str, Any]]:
+        """The calls of one RPC so far: address and request."""
+        return [(address, request) for address, request in self.calls if isinstance(request, kind)]
+
+    def _perform(self, effect: Any) -> Any:
+        match effect:
+            case Call():
+                return self.call(effect.address, effect.request, effect.timeout_s)
+            case Together():
+                outcomes = [self._outcome(call.address, call.request) for call in effect.calls]
+                lost = [
+                    call.timeout_s
+                    for call, outcome in zip(effect.calls, outcomes, strict=True)
+                    if isinstance(outcome, RpcFailure) and outcome.reason == NO_ANSWER
+                ]
+                self.clock.now += max(lost, default=0.0)
+                return outcomes
+            case Pause():
+                self.clock.now += effect.seconds
+                return None
+
+    def _outcome(self, address: str, request: Message) -> Any:
+        self.before(address, request)
+        self.calls.append((address, request))
+        if address in self.dead:
+            return RpcFailure(
+                f"{address}: failed to connect: Connection refused",
+                code=grpc.StatusCode.UNAVAILABLE,
+                reason=UNREACHABLE,
+            )
+        if address in self.frozen:
+            return RpcFailure(f"{address}: Deadline Exceeded", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason=NO_ANSWER)
+        try:
+            return self.handlers[address](request)
+        except RpcFailure as failure:
+            return failure
+
+
+def refusal(reason: str, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, **metadata: object) -> RpcFailure:
+    """What a process of ours answers."""
+    return RpcFailure(f"refused: {reason}", code=code, reason=reason, metadata=metadata)
+
+
+class FakeCatalog:
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.leader_id = 0
+        self.last_number = 0
+        self.stalled = False
+        self.halted = ""
+
+    def begin_epoch(self, leader_id: int, expected_epoch: int) -> int:
+        if expected_epoch != self.epoch:
+            raise refusal("FENCED", grpc.StatusCode.ABORTED, epoch=self.epoch, leader_id=self.leader_id)
+        self.epoch, self.leader_id = self.epoch + 1, leader_id
+        return self.epoch
+
+    def handle(self, request: Message) -> Message:
+        assert isinstance(request, catalog_pb2.CatalogHealthRequest)
+        return catalog_pb2.CatalogHealthResponse(
+            epoch=self.epoch,
+            leader_id=self.leader_id,
+            last_number=self.last_number,
+            stalled=self.stalled,
+            halted=self.halted,
+            cluster_id="c1",
+        )
+
+
+class FakeReplica:
+    """Follows PROTOCOL.md in what a manager can see; `refuses` are the reasons it gives to requests, once each."""
+
+    def __init__(self, replica_id: int, cluster: "FakeCluster") -> None:
+        self.replica_id = replica_id
+        self.cluster = cluster
+        self.role: Any = order_pb2.FOLLOWER
+        self.leader_id = 0
+        self.epoch = 0
+        self.last_number = 0
+        self.chain = 7
+        self.stalled = False
+        self.halted = ""
+        self.cluster_id = "c1"
+        self.followers: dict[int, Any] = {}
+        self.assign_refusal: RpcFailure | None = None
+        self.place: Callable[[order_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
+
+    def handle(self, request: Message) -> Any:
+        match request:
+            case order_pb2.HealthCheckRequest():
+                return self._health()
+            case order_pb2.AssignLeaderRequest():
+                return self._assign(request)
+            case order_pb2.PlaceOrdersRequest():
+                if self.role != order_pb2.LEADER or request.epoch != self.epoch:
+                    raise refusal(
+                        "NOT_LEADER",
+                        grpc.StatusCode.FAILED_PRECONDITION,
+                        leader_id=self.leader_id,
+                        epoch=self.epoch,
+                    )
+                return order_pb2.PlaceOrdersResponse(results=[self.place(order) for order in request.orders])
+            case order_pb2.LookUpOrderRequest():
+                if request.transaction_number > self.last_number:
+                    if CATALOG in self.cluster.network.dead:
+                        raise refusal("CATALOG")
+                    raise refusal("UNKNOWN_ORDER", grpc.StatusCode.NOT_FOUND)
+                order = order_pb2.Order(transaction_number=request.transaction_number)
+                return order_pb2.LookUpOrderResponse(order=order)
+            case order_pb2.ResyncRequest():
+                return self._resync(request.replica_id)
+        raise AssertionError(request)
+
+    def lead(self, epoch: int) -> None:
+        self.role, self.leader_id, self.epoch = order_pb2.LEADER, self.replica_id, epoch
+        self.cluster.catalog.epoch, self.cluster.catalog.leader_id = epoch, self.replica_id
+
+    def _health(self) -> order_pb2.HealthCheckResponse:
+        leads = self.role == order_pb2.LEADER
+        return order_pb2.HealthCheckResponse(
+            replica_id=self.replica_id,
+            role=self.role,
+            leader_id=self.leader_id,
+            epoch=self.epoch,
+            last_number=self.last_number,
+            last_chain=self.chain,
+            stalled=self.stalled,
+            halted=self.halted,
+            cluster_id=self.cluster_id,
+            min_in_sync=1,
+            followers=[
+                order_pb2.FollowerStatus(replica_id=one, state=state, last_number=self.last_number)
+                for one, state in self.followers.items()
+            ]
+            if leads
+            else [],
+        )
+
+    def _assign(self, request: order_pb2.AssignLeaderRequest) -> order_pb2.AssignLeaderResponse:
+        if self.assign_refusal is not None:
+            raise self.assign_refusal
+        if request.expected_epoch < self.epoch:
+            raise refusal("FENCED", grpc.StatusCode.ABORTED, epoch=self.epoch, leader_id=self.leader_id)
+        if request.leader_id == self.replica_id:
+            self.epoch = self.cluster.catalog.begin_epoch(self.replica_id, request.expected_epoch)
+            self.role, self.leader_id = order_pb2.LEADER, self.replica_id
+            up = {one for one, address in CONFIG.replicas.items() if self.cluster.is_up(address)}
+            self.followers = {
+                one: order_pb2.IN_SYNC if one in up else order_pb2.FAULTY
+                for one in CONFIG.replicas
+                if one != self.replica_id
+            }
+        else:
+            self.role, self.leader_id, self.epoch = order_pb2.FOLLOWER, request.leader_id, request.expected_epoch
+        return order_pb2.AssignLeaderResponse(epoch=self.epoch, leader_id=self.leader_id, last_number=self.last_number)
+
+    def _resync(self, replica_id: int) -> list[order_pb2.ResyncProgress]:
+        follower = self.cluster.replicas[replica_id]
+        start, follower.last_number, follower.chain = follower.last_number, self.last_number, self.chain
+        self.followers[replica_id] = order_pb2.IN_SYNC
+        common = {"from_number": start, "target_number": self.last_number, "chain": self.chain}
+        half = (start + self.last_number) // 2
+        return [
+            order_pb2.ResyncProgress(done_number=half, state=order_pb2.CATCHING_UP, **common),
+            order_pb2.ResyncProgress(done_number=self.last_number, state=order_pb2.IN_SYNC, **common),
+        ]
+
+    def _placed(self, order: order_pb2.NewOrder) -> order_pb2.PlaceOrdersResult:
+        self.last_number += 1
+        self.cluster.catalog.last_number = self.last_number
+        placed = order_pb2.Order(
+            transaction_number=self.last_number, epoch=self.epoch, idempotency_key=order.idempotency_key
+        )
+        return order_pb2.PlaceOrdersResult(placed=order_pb2.PlaceOrderResponse(order=placed))
+
+
+class FakeCluster:
+    """Three replicas and a catalog, all up; nobody leads at first."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.network: Any = FakeNetwork(self.clock)
+        self.catalog = FakeCatalog()
+        self.replicas = {one: FakeReplica(one, self) for one in CONFIG.replicas}
+        self.network.handlers[CATALOG] = self.catalog.handle
+        for one, replica in self.replicas.items():
+            self.network.handlers[CONFIG.replicas[one]] = replica.handle
+
+    def is_up(self, address: str) -> bool:
+        return address not in self.network.dead | self.network.frozen
+
+    def kill(self, *replica_ids: int) -> None:
+        self.network.dead |= {CONFIG.replicas[one] for one in replica_ids}
+
+    def freeze(self, *replica_ids: int) -> None:
+        self.network.frozen |= {CONFIG.replicas[one] for one in replica_ids}
+
+    def restart(self, replica_id: int) -> None:
+        """Up again as a follower, with its log and nothing else."""
+        replica = self.replicas[replica_id]
+        replica.role, replica.leader_id, replica.epoch = order_pb2.FOLLOWER, 0, 0
+        self.network.dead.discard(CONFIG.replicas[replica_id])
+
+    def assigned(self) -> list[int]:
+        """The replicas that were asked to lead, in order."""
+        return [
+            request.leader_id
+            for address, request in self.network.sent(order_pb2.AssignLeaderRequest)
+            if CONFIG.replicas[request.leader_id] == address
+        ]

@@ -1,0 +1,123 @@
+import pytest
+
+from common.failures import NO_ANSWER
+from protos import order_pb2
+from tests.trading.fake_cluster import CONFIG, FakeCluster, refusal
+from trading.replicas.election import Leadership, candidates, elect
+from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
+from trading.replicas.view import poll
+
+
+@pytest.fixture
+def cluster():
+    return FakeCluster()
+
+
+def view_of(cluster):
+    return cluster.network.run(poll(CONFIG))
+
+
+def run_election(cluster, passed_over=(), seconds=8.0):
+    steps = elect(
+        CONFIG,
+        view_of(cluster),
+        passed_over,
+        monotonic=cluster.clock,
+        deadline=cluster.clock.now + seconds,
+    )
+    return cluster.network.run(steps)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "passed_over", "expected"),
+    [
+        ({1: 0, 2: 0, 3: 0}, [], [3, 2, 1]),
+        ({1: 1000, 2: 1000, 3: 0}, [], [3, 2, 1]),
+        ({1: 1001, 2: 1001, 3: 0}, [], [2, 1, 3]),
+        ({1: 5000, 2: 0, 3: 0}, [], [1, 3, 2]),
+        ({1: 0, 2: 0, 3: 0}, [3], [2, 1, 3]),
+        ({1: 0, 2: 0, 3: 5000}, [3], [3, 2, 1]),
+    ],
+)
+def test_the_highest_id_near_the_longest_is_asked_first(cluster, numbers, passed_over, expected):
+    for replica_id, number in numbers.items():
+        cluster.replicas[replica_id].last_number = number
+    assert [report.replica_id for report in candidates(view_of(cluster), passed_over)] == expected
+
+
+def test_only_healthy_replicas_are_candidates(cluster):
+    cluster.kill(3)
+    cluster.replicas[2].stalled = True
+    assert [report.replica_id for report in candidates(view_of(cluster))] == [1]
+    cluster.replicas[1].halted = "diverged"
+    assert candidates(view_of(cluster)) == []
+
+
+def test_a_dead_replica_that_was_longest_does_not_count(cluster):
+    cluster.replicas[1].last_number = 5000
+    cluster.kill(1)
+    assert [report.replica_id for report in candidates(view_of(cluster))] == [3, 2]
+
+
+def test_a_replica_of_another_cluster_is_no_candidate(cluster):
+    cluster.replicas[3].cluster_id = "c2"
+    cluster.replicas[2].cluster_id = ""
+    assert [report.replica_id for report in candidates(view_of(cluster))] == [2, 1]
+
+
+def test_the_chosen_one_leads_and_the_others_are_told_the_new_epoch(cluster):
+    cluster.catalog.epoch = 4
+    assert run_election(cluster) == Leadership(3, "order:3", 5)
+    assert [(one.leader_id, one.epoch) for one in cluster.replicas.values()] == [(3, 5)] * 3
+
+
+def test_the_expected_epoch_is_the_highest_seen_anywhere(cluster):
+    cluster.catalog.epoch = 4
+    cluster.replicas[1].epoch = 6
+    with pytest.raises(Exception, match="FENCED"):  # the catalog's 4 is not 6: it decides what that proves
+        run_election(cluster)
+    _, request = cluster.network.sent(order_pb2.AssignLeaderRequest)[0]
+    assert request.expected_epoch == 6
+    assert [peer.replica_id for peer in request.peers] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("reason", ["BACKFILLING", "CATALOG", NO_ANSWER])
+def test_a_candidate_that_cannot_lead_is_followed_by_the_next(cluster, reason):
+    cluster.replicas[3].assign_refusal = refusal(reason)
+    assert run_election(cluster).leader_id == 2
+
+
+def test_a_halted_candidate_ends_the_election(cluster):
+    cluster.replicas[3].assign_refusal = refusal("HALTED")
+    with pytest.raises(ClusterHalted, match="replica 3"):
+        run_election(cluster)
+    assert cluster.assigned() == [3]
+
+
+def test_the_failure_says_why_nobody_leads(cluster):
+    cluster.kill(1, 2, 3)
+    with pytest.raises(NoLeader, match="replica 2: Connection refused"):
+        run_election(cluster)
+    cluster.network.dead.clear()
+    cluster.replicas[1].halted = cluster.replicas[2].halted = cluster.replicas[3].halted = "diverged"
+    with pytest.raises(ClusterHalted):
+        run_election(cluster)
+
+
+def test_candidates_that_all_miss_the_catalog_mean_it_is_unavailable(cluster):
+    for replica in cluster.replicas.values():
+        replica.assign_refusal = refusal("CATALOG")
+    with pytest.raises(CatalogUnavailable):
+        run_election(cluster)
+
+
+def test_no_election_goes_on_beyond_the_deadline(cluster):
+    def freeze_the_chosen(address, request):
+        if isinstance(request, order_pb2.AssignLeaderRequest):
+            cluster.network.frozen.add(address)
+
+    cluster.network.before = freeze_the_chosen
+    begun = cluster.clock.now
+    with pytest.raises(NoLeader, match="time was up"):
+        run_election(cluster, seconds=4.0)
+    assert cluster.clock.now - begun <= 4.0

@@ -1,0 +1,109 @@
+import pytest
+
+from protos import order_pb2
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, refusal
+from trading.replicas.election import Leadership
+from trading.replicas.health import HealthLoop
+
+PERIOD_S = 10.0
+
+
+@pytest.fixture
+def cluster():
+    return FakeCluster()
+
+
+@pytest.fixture
+def tick(cluster):
+    loop = HealthLoop(CONFIG, cluster.clock, PERIOD_S)
+
+    def tick():
+        report = cluster.network.run(loop.tick())
+        cluster.clock.now += PERIOD_S
+        return report
+
+    return tick
+
+
+def test_the_first_tick_makes_the_highest_id_leader(cluster, tick):
+    report = tick()
+    assert report.leadership == Leadership(3, "order:3", 1)
+    assert report.view.leader.replica_id == 3
+    assert report.resync == ()
+
+
+def test_a_quiet_cluster_is_only_polled(cluster, tick):
+    tick()
+    cluster.network.calls.clear()
+    tick()
+    assert len(cluster.network.calls) == 4
+
+
+def test_a_replica_that_returns_is_told_its_leader_caught_up_and_leads_after_a_whole_period(cluster, tick):
+    tick()
+    cluster.kill(3)
+    assert tick().leadership.leader_id == 2
+    cluster.restart(3)
+    report = tick()
+    assert report.resync == (3,)
+    assert cluster.replicas[3].leader_id == 2
+    cluster.replicas[2].followers[3] = order_pb2.IN_SYNC
+    assert tick().leadership.leader_id == 2  # seen in sync for the first time
+    report = tick()
+    assert report.leadership == Leadership(3, "order:3", 3)
+    assert [one.leader_id for one in cluster.replicas.values()] == [3, 3, 3]
+    assert tick().view.leader.replica_id == 3
+
+
+def test_a_replica_that_falls_out_of_sync_begins_its_period_anew(cluster, tick):
+    cluster.replicas[2].lead(epoch=1)
+    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+    tick()
+    cluster.replicas[2].followers[3] = order_pb2.FAULTY
+    tick()
+    cluster.replicas[2].followers[3] = order_pb2.IN_SYNC
+    assert tick().leadership.leader_id == 2
+    assert tick().leadership.leader_id == 3
+
+
+def test_a_switchover_that_fails_leaves_the_leader_and_is_tried_again(cluster, tick):
+    cluster.replicas[2].lead(epoch=1)
+    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+    cluster.replicas[3].assign_refusal = refusal("BACKFILLING")
+    tick()
+    report = tick()
+    assert (report.leadership.leader_id, report.trouble.reason) == (2, "BACKFILLING")
+    cluster.replicas[3].assign_refusal = None
+    assert tick().leadership.leader_id == 3
+
+
+def test_a_follower_that_answers_nobody_is_not_resynced(cluster, tick):
+    tick()
+    cluster.replicas[3].followers = {1: order_pb2.FAULTY, 2: order_pb2.CATCHING_UP}
+    cluster.kill(1)
+    assert tick().resync == (2,)
+
+
+def test_an_old_leader_that_wakes_up_is_told_to_follow(cluster, tick):
+    tick()
+    cluster.freeze(3)
+    assert tick().leadership.leader_id == 2
+    cluster.network.frozen.clear()
+    assert cluster.replicas[3].role == order_pb2.LEADER
+    tick()
+    assert (cluster.replicas[3].role, cluster.replicas[3].leader_id) == (order_pb2.FOLLOWER, 2)
+
+
+def test_without_replicas_or_catalog_the_tick_says_why_nobody_leads(cluster, tick):
+    cluster.kill(1, 2, 3)
+    assert tick().trouble.reason == "NO_LEADER"
+    cluster.network.dead = {CATALOG}
+    report = tick()
+    assert (report.leadership, report.trouble.reason) == (None, "CATALOG_UNAVAILABLE")
+
+
+def test_a_leader_without_the_catalog_stays(cluster, tick):
+    tick()
+    cluster.network.dead.add(CATALOG)
+    report = tick()
+    assert (report.leadership.leader_id, report.trouble) == (3, None)

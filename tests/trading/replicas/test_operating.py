@@ -1,0 +1,83 @@
+import io
+import json
+
+import pytest
+
+from protos import order_pb2
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from trading.replicas import operating
+from trading.replicas.operating import ResyncRun, UsageError, show_status
+
+
+@pytest.fixture
+def cluster():
+    cluster = FakeCluster()
+    cluster.replicas[3].lead(epoch=1)
+    cluster.replicas[3].followers = {1: order_pb2.FAULTY, 2: order_pb2.IN_SYNC}
+    for replica in cluster.replicas.values():
+        replica.last_number = 40
+    cluster.replicas[1].last_number = 20
+    return cluster
+
+
+def resync(cluster, *ids, all_of_them=False):
+    out, err = io.StringIO(), io.StringIO()
+    code = ResyncRun(CONFIG, cluster.network, out, err).run(ids, all_of_them=all_of_them)
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_status_ends_with_a_code_for_scripts(cluster):
+    out = io.StringIO()
+    assert show_status(CONFIG, cluster.network, as_json=True, out=out) == operating.EXIT_WORK_LEFT
+    assert json.loads(out.getvalue())["health"] == "degraded"
+    cluster.replicas[3].followers[1] = order_pb2.IN_SYNC
+    assert show_status(CONFIG, cluster.network, as_json=False, out=out) == operating.EXIT_OK
+    cluster.kill(3)
+    assert show_status(CONFIG, cluster.network, as_json=False, out=out) == operating.EXIT_DOWN
+
+
+def test_without_names_those_out_of_sync_are_resynced(cluster):
+    code, out, err = resync(cluster)
+    assert code == operating.EXIT_OK
+    assert out.startswith("replica 1: in sync at 40; 20 copied; chain 00000007 equal to leader; ")
+    assert err == "replica 1: 50% 10/20\nreplica 1: 100% 20/20\n"
+    assert [request.replica_id for _, request in cluster.network.sent(order_pb2.ResyncRequest)] == [1]
+
+
+def test_all_means_every_follower(cluster):
+    code, out, _ = resync(cluster, all_of_them=True)
+    assert code == operating.EXIT_OK
+    assert [line.split(":")[0] for line in out.splitlines()] == ["replica 3", "replica 2", "replica 1"]
+
+
+def test_a_replica_that_does_not_answer_is_work_left(cluster):
+    cluster.kill(1)
+    code, out, err = resync(cluster, 2, 1)
+    assert code == operating.EXIT_WORK_LEFT
+    assert out.startswith("replica 2: in sync")
+    assert "replica 1: Connection refused" in err
+
+
+def test_a_chain_that_differs_is_a_failure(cluster):
+    def diverge(_address, request):
+        if isinstance(request, order_pb2.HealthCheckRequest) and cluster.replicas[1].last_number == 40:
+            cluster.replicas[1].chain = 8
+
+    cluster.network.before = diverge
+    code, _, err = resync(cluster, 1)
+    assert code == operating.EXIT_FAILED
+    assert "chain 00000008, the leader 00000007" in err
+
+
+def test_no_leader_and_no_catalog_end_with_four(cluster):
+    cluster.network.dead.add(CATALOG)
+    assert resync(cluster, 1)[0] == operating.EXIT_DOWN
+    cluster.network.dead.clear()
+    cluster.kill(3)
+    code, out, err = resync(cluster, 1)
+    assert (code, out, err) == (operating.EXIT_DOWN, "", "no replica leads\n")
+
+
+def test_an_unknown_id_is_a_usage_error(cluster):
+    with pytest.raises(UsageError, match="replica 9"):
+        resync(cluster, 1, 9)

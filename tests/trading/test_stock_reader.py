@@ -1,0 +1,117 @@
+import threading
+
+import grpc
+import pytest
+
+from common.failures import RpcFailure
+from tests.trading.fakes import FakeMarket
+from trading.cache import StockCache
+from trading.stock_reader import StockReader
+
+DOWN = RpcFailure("The catalog cannot be reached.", code=grpc.StatusCode.UNAVAILABLE, reason="CATALOG_UNAVAILABLE")
+
+
+@pytest.fixture
+def own_market():
+    return FakeMarket()
+
+
+@pytest.fixture
+def cache(clock):
+    return StockCache(10, clock)
+
+
+@pytest.fixture
+def reader(own_market, cache, clock):
+    return StockReader(own_market.look_up, cache, clock)
+
+
+def test_first_read_misses_and_the_next_one_hits(reader, own_market):
+    assert reader.read("BlueFinch", past_cache=False).cache == "MISS"
+    assert reader.read("BlueFinch", past_cache=False).cache == "HIT"
+    assert own_market.look_ups == 1
+
+
+def test_read_past_the_cache_asks_the_catalog_and_leaves_the_cache_alone(reader, own_market):
+    reader.read("BlueFinch", past_cache=False)
+    own_market.stocks["BlueFinch"] = own_market.stocks["BlueFinch"]._replace(quantity=7)
+    read = reader.read("BlueFinch", past_cache=True)
+    assert (read.stock.quantity, read.cache) == (7, "BYPASS")
+    assert reader.read("BlueFinch", past_cache=False).cache == "HIT"
+
+
+def test_without_a_cache_every_read_asks(own_market):
+    reader = StockReader(own_market.look_up, None)
+    assert [reader.read("BlueFinch", past_cache=False).cache for _ in range(2)] == ["BYPASS", "BYPASS"]
+    reader.forget("BlueFinch")
+    assert own_market.look_ups == 2
+
+
+def test_old_data_is_never_given_when_the_catalog_is_down(reader, own_market, clock):
+    reader.read("BlueFinch", past_cache=False)
+    own_market.failure = DOWN
+    assert reader.read("BlueFinch", past_cache=False).cache == "HIT"
+    clock.now += 1.1
+    with pytest.raises(RpcFailure, match="CATALOG_UNAVAILABLE"):
+        reader.read("BlueFinch", past_cache=False)
+
+
+def test_unknown_stock_is_not_kept(reader, own_market):
+    for _ in range(2):
+        with pytest.raises(RpcFailure, match="UNKNOWN_STOCK"):
+            reader.read("NoSuch", past_cache=False)
+    assert own_market.look_ups == 2
+
+
+def test_forgotten_stock_is_asked_again(reader, own_market):
+    reader.read("BlueFinch", past_cache=False)
+    reader.forget("BlueFinch")
+    assert reader.read("BlueFinch", past_cache=False).cache == "MISS"
+
+
+def test_reader_that_joined_gets_the_failure_as_its_own(cache, clock):
+    reader = StockReader(lambda name: pytest.fail("it should have joined"), cache, clock)
+    fill, _ = cache.begin_fill("BlueFinch")
+    joined = told_when_joined(fill)
+    raised: list[RpcFailure] = []
+
+    def read():
+        try:
+            reader.read("BlueFinch", past_cache=False)
+        except RpcFailure as failure:
+            raised.append(failure)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert joined.wait(10)
+    cache.abandon_fill(fill, DOWN)
+    thread.join(10)
+    assert [failure.reason for failure in raised] == ["CATALOG_UNAVAILABLE"]
+    assert raised[0] is not DOWN
+
+
+def told_when_joined(fill):
+    """Return an event that is set when a reader has joined the fill."""
+    joined = threading.Event()
+    wait = fill.wait
+
+    def announce(timeout_s):
+        joined.set()
+        return wait(timeout_s)
+
+    fill.wait = announce
+    return joined
+
+
+def test_reader_that_joined_a_fill_that_took_too_long_asks_for_itself(own_market, cache, clock):
+    fill, _ = cache.begin_fill("BlueFinch")
+    joined = told_when_joined(fill)
+    reader = StockReader(own_market.look_up, cache, clock)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(reader.read("BlueFinch", past_cache=False)))
+    thread.start()
+    assert joined.wait(10)
+    clock.now += 1.5
+    cache.complete_fill(fill, own_market.stocks["BlueFinch"]._replace(quantity=1))
+    thread.join(10)
+    assert [answer.stock.quantity for answer in answers] == [120]

@@ -1,0 +1,1 @@
+"""The REST frontend: views -> services -> clients, and the replica manager. Never imports `backends`."""

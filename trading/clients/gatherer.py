@@ -1,0 +1,158 @@
+"""Threads that wait with an order share one PlaceOrders call.
+
+A call costs much the same whatever it carries, so under load the orders that arrive while calls are under way travel
+together in the next one; a lone order goes at once. There is no dispatcher thread: a waiting thread sends for all.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from common.failures import NO_ANSWER, RpcFailure
+from protos import order_pb2
+from trading.clients.outcomes import AttemptFailed
+from trading.replicas.election import Leadership
+
+CALLS_AT_ONCE = 2
+ORDERS_PER_CALL = 500
+# Long enough for a leader that waits 1 s for a follower before it leaves it out; short enough that one that is frozen
+# is replaced with most of an order's time left.
+CALL_TIMEOUT_S = 1.5
+
+Result = order_pb2.PlaceOrderResponse | AttemptFailed
+# Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
+Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Sequence[order_pb2.PlaceOrdersResult]]
+
+
+class _Waiting:
+    """One thread with its order. The fields are guarded by the gatherer's lock; `woken` says that one has changed."""
+
+    def __init__(self, order: order_pb2.NewOrder) -> None:
+        self.order = order
+        self.woken = threading.Event()
+        self.sends = False  # it is this thread's turn to send for all that wait
+        self.result: Result | None = None
+
+
+class _Lane:
+    """What waits for, and what is under way to, one leadership."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting] = deque()
+        # Calls under way, and turns to send that were given to a thread: never above CALLS_AT_ONCE.
+        self.calls = 0
+
+    def pass_turn_on(self) -> None:
+        """Give the turn of a thread that is done with it to the first that waits, or give it up."""
+        if self.waiting:
+            self.waiting[0].sends = True
+            self.waiting[0].woken.set()
+        else:
+            self.calls -= 1
+
+
+class Gatherer:
+    """Gathers the orders of many threads into few calls. No lock is held across a call."""
+
+    def __init__(self, send: Send, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._send = send
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._lanes: dict[Leadership, _Lane] = {}  # guarded by _lock, with all that is in them
+
+    def place(self, leadership: Leadership, order: order_pb2.NewOrder, deadline: float) -> order_pb2.PlaceOrderResponse:
+        """Send one order to a leadership, together with those of other threads, and return what became of it.
+
+        `deadline` is a time of the monotonic clock. The thread leaves at it even if the call goes on.
+
+        Raises:
+            AttemptFailed: the order's own failure, or that of the call it was in or waited behind.
+        """
+        waiting = _Waiting(order)
+        lane = self._enter(leadership, waiting)
+        while waiting.result is None:
+            if waiting.sends:
+                self._send_turn(leadership, lane, waiting, deadline)
+            elif waiting.woken.wait(max(0.0, deadline - self._monotonic())):
+                waiting.woken.clear()
+            else:
+                self._leave(lane, waiting)
+        if isinstance(waiting.result, AttemptFailed):
+            raise waiting.result
+        return waiting.result
+
+    def _enter(self, leadership: Leadership, waiting: _Waiting) -> _Lane:
+        with self._lock:
+            lane = self._lanes.get(leadership)
+            if lane is None:
+                self._drop_idle_lanes()
+                lane = self._lanes[leadership] = _Lane()
+            lane.waiting.append(waiting)
+            if lane.calls < CALLS_AT_ONCE:
+                lane.calls += 1
+                waiting.sends = True
+            return lane
+
+    def _send_turn(self, leadership: Leadership, lane: _Lane, sender: _Waiting, deadline: float) -> None:
+        """Send all that waits, hand the results out, pass the turn on."""
+        with self._lock:
+            sender.sends = False
+            batch = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), ORDERS_PER_CALL))]
+            if not batch:  # the other call took it all before this thread woke up
+                lane.pass_turn_on()
+                return
+        failure: RpcFailure | None = None
+        results: list[Result] = []
+        try:
+            timeout_s = min(CALL_TIMEOUT_S, deadline - self._monotonic())
+            answers = self._send(leadership, [one.order for one in batch], timeout_s)
+            results = [_result(answer) for answer in answers]
+            if len(results) != len(batch):
+                failure = RpcFailure(f"{len(results)} answers for {len(batch)} orders")
+        except RpcFailure as error:
+            failure = error
+        finally:
+            # An unforeseen error is raised in this thread, and leaves nobody waiting.
+            if failure is None and not results:
+                failure = RpcFailure("the call ended in an error of the frontend")
+            with self._lock:
+                self._hand_out(lane, batch, results, failure)
+
+    @staticmethod
+    def _hand_out(lane: _Lane, batch: list[_Waiting], results: list[Result], failure: RpcFailure | None) -> None:
+        if failure is not None:
+            results = [AttemptFailed.from_call(failure) for _ in batch]
+            # What waits behind a call that failed as a whole was never sent: better to look for a leader at once than
+            # to fail in the same way, one call after the other.
+            batch = batch + list(lane.waiting)
+            results += [AttemptFailed.from_call(failure, was_sent=False) for _ in lane.waiting]
+            lane.waiting.clear()
+        for waiting, result in zip(batch, results, strict=True):
+            waiting.result = result
+            waiting.woken.set()
+        lane.pass_turn_on()
+
+    def _leave(self, lane: _Lane, waiting: _Waiting) -> None:
+        """Give up an order whose time is up."""
+        with self._lock:
+            if waiting.result is not None:
+                return
+            was_sent = waiting not in lane.waiting
+            if not was_sent:
+                lane.waiting.remove(waiting)
+            if waiting.sends:
+                lane.pass_turn_on()
+            late = RpcFailure("the order's time was up before an answer came", reason=NO_ANSWER)
+            waiting.result = AttemptFailed.from_call(late, was_sent=was_sent)
+
+    def _drop_idle_lanes(self) -> None:
+        for leadership, lane in list(self._lanes.items()):
+            if not lane.calls and not lane.waiting:
+                del self._lanes[leadership]
+
+
+def _result(answer: order_pb2.PlaceOrdersResult) -> Result:
+    if answer.WhichOneof("result") == "placed":
+        return answer.placed
+    return AttemptFailed.from_result(answer.failure)

@@ -1,0 +1,122 @@
+"""Placing and reading orders: the frontend's only way to the order replicas."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from common import bounds
+from common.channels import Network
+from common.config import ClusterConfig
+from common.failures import RpcFailure
+from common.steps import Steps
+from protos import catalog_pb2, order_pb2
+from trading.clients.gatherer import Gatherer
+from trading.clients.network import OncePerProcess, cluster_config, network
+from trading.clients.outcomes import OrderFailed
+from trading.clients.placing import Placing
+from trading.clients.reading import Reader
+from trading.replicas.election import Leadership
+from trading.replicas.manager import ReplicaManager, replica_manager
+
+ORDER_BUDGET_S = 8.0
+LOOK_UP_TIMEOUT_S = 0.7
+LIST_TIMEOUT_S = 2.0
+
+
+class OrderClient:
+    """Any number of threads may use it; those that place orders at the same time share calls."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        network: Network,
+        manager: ReplicaManager,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._network = network
+        self._manager = manager
+        self._monotonic = monotonic
+        self._gatherer = Gatherer(self._send, monotonic)
+        self._reader = Reader(config, monotonic)
+
+    def place(self, order: order_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S) -> order_pb2.PlaceOrderResponse:
+        """Place one order under its key, through failures of replicas, within `budget_s` (and half a second at most).
+
+        Raises:
+            OrderFailed: `outcome` says what became of the order.
+                not_executed: UNKNOWN_STOCK, INSUFFICIENT_STOCK [available], STOCK_LIMIT, KEY_REUSED
+                [transaction_number], INVALID_ARGUMENT, NO_LEADER, CATALOG_UNAVAILABLE, OVERLOADED, DISK_FULL, HALTED.
+                unknown: OUTCOME_UNKNOWN; NOT_REPLICATED (decided, but too few replicas hold it so far).
+        """
+        _check(order)
+
+        def find(failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
+            yield from ()  # the manager makes its calls itself: threads share them
+            return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
+
+        def attempt(leadership: Leadership, deadline: float) -> Steps[order_pb2.PlaceOrderResponse]:
+            yield from ()
+            return self._gatherer.place(leadership, order, deadline)
+
+        return self._network.run(Placing(find, attempt, self._monotonic, self._monotonic() + budget_s).steps())
+
+    def look_up(self, number: int) -> order_pb2.Order:
+        """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.
+
+        Raises:
+            RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG_UNAVAILABLE: no replica that answers holds it, and the
+                catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
+        """
+        response: order_pb2.LookUpOrderResponse = self._read(
+            order_pb2.LookUpOrderRequest(transaction_number=number), LOOK_UP_TIMEOUT_S
+        )
+        return response.order
+
+    def list_orders(self, request: order_pb2.ListOrdersRequest) -> order_pb2.ListOrdersResponse:
+        """Return one page; it shows every order that was acknowledged before this call.
+
+        Raises:
+            RpcFailure: INVALID_ARGUMENT, CATALOG_UNAVAILABLE, HALTED, NO_LEADER.
+        """
+        page: order_pb2.ListOrdersResponse = self._read(request, LIST_TIMEOUT_S)
+        return page
+
+    def _read(self, request: Message, timeout_s: float) -> Any:
+        known = self._manager.known
+        return self._network.run(self._reader.steps(request, known.leader_id if known else None, timeout_s))
+
+    def _send(
+        self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float
+    ) -> Sequence[order_pb2.PlaceOrdersResult]:
+        request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
+        response: order_pb2.PlaceOrdersResponse = self._network.call(leadership.address, request, timeout_s)
+        self._manager.heard_from(leadership)
+        return response.results
+
+
+def _check(order: order_pb2.NewOrder) -> None:
+    """Refuse what the leader would: one bad order would fail the whole call, and all others in it."""
+    if not bounds.STOCK_NAME.fullmatch(order.stock_name):
+        problem = f"stock_name {order.stock_name[:40]!r}"
+    elif order.order_type not in (catalog_pb2.BUY, catalog_pb2.SELL):
+        problem = f"order_type {order.order_type}"
+    elif not 1 <= order.quantity <= bounds.MAX_ORDER_QUANTITY:
+        problem = f"quantity {order.quantity}"
+    elif not bounds.ACCOUNT.fullmatch(order.account):
+        problem = f"account {order.account[:80]!r}"
+    elif not bounds.IDEMPOTENCY_KEY.fullmatch(order.idempotency_key):
+        problem = f"idempotency_key {order.idempotency_key[:80]!r}"
+    else:
+        return
+    raise OrderFailed(
+        f"{problem} is out of its bounds",
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="INVALID_ARGUMENT",
+        outcome="not_executed",
+    )
+
+
+order_client = OncePerProcess(lambda: OrderClient(cluster_config(), network(), replica_manager()))

@@ -1,0 +1,123 @@
+"""Who shall lead, and making it so: docs/PROTOCOL.md, "Election and promotion"."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from common.config import ClusterConfig
+from common.failures import RpcFailure
+from common.steps import Call, Steps, Together
+from protos import order_pb2
+from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
+from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, ReplicaReport, short_text
+
+NEAR_ORDERS = 1000
+# The chosen one reads what it lacks, begins an epoch and brings peers into sync for at most 1 s.
+ASSIGN_TIMEOUT_S = 3.0
+# With less time left than this, an election would only be cut off in its middle.
+LEAST_TIME_S = 0.3
+
+
+@dataclass(frozen=True)
+class Leadership:
+    """One replica leading in one epoch. Two leaderships with equal fields are the same one."""
+
+    leader_id: int
+    address: str
+    epoch: int
+
+
+def leadership_of(leader: ReplicaReport) -> Leadership:
+    """Return the leadership of a replica whose report says that it leads."""
+    assert leader.health is not None, leader
+    return Leadership(leader.replica_id, leader.address, leader.health.epoch)
+
+
+def candidates(view: ClusterView, passed_over: Collection[int] = ()) -> list[ReplicaReport]:
+    """Return the healthy replicas in the order in which they are asked to lead; empty when none is healthy.
+
+    First those whose last number is within NEAR_ORDERS of the longest healthy one, by descending id. The ones passed
+    over come behind them, so they are asked when they are the only ones. Those further behind come last: they answer
+    BACKFILLING, but go on reading.
+    """
+    healthy = [report for report in view.replicas if report.is_healthy]
+    longest = max((report.last_number for report in healthy), default=0)
+
+    def rank(report: ReplicaReport) -> tuple[bool, bool, int]:
+        is_far = longest - report.last_number > NEAR_ORDERS
+        return is_far, report.replica_id in passed_over, -report.replica_id
+
+    return sorted(healthy, key=rank)
+
+
+def assign(config: ClusterConfig, view: ClusterView, chosen: ReplicaReport, timeout_s: float) -> Steps[Leadership]:
+    """Make `chosen` the leader of a new epoch, then tell the other replicas that answered the poll.
+
+    Those that did not answer learn of it from the catalog, which refuses their epoch, or from the health loop.
+
+    Raises:
+        RpcFailure: what the chosen one answered, or that it did not answer: then it may lead all the same.
+    """
+    answer: order_pb2.AssignLeaderResponse = yield Call(
+        chosen.address, _assign_request(config, chosen.replica_id, view.newest_epoch), timeout_s
+    )
+    leadership = Leadership(chosen.replica_id, chosen.address, answer.epoch)
+    others = [report for report in view.replicas if report.health and report.replica_id != chosen.replica_id]
+    yield from tell(config, leadership, others)
+    return leadership
+
+
+def tell(config: ClusterConfig, leadership: Leadership, followers: Collection[ReplicaReport]) -> Steps[None]:
+    """Tell replicas whom to follow. What they answer does not matter: an epoch is safe whoever knows of it."""
+    if followers:
+        request = _assign_request(config, leadership.leader_id, leadership.epoch)
+        yield Together([Call(report.address, request, POLL_TIMEOUT_S) for report in followers])
+
+
+def elect(
+    config: ClusterConfig,
+    view: ClusterView,
+    passed_over: Collection[int],
+    *,
+    monotonic: Callable[[], float],
+    deadline: float,
+) -> Steps[Leadership]:
+    """Ask the candidates one after the other to lead, until one does.
+
+    Raises:
+        RpcFailure: with reason FENCED: somebody else elected; look again.
+        ClusterHalted: the candidate found the histories in disagreement, or all that answer are halted.
+        CatalogUnavailable: no candidate can reach the catalog.
+        NoLeader: no candidate could lead before `deadline`.
+    """
+    refusals: list[tuple[ReplicaReport, RpcFailure]] = []
+    for candidate in candidates(view, passed_over):
+        timeout_s = min(ASSIGN_TIMEOUT_S, deadline - monotonic())
+        if timeout_s < LEAST_TIME_S:
+            raise NoLeader("the time was up before a leader was elected")
+        try:
+            return (yield from assign(config, view, candidate, timeout_s))
+        except RpcFailure as refusal:
+            if refusal.reason == "FENCED":
+                raise
+            if refusal.reason in ("HALTED", "DIVERGED"):
+                raise ClusterHalted(f"replica {candidate.replica_id}: {refusal.message}") from refusal
+            refusals.append((candidate, refusal))
+    raise nobody_leads(view, refusals)
+
+
+def nobody_leads(view: ClusterView, refusals: Sequence[tuple[ReplicaReport, RpcFailure]] = ()) -> RpcFailure:
+    """Return why there is no leader: what the candidates refused with, or why there was no candidate."""
+    if refusals and all(refusal.reason == "CATALOG" for _, refusal in refusals):
+        return CatalogUnavailable("no replica reaches the catalog")
+    if refusals:
+        told = "; ".join(f"replica {report.replica_id}: {short_text(refusal)}" for report, refusal in refusals)
+        return NoLeader(f"no replica could be made leader: {told}")
+    told = "; ".join(f"replica {report.replica_id}: {report.trouble}" for report in view.replicas)
+    if any(report.health and (report.health.halted or report.is_foreign) for report in view.replicas):
+        return ClusterHalted(f"no replica may lead: {told}")
+    return NoLeader(f"no replica is healthy: {told}")
+
+
+def _assign_request(config: ClusterConfig, leader_id: int, expected_epoch: int) -> order_pb2.AssignLeaderRequest:
+    peers = [order_pb2.Peer(replica_id=one, address=address) for one, address in sorted(config.replicas.items())]
+    return order_pb2.AssignLeaderRequest(leader_id=leader_id, peers=peers, expected_epoch=expected_epoch)

@@ -1,0 +1,129 @@
+"""The health loop's work at one tick, and what it remembers between ticks: docs/PROTOCOL.md, "Return"."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common.config import ClusterConfig
+from common.failures import RpcFailure
+from common.steps import Steps
+from protos import order_pb2
+from trading.replicas.election import ASSIGN_TIMEOUT_S, Leadership, assign, leadership_of, tell
+from trading.replicas.leadership import ElectionMemory, LeaderSearch
+from trading.replicas.view import ClusterView, ReplicaReport, poll
+
+# How long one tick may look for a leader.
+SEARCH_BUDGET_S = 8.0
+
+
+@dataclass(frozen=True)
+class TickReport:
+    """What a tick saw and did.
+
+    Attributes:
+        view: the last poll of the tick.
+        leadership: who leads at its end; None when nobody does.
+        trouble: why nobody leads, or why the planned switchover failed.
+        resync: followers that answer and are not in sync; the leader is to be asked to bring them up to date.
+    """
+
+    view: ClusterView
+    leadership: Leadership | None
+    trouble: RpcFailure | None = None
+    resync: tuple[int, ...] = ()
+
+
+class HealthLoop:
+    """Looks at all replicas, a tick after the other. Not thread-safe: one thread makes the ticks."""
+
+    def __init__(self, config: ClusterConfig, monotonic: Callable[[], float], period_s: float) -> None:
+        self._config = config
+        self._monotonic = monotonic
+        self._period_s = period_s
+        self._memory = ElectionMemory()
+        self._in_sync_since: dict[int, float] = {}  # replica id -> the tick from which on it was always in sync
+
+    def tick(self) -> Steps[TickReport]:
+        """See that somebody leads, that all follow, and that the highest id leads once it has proved itself.
+
+        Raises nothing: what fails is in the report and is tried again at the next tick.
+        """
+        view: ClusterView = yield from poll(self._config)
+        if view.leader is None:
+            try:
+                yield from self._search_leader()
+            except RpcFailure as failure:
+                self._in_sync_since.clear()
+                return TickReport(view, None, failure)
+            view = yield from poll(self._config)
+        if view.leader is None:
+            return TickReport(view, None)
+        leadership = leadership_of(view.leader)
+        self._note_in_sync(view)
+        yield from tell(self._config, leadership, strayed(view, leadership))
+        resync = out_of_sync(view)
+        successor = self._successor(view, leadership)
+        if successor is None:
+            return TickReport(view, leadership, None, resync)
+        return (yield from self._switch_over(view, leadership, successor, resync))
+
+    def _search_leader(self) -> Steps[Leadership]:
+        deadline = self._monotonic() + SEARCH_BUDGET_S
+        return LeaderSearch(self._config, self._memory, monotonic=self._monotonic, deadline=deadline).steps()
+
+    def _switch_over(
+        self, view: ClusterView, leadership: Leadership, successor_id: int, resync: tuple[int, ...]
+    ) -> Steps[TickReport]:
+        successor = view.find(successor_id)
+        assert successor is not None
+        try:
+            switched = yield from assign(self._config, view, successor, ASSIGN_TIMEOUT_S)
+        except RpcFailure as failure:
+            # The present leader goes on, or another one was elected: the next tick looks again.
+            return TickReport(view, leadership, failure, resync)
+        return TickReport(view, switched)
+
+    def _note_in_sync(self, view: ClusterView) -> None:
+        now = self._monotonic()
+        in_sync = {one.replica_id for one in view.replicas if is_in_sync(view, one.replica_id)}
+        self._in_sync_since = {one: self._in_sync_since.get(one, now) for one in in_sync}
+
+    def _successor(self, view: ClusterView, leadership: Leadership) -> int | None:
+        """Return the highest id above the leader's that has been in sync for a whole period, None if there is none."""
+        now = self._monotonic()
+        passed_over = self._memory.passed_over(now)
+        # A tick may be a little early against the one before it.
+        proved = [one for one, since in self._in_sync_since.items() if now - since >= 0.9 * self._period_s]
+        return max((one for one in proved if one > leadership.leader_id and one not in passed_over), default=None)
+
+
+def is_in_sync(view: ClusterView, replica_id: int) -> bool:
+    """Whether a replica leads, or is healthy and in sync by the leader's word; False when nobody leads."""
+    report = view.find(replica_id)
+    if view.leader is None or report is None or not report.is_healthy:
+        return False
+    status = view.follower_status(replica_id)
+    return report is view.leader or (status is not None and status.state == order_pb2.IN_SYNC)
+
+
+def out_of_sync(view: ClusterView) -> tuple[int, ...]:
+    """Return the followers that are healthy, yet not in sync by the leader's word: it can bring them up to date."""
+    return tuple(
+        report.replica_id
+        for report in view.replicas
+        if report.is_healthy and view.leader is not None and not is_in_sync(view, report.replica_id)
+    )
+
+
+def strayed(view: ClusterView, leadership: Leadership) -> list[ReplicaReport]:
+    """Return the replicas that answer, but do not know the leadership: restarted, or woken up as an old leader."""
+    return [
+        report
+        for report in view.replicas
+        if report.health is not None
+        and report.replica_id != leadership.leader_id
+        and (
+            report.health.leader_id != leadership.leader_id
+            or report.health.epoch != leadership.epoch
+            or report.health.role == order_pb2.LEADER
+        )
+    ]

@@ -1,0 +1,159 @@
+"""The replica manager of one process: remembers the leader, and lets one thread at a time look for another one."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from common.channels import Network
+from common.config import ClusterConfig
+from common.failures import RpcFailure
+from common.steps import Steps
+from trading.clients.network import OncePerProcess, cluster_config, network
+from trading.replicas.election import Leadership
+from trading.replicas.failures import CatalogUnavailable, NoLeader
+from trading.replicas.leadership import ElectionMemory, LeaderSearch, confirm
+from trading.replicas.view import ClusterView, measure_round_trips, poll
+
+# A leader that has answered nothing for this long is asked for its health, and the catalog too, before it is given an
+# order: an order that meets dead processes is then known not to be executed. Under load it costs nothing.
+SILENCE_S = 0.3
+
+
+class _Round:
+    """One search for a leader, and what came of it, for the thread that makes it and those that wait for it."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.outcome: Leadership | RpcFailure = NoLeader("the search for a leader failed")
+
+
+class ReplicaManager:
+    """Knows the leadership that orders are sent to. Any number of threads may use it.
+
+    It keeps no state that matters: a new one finds the present leader by asking. No lock is held across an RPC.
+    """
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        network: Network,
+        monotonic: Callable[[], float] = time.monotonic,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._config = config
+        self._network = network
+        self._monotonic = monotonic
+        self._utc_now = utc_now
+        self._memory = ElectionMemory()  # used by the thread of the round under way alone
+        self._lock = threading.Lock()  # guards the fields below; _known and _heard_at may be read without it
+        self._known: Leadership | None = None
+        self._heard_at = float("-inf")
+        self._round: _Round | None = None
+        self._last_seen: dict[int, datetime] = {}
+
+    @property
+    def known(self) -> Leadership | None:
+        """The leadership last found, without asking anybody; None when there is none."""
+        return self._known
+
+    def leadership(self, deadline: float) -> Leadership:
+        """Return the leadership to send an order to: it has answered within SILENCE_S, or is asked now.
+
+        `deadline` is a time of the monotonic clock; this may take half a second longer.
+
+        Raises:
+            NoLeader, CatalogUnavailable, ClusterHalted: no order can be placed now.
+        """
+        known = self._known
+        if known is not None and self._monotonic() - self._heard_at <= SILENCE_S:
+            return known
+        return self._join_round(None, None, deadline)
+
+    def replace(self, failed: Leadership, failure: RpcFailure, deadline: float) -> Leadership:
+        """Return the leadership to go on with after `failed` answered, or failed to answer, with `failure`.
+
+        It is the same one again when that is healthy: then it was merely slow.
+
+        Raises:
+            NoLeader, CatalogUnavailable, ClusterHalted: no order can be placed now.
+        """
+        return self._join_round(failed, failure, deadline)
+
+    def heard_from(self, leadership: Leadership) -> None:
+        """Note that the leadership has just answered a call."""
+        if leadership == self._known:
+            self._heard_at = self._monotonic()
+
+    def look(self, *, measure: bool = False) -> ClusterView:
+        """Poll the catalog and all replicas now; with `measure`, their round trips too. Takes half a second at most,
+        or one second with `measure` when a replica dies meanwhile."""
+        view = self._network.run(poll(self._config))
+        if measure:
+            view = self._network.run(measure_round_trips(view, self._monotonic))
+        now = self._utc_now()
+        with self._lock:
+            self._last_seen.update({report.replica_id: now for report in view.replicas if report.health})
+            seen = dict(self._last_seen)
+        reports = [dataclasses.replace(report, last_seen=seen.get(report.replica_id)) for report in view.replicas]
+        return dataclasses.replace(view, replicas=tuple(reports))
+
+    def _join_round(self, failed: Leadership | None, failure: RpcFailure | None, deadline: float) -> Leadership:
+        """Search for a leader, or wait for the outcome of the search that is under way."""
+        with self._lock:
+            known = self._known
+            if failed is not None and known is not None and known != failed and known.epoch >= failed.epoch:
+                return known  # another thread has replaced it meanwhile
+            if failed is None and known is not None and self._monotonic() - self._heard_at <= SILENCE_S:
+                return known
+            round_ = self._round
+            is_mine = round_ is None
+            if round_ is None:
+                round_ = self._round = _Round()
+        if is_mine:
+            self._run_round(round_, self._search(known, failed, failure, deadline))
+        elif not round_.done.wait(max(0.0, deadline - self._monotonic())):
+            raise NoLeader("the time was up while another request looked for a leader")
+        outcome = round_.outcome
+        if isinstance(outcome, RpcFailure):
+            # Each thread raises its own: a raised exception carries the trace of its thread.
+            raise RpcFailure(outcome.message, code=outcome.code, reason=outcome.reason, metadata=outcome.metadata)
+        return outcome
+
+    def _search(
+        self, known: Leadership | None, failed: Leadership | None, failure: RpcFailure | None, deadline: float
+    ) -> Steps[Leadership]:
+        if failed is None and known is not None:
+            confirmed = yield from confirm(self._config, known)
+            if confirmed is not None:
+                return confirmed
+            failed = known
+        search = LeaderSearch(
+            self._config,
+            self._memory,
+            monotonic=self._monotonic,
+            deadline=deadline,
+            failed=failed,
+            failure=failure,
+        )
+        return (yield from search.steps())
+
+    def _run_round(self, round_: _Round, steps: Steps[Leadership]) -> None:
+        try:
+            round_.outcome = self._network.run(steps)
+        except RpcFailure as failure:
+            round_.outcome = failure
+        finally:
+            with self._lock:
+                self._round = None
+                if isinstance(round_.outcome, Leadership):
+                    self._known, self._heard_at = round_.outcome, self._monotonic()
+                else:
+                    self._heard_at = float("-inf")
+                    if not isinstance(round_.outcome, CatalogUnavailable):
+                        self._known = None
+            round_.done.set()
+
+
+replica_manager = OncePerProcess(lambda: ReplicaManager(cluster_config(), network()))

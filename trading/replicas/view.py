@@ -1,0 +1,176 @@
+"""What the catalog and the replicas said of themselves at one moment."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.config import ClusterConfig
+from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.steps import Call, Outcome, Steps, Together
+from protos import catalog_pb2, order_pb2
+from trading.replicas.failures import CatalogUnavailable, ClusterHalted, WrongReplica
+
+POLL_TIMEOUT_S = 0.5
+
+
+@dataclass(frozen=True)
+class ReplicaReport:
+    """One replica's answer to HealthCheck, or why there is none: exactly one of `health` and `failure` is set.
+
+    Attributes:
+        is_foreign: it belongs to another cluster than the catalog that answered.
+        rtt_s: round trip of one HealthCheck; None when it was not measured.
+        last_seen: when it last answered this process; None when it never did.
+    """
+
+    replica_id: int
+    address: str
+    health: order_pb2.HealthCheckResponse | None
+    failure: RpcFailure | None
+    is_foreign: bool = False
+    rtt_s: float | None = None
+    last_seen: datetime | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not healthy, in a few words; None when it is: it answers in time, is not stalled, not halted."""
+        if self.health is None:
+            return short_text(self.failure)
+        if self.health.halted:
+            return f"halted: {self.health.halted}"
+        if self.health.stalled:
+            return "stalled: a write or sync is older than 2 s"
+        if self.is_foreign:
+            return f"belongs to another cluster: {self.health.cluster_id}"
+        return None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it can lead or follow now."""
+        return self.trouble is None
+
+    @property
+    def last_number(self) -> int:
+        """Its last transaction number; 0 when it does not answer."""
+        return self.health.last_number if self.health else 0
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """The reports of one poll, `replicas` by descending id. Immutable; any thread may read it."""
+
+    replicas: tuple[ReplicaReport, ...]
+    catalog: catalog_pb2.CatalogHealthResponse | None
+    catalog_failure: RpcFailure | None
+
+    @property
+    def newest_epoch(self) -> int:
+        """The highest epoch seen at the catalog or any replica; 0 when none was ever begun."""
+        seen = [report.health.epoch for report in self.replicas if report.health]
+        return max([*seen, self.catalog.epoch if self.catalog else 0])
+
+    @property
+    def leader(self) -> ReplicaReport | None:
+        """The healthy replica that leads in the newest epoch, if there is one."""
+        newest = self.newest_epoch
+        for report in self.replicas:
+            health = report.health
+            if health and report.is_healthy and health.role == order_pb2.LEADER and health.epoch == newest > 0:
+                return report
+        return None
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether the newest epoch's replica is about to serve in it: it is promoting, or renews its own epoch."""
+        if self.catalog is None:
+            return False
+        report = self.find(self.catalog.leader_id)
+        if report is None or report.health is None or not report.is_healthy:
+            return False
+        return report.health.role in (order_pb2.LEADER, order_pb2.PROMOTING)
+
+    def find(self, replica_id: int) -> ReplicaReport | None:
+        """Return the report of a replica, None for an id that is not configured."""
+        return next((report for report in self.replicas if report.replica_id == replica_id), None)
+
+    def follower_status(self, replica_id: int) -> order_pb2.FollowerStatus | None:
+        """Return what the leader says of a follower; None without a leader, or for one it does not know."""
+        if self.leader is None or self.leader.health is None:
+            return None
+        return next((one for one in self.leader.health.followers if one.replica_id == replica_id), None)
+
+    def require_catalog(self) -> None:
+        """Return if trades can be decided.
+
+        Raises:
+            CatalogUnavailable: the catalog does not answer, or is stalled.
+            ClusterHalted: the catalog is halted.
+        """
+        require_catalog(self.catalog, self.catalog_failure)
+
+
+def require_catalog(health: catalog_pb2.CatalogHealthResponse | None, failure: RpcFailure | None) -> None:
+    """As ClusterView.require_catalog, for one answer or failure."""
+    if health is None:
+        raise CatalogUnavailable(f"the catalog does not answer: {short_text(failure)}")
+    if health.halted:
+        raise ClusterHalted(f"the catalog is halted: {health.halted}")
+    if health.stalled:
+        raise CatalogUnavailable("the catalog is stalled: a write or sync is older than 2 s")
+
+
+def poll(config: ClusterConfig, timeout_s: float = POLL_TIMEOUT_S) -> Steps[ClusterView]:
+    """Ask the catalog and all replicas at once, so that dead ones cost one time-out together."""
+    ids = sorted(config.replicas, reverse=True)
+    calls = [Call(config.catalog, catalog_pb2.CatalogHealthRequest(), timeout_s)]
+    calls += [Call(config.replicas[one], order_pb2.HealthCheckRequest(), timeout_s) for one in ids]
+    first, *others = yield Together(calls)
+    catalog = first if isinstance(first, catalog_pb2.CatalogHealthResponse) else None
+    cluster_id = catalog.cluster_id if catalog else ""
+    return ClusterView(
+        replicas=tuple(
+            _report(replica_id, config.replicas[replica_id], outcome, cluster_id)
+            for replica_id, outcome in zip(ids, others, strict=True)
+        ),
+        catalog=catalog,
+        catalog_failure=first if isinstance(first, RpcFailure) else None,
+    )
+
+
+def measure_round_trips(view: ClusterView, monotonic: Callable[[], float]) -> Steps[ClusterView]:
+    """Return the view with the time of one more HealthCheck for each replica that answered, asked one by one."""
+    reports = []
+    for report in view.replicas:
+        if report.health is not None:
+            sent = monotonic()
+            try:
+                yield Call(report.address, order_pb2.HealthCheckRequest(), POLL_TIMEOUT_S)
+            except RpcFailure as failure:
+                report = dataclasses.replace(report, health=None, failure=failure)
+            else:
+                report = dataclasses.replace(report, rtt_s=monotonic() - sent)
+        reports.append(report)
+    return dataclasses.replace(view, replicas=tuple(reports))
+
+
+def short_text(failure: RpcFailure | None) -> str:
+    """Return the gist of a failure for a table's cell."""
+    if failure is None:
+        return "no answer"
+    if failure.reason == NO_ANSWER:
+        return "no answer in time"
+    # gRPC names every address and layer that it tried; the system's own words come last.
+    return failure.message.rpartition(": ")[2] if failure.reason == UNREACHABLE else failure.message
+
+
+def _report(replica_id: int, address: str, outcome: Outcome, cluster_id: str) -> ReplicaReport:
+    if isinstance(outcome, order_pb2.HealthCheckResponse):
+        if outcome.replica_id == replica_id:
+            is_foreign = bool(cluster_id and outcome.cluster_id and outcome.cluster_id != cluster_id)
+            return ReplicaReport(replica_id, address, outcome, None, is_foreign)
+        failure: RpcFailure = WrongReplica(f"replica {outcome.replica_id} answers at the address of {replica_id}")
+    else:
+        assert isinstance(outcome, RpcFailure), outcome
+        failure = outcome
+    return ReplicaReport(replica_id, address, None, failure)

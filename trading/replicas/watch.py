@@ -1,0 +1,152 @@
+"""The health loop as a process: ticks at a fixed rate, resyncs beside them, and a log of what changes."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from common.channels import Network
+from common.config import ClusterConfig
+from common.failures import RpcFailure
+from trading.replicas.health import HealthLoop, TickReport
+from trading.replicas.resync import Resyncer
+from trading.replicas.status import in_sync_count, status_data
+
+log = structlog.get_logger()
+
+SUMMARY_S = 60.0
+
+
+def next_tick(due: float, now: float, interval_s: float) -> float:
+    """Return when the tick after the one that was due at `due` is due: on the fixed raster, late ones skipped."""
+    missed = max(0, int((now - due) / interval_s))
+    return due + (missed + 1) * interval_s
+
+
+class ResyncThreads:
+    """Has the leader catch followers up, at most one thread for each, so that a slow one does not delay the others."""
+
+    def __init__(self, resyncer: Resyncer) -> None:
+        self._resyncer = resyncer
+        self._lock = threading.Lock()
+        self._running: dict[int, threading.Thread] = {}  # guarded by _lock
+
+    def start(self, leader_address: str, replica_id: int) -> None:
+        """Begin to bring a follower up to date, unless this is under way already. Returns at once."""
+        with self._lock:
+            if replica_id in self._running:
+                return
+            thread = threading.Thread(
+                target=self._run, args=(leader_address, replica_id), name=f"resync-{replica_id}", daemon=True
+            )
+            self._running[replica_id] = thread
+            thread.start()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the threads that run now; return whether all have ended."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            threads = list(self._running.values())
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
+
+    def _run(self, leader_address: str, replica_id: int) -> None:
+        try:
+            result = self._resyncer.resync(leader_address, replica_id)
+            log.info(
+                "replica caught up",
+                replica=replica_id,
+                copied=result.copied_orders,
+                last_number=result.number,
+                chain=f"{result.chain:08x}",
+                seconds=round(result.seconds, 3),
+            )
+        except RpcFailure as failure:
+            log.warning("resync failed", replica=replica_id, reason=failure.reason, message=failure.message)
+        except Exception:
+            log.exception("resync failed", replica=replica_id)
+        finally:
+            with self._lock:
+                del self._running[replica_id]
+
+
+class ChangeLog:
+    """Logs what differs from the tick before, and a summary once in SUMMARY_S."""
+
+    def __init__(self, config: ClusterConfig, monotonic: Callable[[], float]) -> None:
+        self._config = config
+        self._monotonic = monotonic
+        self._last: dict[str, tuple[Any, ...]] = {}
+        self._summary_due = monotonic()
+
+    def note(self, report: TickReport) -> None:
+        """Log a tick's report."""
+        data = status_data(report.view, self._config)
+        leader = report.leadership
+        self._changed("leader", (leader.leader_id if leader else None, leader.epoch if leader else None))
+        self._changed("catalog", (data["catalog"]["error"],))
+        self._changed("trouble", (report.trouble.reason if report.trouble else None,), str(report.trouble or ""))
+        for replica in data["replicas"]:
+            self._changed(f"replica {replica['id']}", (replica["state"],), replica["error"] or "")
+        if self._monotonic() >= self._summary_due:
+            self._summary_due = self._monotonic() + SUMMARY_S
+            log.info(
+                "orders",
+                health=data["health"],
+                leader=data["leader"],
+                epoch=data["epoch"],
+                last_number=data["last_number"],
+                in_sync=f"{in_sync_count(data)}/{len(data['replicas'])}",
+            )
+
+    def _changed(self, what: str, now: tuple[Any, ...], why: str = "") -> None:
+        before = self._last.get(what)
+        self._last[what] = now
+        if before != now and not (before is None and now == (None,)):
+            log.info(f"{what} changed", now=now[0] if len(now) == 1 else now, **({"why": why} if why else {}))
+
+
+class Watch:
+    """Ticks until it is told to stop. Run it in one thread; `stop` may be called from a signal handler."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        network: Network,
+        interval_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._network = network
+        self._interval_s = interval_s
+        self._monotonic = monotonic
+        self._loop = HealthLoop(config, monotonic, interval_s)
+        self._changes = ChangeLog(config, monotonic)
+        self._resyncs = ResyncThreads(Resyncer(config, network, monotonic))
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End after the tick under way."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Tick at once, then every interval. An error in a tick is logged and does not end the loop."""
+        due = self._monotonic()
+        while not self._stopping.is_set():
+            try:
+                self.tick()
+            except Exception:
+                log.exception("tick failed")
+            due = next_tick(due, self._monotonic(), self._interval_s)
+            self._stopping.wait(max(0.0, due - self._monotonic()))
+
+    def tick(self) -> TickReport:
+        """Make one tick, log it, and begin the resyncs it asks for."""
+        report = self._network.run(self._loop.tick())
+        self._changes.note(report)
+        if report.leadership is not None:
+            for replica_id in report.resync:
+                self._resyncs.start(report.leadership.address, replica_id)
+        return report
