@@ -1,0 +1,71 @@
+# Needs GNU make and a Python >= 3.11 with venv and pip. PYTHON chooses the interpreter that .venv is made with.
+
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+DATA_DIR := $(or $(BOURSE_DATA_DIR),var)
+CHECKED := common backends trading frontend_site deploy tests manage.py
+
+# Only what the lock files name is used: no package of the machine, no module of the caller's.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run status kill stop start rebuild test check format journeys protos lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+install: $(VENV)/.installed ## the environment in .venv, from requirements.lock
+
+$(VENV)/.installed: requirements.lock
+	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock | $(VENV)/.installed
+	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.installed ## everything in the foreground; SEED=file.csv, PORT=8081, BOURSE_DATA_DIR=var; Ctrl-C stops it
+	@SEED="$(SEED)" $(PY) -m deploy.run
+
+status: $(VENV)/.installed ## the processes of `make run`, and the replicas
+	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" status; echo; $(PY) manage.py replicas status
+
+kill: $(VENV)/.installed ## SIGKILL a process, P=order-3; it is started again
+	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" signal KILL $(or $(P),$(error which one? P=order-3))
+
+stop: $(VENV)/.installed ## stop a process, P=order-3; it stays away
+	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" stop $(or $(P),$(error which one? P=order-3))
+
+start: $(VENV)/.installed ## start a stopped process, P=order-3
+	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" start $(or $(P),$(error which one? P=order-3))
+
+rebuild: $(VENV)/.installed ## rebuild a lost or damaged catalog from the replicas, everything stopped; ARGS=...
+	@$(PY) -m backends.catalog.rebuild $(ARGS)
+
+test: $(VENV)/.installed-dev ## all tests, under 5 minutes
+	@$(PY) -m pytest $(ARGS)
+
+journeys: $(VENV)/.installed-dev ## the scenarios in full size; J=kill_each_process for one, SEED=file.csv for its stocks
+	@BOURSE_TEST_SIZE=full BOURSE_TEST_SEED="$(SEED)" $(PY) -m pytest -v -rA $(if $(J),tests/journeys/test_$(J).py,tests/journeys) $(ARGS)
+
+check: $(VENV)/.installed-dev ## format, lint, types, generated code
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy $(CHECKED)
+	@sh deploy/check_protos.sh $(PY)
+
+format: $(VENV)/.installed-dev ## format the code and sort its imports
+	@$(PY) -m ruff check --quiet --select I --fix .
+	@$(PY) -m ruff format --quiet .
+
+protos: $(VENV)/.installed-dev ## generate the code of protos/
+	@sh deploy/protos.sh $(PY) .
+
+lock: $(VENV)/.installed ## remake the lock files from pyproject.toml
+	@sh deploy/lock.sh $(PY)
+
+clean: ## remove the environment and the caches; data stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

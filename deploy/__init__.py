@@ -1,0 +1,1 @@
+"""How the system is installed, run and supervised on one machine."""

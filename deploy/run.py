@@ -1,0 +1,170 @@
+"""`make run`: the whole system in the foreground, under a supervisor that restarts a process that dies.
+
+Checks what would make a start fail, migrates Django's own tables, starts supervisord, says when trading is possible and
+how to kill a replica, and on Ctrl-C or SIGTERM stops everything and leaves nothing behind.
+"""
+
+import fcntl
+import getpass
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from common.config import ConfigError
+from deploy.readiness import Refused, wait_until_ready
+from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
+from deploy.supervision import render
+
+READY_WITHIN_S = 30.0
+
+
+def main() -> None:
+    """Run the system until a signal; exit code 0, or 1 with one line that says why it did not start."""
+    try:
+        settings = RunSettings.from_environment(os.environ)
+        with lock_run_dir(settings.run_dir):
+            settings.check_addresses()
+            sys.exit(run(settings))
+    except ConfigError as refusal:
+        sys.exit(f"bourse: {refusal}")
+
+
+def lock_run_dir(run_dir: Path) -> BinaryIO:
+    """Make the directory and lock it for this process; the lock is held while the returned file is open.
+
+    Raises:
+        ConfigError: it cannot be written, or another system runs with this data directory.
+    """
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock = (run_dir / "lock").open("ab")
+    except OSError as error:
+        raise ConfigError(f"data directory {run_dir.parent} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise ConfigError(
+            f"data directory {run_dir.parent} is in use by another `make run`;"
+            ' choose another one and other ports (README, "Several systems")'
+        ) from error
+    return lock
+
+
+def run(settings: RunSettings) -> int:
+    """Migrate, start the supervisor, and return its exit code when it has ended."""
+    environment = {
+        **os.environ,
+        "BOURSE_DATA_DIR": str(settings.cluster.data_dir.absolute()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    migrated = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=False
+    )
+    if migrated.returncode:
+        return 1
+    socket_path = choose_socket_path(settings.run_dir)
+    user = getpass.getuser() if os.getuid() == 0 else None
+    write_private(settings.config_path, render(settings, socket_path, user))
+    try:
+        return supervise(settings, socket_path, environment)
+    finally:
+        for leftover in (socket_path, settings.config_path):
+            leftover.unlink(missing_ok=True)
+        if socket_path.parent != settings.run_dir:
+            shutil.rmtree(socket_path.parent, ignore_errors=True)
+
+
+def supervise(settings: RunSettings, socket_path: Path, environment: dict[str, str]) -> int:
+    """Run supervisord to its end, passing its output on and SIGINT and SIGTERM down to it."""
+    supervisor = subprocess.Popen(
+        # Should this process be killed outright, the supervisor stops the system by itself.
+        [sys.executable, "deploy/parent.py", "TERM", str(os.getpid())]
+        + [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.config_path)],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        # A pipe, because the processes open /dev/fd/1 for themselves: that fails when it is a socket, and when it is a
+        # file they would write over one another.
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # Ctrl-C reaches this process alone, which then asks the supervisor once.
+        start_new_session=True,
+    )
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        supervisor.terminate()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    refused: list[str] = []
+
+    def announce() -> None:
+        try:
+            if wait_until_ready(settings, socket_path, stopping, READY_WITHIN_S):
+                print(welcome(settings), flush=True)  # noqa: T201 - for the person at the terminal
+        except Refused as refusal:
+            refused.append(str(refusal))
+            supervisor.terminate()
+
+    threading.Thread(target=announce, name="announce", daemon=True).start()
+    pass_on(supervisor)
+    code = supervisor.wait()
+    if refused:
+        print(f"bourse: {refused[0]}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0 if stopping.is_set() else code
+
+
+def pass_on(supervisor: "subprocess.Popen[bytes]") -> None:
+    """Copy the supervisor's output to ours until it ends. A closed terminal does not stop the system."""
+    assert supervisor.stdout is not None
+    while chunk := os.read(supervisor.stdout.fileno(), 1 << 16):
+        try:
+            os.write(sys.stdout.fileno(), chunk)
+        except OSError:
+            continue
+
+
+def choose_socket_path(run_dir: Path) -> Path:
+    """Return where the supervisor's socket goes: beside its configuration, or in a private folder for temporary files
+    if that path is longer than a unix socket's may be."""
+    path = run_dir / "supervisor.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:8]
+    return Path(tempfile.mkdtemp(prefix=f"bourse-{name}-", dir="/tmp")) / "supervisor.sock"
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def welcome(settings: RunSettings) -> str:
+    """Return what the person at the terminal needs next."""
+    victim = f"order-{max(settings.cluster.replicas)}"
+    where = "" if settings.cluster.data_dir == Path("var") else f" BOURSE_DATA_DIR={settings.cluster.data_dir}"
+    return f"""
+Bourse is open:  http://{settings.http}/stocks   http://{settings.http}/orders
+  make status{where}             the processes, and the replicas as the leader sees them
+  make kill P={victim}{where}    SIGKILL; the supervisor starts it again
+  make stop P={victim}{where}    it stays away until: make start P={victim}{where}
+Ctrl-C stops everything. Databases: {settings.cluster.data_dir}/
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The supervisor's configuration: one program for each process of the system."""
+
+import secrets
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.settings import ROOT, RunSettings
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process.
+
+    Attributes:
+        stop_timeout_s: how long it may take to end after SIGTERM, before it is killed.
+    """
+
+    name: str
+    command: list[str]
+    stop_timeout_s: int = 5
+
+
+def programs(settings: RunSettings) -> list[Program]:
+    """Return the processes in the order in which they start; they stop in the reverse order."""
+    python = sys.executable
+    seed = ["--seed", str(settings.seed)] if settings.seed else []
+    replicas = [
+        Program(f"order-{number}", [python, "-m", "backends.order", "--replica-id", str(number)])
+        for number in settings.cluster.replicas
+    ]
+    return [
+        Program("catalog", [python, "-m", "backends.catalog", *seed]),
+        *replicas,
+        # Longer than the server waits for its own orders under way, deploy/frontend.py.
+        Program("frontend", [python, "-m", "deploy.frontend", settings.http], stop_timeout_s=12),
+        Program("health", [python, "manage.py", "replicas", "watch"]),
+    ]
+
+
+def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:
+    """Return supervisord's configuration. It holds a password: write it readable by its owner alone.
+
+    Args:
+        user: whom the supervisor is told to stay, which spares it a warning; None where it is not root.
+    """
+    password = secrets.token_hex(16)
+    socket = _literal(str(socket_path))
+    sections = [
+        ["[supervisord]", "nodaemon=true", "logfile=/dev/null", "logfile_maxbytes=0", "loglevel=info"]
+        + [f"pidfile={_literal(str(settings.run_dir / 'supervisord.pid'))}", f"directory={_literal(str(ROOT))}"]
+        + ([f"user={user}"] if user else []),
+        ["[unix_http_server]", f"file={socket}", "chmod=0600", "username=bourse", f"password={password}"],
+        ["[supervisorctl]", f"serverurl=unix://{socket}", "username=bourse", f"password={password}"],
+        [
+            "[rpcinterface:supervisor]",
+            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        ],
+    ]
+    sections += [_program_lines(program, priority) for priority, program in enumerate(programs(settings), start=1)]
+    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def _program_lines(program: Program, priority: int) -> list[str]:
+    return [
+        f"[program:{program.name}]",
+        f"command={_literal(shlex.join(program.command))}",
+        f"priority={priority}",
+        "autorestart=true",
+        # One that ends within a second did not start: it is tried three times more, a little later each time, then
+        # given up ("FATAL"), so that a refusal to start does not fill the terminal for ever.
+        "startsecs=1",
+        "startretries=3",
+        f"stopwaitsecs={program.stop_timeout_s}",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        "stdout_logfile=/dev/fd/1",
+        "stdout_logfile_maxbytes=0",
+    ]
+
+
+def _literal(text: str) -> str:
+    """Return text for a value that the supervisor expands by Python's %-formatting."""
+    return text.replace("%", "%%")

@@ -1,0 +1,125 @@
+"""The frontend's own settings: read once from the environment, checked whole, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from common.config import ClusterConfig, ConfigError, parse_count
+from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
+
+DEFAULT_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
+DEFAULT_CACHE_SIZE = "1000"
+DATABASE_FILE = "frontend.sqlite3"
+
+_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True)
+class FrontendConfig:
+    """What the environment says about one frontend process.
+
+    Attributes:
+        cluster: the addresses of the other processes, and the folder for data (absolute here, and it exists).
+        debug: Django's debug pages; never in a place that others reach.
+        secret_key: signs sessions and form tokens.
+        allowed_hosts: the names under which the site may be called; a request for another Host is refused.
+        cache_size: most stocks in the stock cache; 0 switches it off.
+        database: Django's own database: users and sessions, nothing that trading depends on.
+        created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
+    """
+
+    cluster: ClusterConfig
+    debug: bool
+    secret_key: str
+    allowed_hosts: list[str]
+    cache_size: int
+    database: dict[str, Any]
+    created_status: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "FrontendConfig":
+        """Read and check everything. Makes the data directory, and in it the secret key, when they are missing.
+
+        An empty variable counts as one that is not set.
+
+        Raises:
+            ConfigError: a value that cannot be used; the message names its variable.
+        """
+        env = environ.Env()
+        env.ENVIRON = {name: value for name, value in environment.items() if value.strip()}
+        cluster = ClusterConfig.from_environment(env.ENVIRON)
+        data_dir = _usable_directory(cluster.data_dir)
+        return cls(
+            cluster=cluster,
+            debug=_switch(env, "BOURSE_DEBUG"),
+            secret_key=_secret_key(env, data_dir),
+            allowed_hosts=_hosts(env),
+            cache_size=parse_count(
+                env.str("BOURSE_CACHE_SIZE", default=DEFAULT_CACHE_SIZE), name="BOURSE_CACHE_SIZE", least=0
+            ),
+            database=_database(env, data_dir),
+            created_status=_created_status(env),
+        )
+
+
+def _usable_directory(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"BOURSE_DATA_DIR={str(path)!r} cannot be made: {error.strerror}") from error
+    return path.resolve()
+
+
+def _switch(env: environ.Env, name: str) -> bool:
+    text = env.str(name, default="0")
+    value = _SWITCHES.get(text.strip().lower())
+    if value is None:
+        raise ConfigError(f"{name}={text!r} is neither on (1, true, yes, on) nor off (0, false, no, off)")
+    return value
+
+
+def _secret_key(env: environ.Env, data_dir: Path) -> str:
+    given: str | None = env.str("BOURSE_SECRET_KEY", default=None)
+    if given is None:
+        return read_or_make_secret_key(data_dir)
+    if len(given) < LEAST_LENGTH:
+        # The value is left out of the message: it is meant to be secret.
+        raise ConfigError(f"BOURSE_SECRET_KEY has {len(given)} characters; at least {LEAST_LENGTH} are needed")
+    return given
+
+
+def _hosts(env: environ.Env) -> list[str]:
+    text = env.str("BOURSE_ALLOWED_HOSTS", default=DEFAULT_ALLOWED_HOSTS)
+    hosts = [host.strip() for host in text.split(",") if host.strip()]
+    for host in hosts:
+        if "/" in host or " " in host or (host.count(":") == 1 and not host.startswith("[")):
+            raise ConfigError(f"BOURSE_ALLOWED_HOSTS: {host!r} is not a host name without scheme, port and path")
+    if not hosts:
+        raise ConfigError(f"BOURSE_ALLOWED_HOSTS={text!r} names no host")
+    return hosts
+
+
+def _database(env: environ.Env, data_dir: Path) -> dict[str, Any]:
+    default = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(data_dir / DATABASE_FILE)}
+    text: str | None = env.str("DATABASE_URL", default=None)
+    if text is None:
+        return default
+    scheme, separator, _rest = text.partition("://")
+    if not separator or scheme not in environ.Env.DB_SCHEMES:
+        # The rest of the URL may hold a password.
+        raise ConfigError(f"DATABASE_URL begins with {scheme[:20]!r}: not the URL of a database that is known")
+    try:
+        database: dict[str, Any] = environ.Env.db_url_config(text)
+    except (ValueError, environ.ImproperlyConfigured) as error:
+        raise ConfigError(f"DATABASE_URL cannot be read: {type(error).__name__}") from error
+    return database
+
+
+def _created_status(env: environ.Env) -> int:
+    text = env.str("ORDERS_CREATED_STATUS", default="201")
+    if text not in ("200", "201"):
+        raise ConfigError(f"ORDERS_CREATED_STATUS={text!r} is neither 201 nor 200")
+    return int(text)

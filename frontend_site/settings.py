@@ -1,0 +1,90 @@
+"""Django's settings. What an operator can choose comes from the environment: see FrontendConfig."""
+
+import os
+
+from frontend_site.environment import FrontendConfig
+
+_config = FrontendConfig.from_environment(os.environ)
+
+DEBUG = _config.debug
+SECRET_KEY = _config.secret_key
+ALLOWED_HOSTS = _config.allowed_hosts
+DATABASES = {"default": _config.database}
+
+STOCK_CACHE_SIZE = _config.cache_size
+ORDERS_CREATED_STATUS = _config.created_status
+
+ROOT_URLCONF = "frontend_site.urls"
+WSGI_APPLICATION = "frontend_site.wsgi.application"
+# Both forms of a path are routed; a redirect would lose the body of a POST.
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "trading",  # first: its templates and its `runserver` go before those of the apps below
+    "trading.replicas",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+]
+
+# Sessions and users are left out until something asks who the caller is: each costs every order its time.
+MIDDLEWARE = [
+    "trading.request_id.RequestIdMiddleware",  # first: every answer carries the id
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+
+STATIC_URL = "/static/"
+# Served from the packages themselves: no collecting step, with debug off too.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# An order is some hundred bytes; nothing that a client sends us is large.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["trading.renderers.ExactJSONRenderer", "trading.renderers.BrowsableRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "trading.parsers.StrictJSONParser",
+        "trading.parsers.SmallFormParser",
+        "trading.parsers.SmallMultiPartParser",
+    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "trading.exception_handler.handle_exception",
+    # `format` would be an unknown parameter like any other: the Accept header chooses.
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        # Failed requests are logged by trading.exception_handler, with their request id.
+        "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "django.request": {"level": "CRITICAL"},
+        "django.security": {"level": "ERROR"},
+        "django.server": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""The frontend's commands: runserver, migrate, replicas, ..."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+from common.config import ConfigError
+
+
+def main() -> None:
+    """Run the command of the command line. A setting that cannot be used ends it with one line and exit code 1."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except ConfigError as error:
+        sys.exit(f"manage.py: {error}")
+
+
+if __name__ == "__main__":
+    main()

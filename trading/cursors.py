@@ -1,0 +1,42 @@
+"""Opaque cursors: where a list goes on, and the filters it keeps."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlencode
+
+from trading.errors import ApiError
+
+_MOST_CHARACTERS = 8192
+_ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def encode_cursor(kind: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return a cursor that holds these names and texts, in this order. `kind` tells the lists apart."""
+    inner = f"{kind}?{urlencode(pairs)}"
+    return base64.urlsafe_b64encode(inner.encode("ascii")).decode("ascii").rstrip("=")
+
+
+def decode_cursor(kind: str, cursor: str) -> list[tuple[str, str]]:
+    """Return the names and texts of a cursor that `encode_cursor` made for this kind of list.
+
+    Raises:
+        ApiError: INVALID_CURSOR, for any text that encode_cursor does not make.
+    """
+    if not _ALPHABET.fullmatch(cursor) or len(cursor) > _MOST_CHARACTERS:
+        raise invalid_cursor()
+    try:
+        inner = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        head, _separator, query = inner.partition("?")
+        pairs = parse_qsl(query, strict_parsing=True, keep_blank_values=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid_cursor() from error
+    if head != kind or encode_cursor(kind, pairs) != cursor:
+        raise invalid_cursor()
+    return pairs
+
+
+def invalid_cursor() -> ApiError:
+    """Return the error for a cursor that no answer of this list can have held."""
+    return ApiError("INVALID_CURSOR", "The cursor is not one that this list has given.", [{"field": "cursor"}])

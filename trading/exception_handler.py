@@ -1,0 +1,149 @@
+"""The one place where something that was raised becomes the error envelope: docs/API.md, "Errors"."""
+
+from typing import Any
+
+import structlog
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, JsonResponse, QueryDict
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.utils.serializer_helpers import ReturnDict
+
+from common.failures import RpcFailure
+from trading.errors import ApiError, error_from_failure, shown
+from trading.order_key import FIELD, key_of
+from trading.request_id import request_id
+
+MOST_DETAILS = 20
+_ORDER_PATHS = ("/orders", "/orders/")
+
+_REASON_BY_CODE = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "PATH_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    406: "NOT_ACCEPTABLE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
+
+log = structlog.get_logger()
+
+
+def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
+    """Answer what a view raised. An exception that nobody foresaw is logged with its trace, and is a 500."""
+    view, request = context["view"], context["request"]
+    error = _error_from(exception)
+    _log(error, exception, request)
+    data = envelope(error, request._request)
+    form = getattr(view, "form", None)
+    if form is not None and isinstance(request.data, QueryDict):
+        if error.kind.code >= 500 and not form.errors:
+            # The person who sends the form again must send it under the same key.
+            form.validated_data[FIELD] = key_of(request._request)
+        data = ReturnDict(data, serializer=form)
+    return Response(data, status=error.kind.code, headers=_headers(error))
+
+
+def envelope(error: ApiError, request: HttpRequest) -> dict[str, Any]:
+    """Return the body that answers `request` with `error`."""
+    body: dict[str, Any] = {
+        "code": error.kind.code,
+        "status": error.kind.status,
+        "reason": error.reason,
+        "message": error.message,
+    }
+    if request.method == "POST" and request.path in _ORDER_PATHS:
+        body["outcome"] = error.kind.outcome
+        if (key := key_of(request)) is not None:
+            body[FIELD] = key
+    return {"error": body | {"details": error.details, "request_id": request_id(request)}}
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler400: a request that was refused before any view saw it."""
+    return _answer(_error_from(exception), request)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler403."""
+    return _answer(_error_from(exception), request)
+
+
+def path_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Django's handler404."""
+    return _answer(unknown_path(request), request)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """Django's handler500: something failed outside of a view, or while its answer was rendered."""
+    error = _internal_error()
+    log.exception("request failed", request_id=request_id(request), method=request.method, path=request.path[:200])
+    return _answer(error, request)
+
+
+def unknown_path(request: HttpRequest) -> ApiError:
+    """Return the error for a path that names nothing."""
+    return ApiError("PATH_NOT_FOUND", f"Nothing is at {shown(request.path)}; GET / lists what there is.")
+
+
+def _error_from(exception: Exception) -> ApiError:
+    error: ApiError | None = None
+    match exception:
+        case ApiError():
+            return exception
+        case RpcFailure():
+            error = error_from_failure(exception)
+        case exceptions.ValidationError():
+            error = _validation_error(exception.detail)
+        case exceptions.APIException():
+            reason = _REASON_BY_CODE.get(exception.status_code, "VALIDATION_FAILED")
+            error = ApiError(reason, str(exception.detail)) if exception.status_code < 500 else None
+        case Http404():
+            error = ApiError("PATH_NOT_FOUND", "Nothing is at this path; GET / lists what there is.")
+        case PermissionDenied():
+            error = ApiError("PERMISSION_DENIED", str(exception) or "This is not allowed.")
+        case RequestDataTooBig():
+            error = ApiError("VALIDATION_FAILED", "The body of the request is too large.")
+        case DisallowedHost():
+            error = ApiError(
+                "VALIDATION_FAILED", "The Host header names no host of this server: see BOURSE_ALLOWED_HOSTS."
+            )
+        case SuspiciousOperation():
+            error = ApiError("VALIDATION_FAILED", f"The request was refused: {str(exception)[:200]}")
+    return error or _internal_error()
+
+
+def _internal_error() -> ApiError:
+    return ApiError("INTERNAL", "The server failed. Please report the request id.")
+
+
+def _validation_error(detail: Any) -> ApiError:
+    """Return one detail for each message of a serializer, and all of them as one sentence."""
+    fields = detail if isinstance(detail, dict) else {"": detail}
+    details = []
+    for field, messages in fields.items():
+        for message in messages if isinstance(messages, list) else [messages]:
+            is_of_body = field in ("", "non_field_errors")
+            details.append({"message": str(message)} if is_of_body else {"field": field, "message": str(message)})
+    told = details[:MOST_DETAILS]
+    message = "; ".join(f"{one['field']}: {one['message']}" if "field" in one else one["message"] for one in told)
+    return ApiError("VALIDATION_FAILED", message, told)
+
+
+def _log(error: ApiError, exception: Exception, request: Any) -> None:
+    if error.kind.code < 500:
+        return
+    facts = {"request_id": request_id(request._request), "method": request.method, "path": request.path[:200]}
+    if error.reason == "INTERNAL":
+        log.error("request failed", exc_info=exception, **facts)
+    else:
+        log.warning("request failed", reason=error.reason, message=error.message, **facts)
+
+
+def _headers(error: ApiError) -> dict[str, str]:
+    retry_after_s = error.kind.retry_after_s
+    return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+
+
+def _answer(error: ApiError, request: HttpRequest) -> JsonResponse:
+    return JsonResponse(envelope(error, request), status=error.kind.code, headers=_headers(error))

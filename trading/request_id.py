@@ -1,0 +1,29 @@
+"""One id for each request: in its answer, in its errors and in the log."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+HEADER = "X-Request-Id"
+_VALID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def request_id(request: HttpRequest) -> str:
+    """Return the id of a request that has come through the middleware, "" for another one."""
+    return str(getattr(request, "bourse_request_id", ""))
+
+
+class RequestIdMiddleware:
+    """Takes the request's own X-Request-Id if it is valid, else makes one, and writes it on the answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get(HEADER, "")
+        request.bourse_request_id = given if _VALID.fullmatch(given) else uuid.uuid4().hex[:16]
+        response = self._get_response(request)
+        response[HEADER] = request.bourse_request_id
+        return response

@@ -1,0 +1,105 @@
+"""What the frontend does, for views and commands alike: below it are the cache and the clients."""
+
+from typing import Any, NamedTuple
+
+from common.bounds import STOCK_NAME
+from protos import order_pb2
+from trading.clients.catalog import catalog_client
+from trading.clients.network import cluster_config
+from trading.clients.orders import order_client
+from trading.errors import ApiError, shown
+from trading.order_query import OrderQuery
+from trading.replicas.manager import replica_manager
+from trading.replicas.status import status_data
+from trading.representations import TYPES
+from trading.stock import Stock
+from trading.stock_query import StockQuery, stock_cursor
+from trading.stock_reader import StockRead, forget_stock, stock_reader
+
+
+class StockPage(NamedTuple):
+    """Stocks by name; the next page's cursor, None at the end."""
+
+    stocks: list[Stock]
+    next_cursor: str | None
+
+
+class OrderPage(NamedTuple):
+    """Orders in number order or its reverse; the next page's cursor, None at the end; the highest number so far."""
+
+    orders: list[order_pb2.Order]
+    next_cursor: str | None
+    latest: int
+
+
+def look_up_stock(*, name: str, past_cache: bool) -> StockRead:
+    """Return the stock of this name, and how the cache took part.
+
+    Raises:
+        ApiError: STOCK_NOT_FOUND, for a name that no stock can have: nobody is asked.
+        RpcFailure: UNKNOWN_STOCK, CATALOG_UNAVAILABLE, HALTED.
+    """
+    if not STOCK_NAME.fullmatch(name):
+        raise ApiError("STOCK_NOT_FOUND", f"No stock is named {shown(name)}.", [{"field": "name"}])
+    return stock_reader().read(name, past_cache=past_cache)
+
+
+def list_stocks(*, query: StockQuery) -> StockPage:
+    """Return a page of the stocks, as the catalog has them now.
+
+    Raises:
+        RpcFailure: CATALOG_UNAVAILABLE, HALTED.
+    """
+    stocks, has_more = catalog_client().list_stocks(after_name=query.after_name, limit=query.limit)
+    return StockPage(stocks, stock_cursor(stocks[-1].name) if has_more and stocks else None)
+
+
+def place_order(
+    *, name: str, type: str, quantity: int, client_order_id: str, account: str = ""
+) -> order_pb2.PlaceOrderResponse:
+    """Place one order under its key; the fields are checked already (trading.serializers). Takes 9 s at most.
+
+    Whatever came of it, no read that begins afterwards sees the stock as it was before.
+
+    Raises:
+        OrderFailed: its `outcome` says what became of the order.
+    """
+    order = order_pb2.NewOrder(
+        stock_name=name,
+        order_type=TYPES[type],
+        quantity=quantity,
+        account=account,
+        idempotency_key=client_order_id,
+    )
+    try:
+        return order_client().place(order)
+    finally:
+        # After a failure too: it may have been executed, or refused because another process traded the stock.
+        forget_stock(name)
+
+
+def look_up_order(*, number: int) -> order_pb2.Order:
+    """Return the order of this number, 1 to MAX_NUMBER.
+
+    Raises:
+        RpcFailure: UNKNOWN_ORDER, CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
+    """
+    return order_client().look_up(number)
+
+
+def list_orders(*, query: OrderQuery) -> OrderPage:
+    """Return a page of the orders; it shows every order that was acknowledged before this call.
+
+    It may be shorter than the query's limit, even empty, and still have a next one.
+
+    Raises:
+        RpcFailure: CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
+    """
+    page = order_client().list_orders(query.request())
+    next_cursor = query.cursor_after(page.resume_number) if page.resume_number else None
+    return OrderPage(list(page.orders), next_cursor, page.last_number)
+
+
+def replicas_status() -> dict[str, Any]:
+    """Return the state of the order service, asked of all processes now; takes a second at most."""
+    return status_data(replica_manager().look(measure=True), cluster_config())

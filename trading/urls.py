@@ -1,0 +1,19 @@
+"""The routes. Each is valid with and without a trailing slash, and nothing is redirected.
+
+Names and numbers are taken as they come, slashes included: the views say what is wrong with them.
+"""
+
+from django.urls import re_path
+
+from trading import views
+
+urlpatterns = [
+    re_path(r"^\Z", views.StartView.as_view()),
+    re_path(r"^stocks/?\Z", views.StockListView.as_view()),
+    re_path(r"^stocks/(?P<name>[\s\S]+?)/?\Z", views.StockView.as_view()),
+    re_path(r"^orders/?\Z", views.OrderListView.as_view()),
+    re_path(r"^orders/(?P<number>[\s\S]+?)/?\Z", views.OrderView.as_view()),
+    re_path(r"^replicas/?\Z", views.ReplicasView.as_view()),
+    re_path(r"^healthz/?\Z", views.HealthView.as_view()),
+    re_path(r"^", views.UnknownPathView.as_view()),
+]

@@ -1,0 +1,199 @@
+"""The REST endpoints: each reads the request, makes one call to a service, and writes the answer. docs/API.md."""
+
+import re
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.utils.cache import patch_cache_control
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common.bounds import MAX_NUMBER
+from trading import services
+from trading.errors import ApiError, shown
+from trading.exception_handler import unknown_path
+from trading.order_key import name_key, unusable_key
+from trading.order_query import read_order_query
+from trading.permissions import IsFromLoopback, IsNotForeignPage
+from trading.renderers import ExactJSONRenderer, StartPageRenderer
+from trading.representations import order_data, stock_data
+from trading.serializers import PlaceOrderSerializer
+from trading.stock_query import read_stock_query
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
+_NO_CACHE = re.compile(r"(^|[\s,])no-(cache|store)($|[\s,=])", re.IGNORECASE)
+
+
+class ApiView(APIView):
+    """A view of this interface. There is no OPTIONS: docs/API.md describes the endpoints."""
+
+    http_method_names: ClassVar[list[str]] = ["get", "post", "head"]
+    permission_classes: list[Any] = [IsNotForeignPage]
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Mark every answer as not to be kept by caches on the way: it is true now."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        patch_cache_control(answer, no_store=True)
+        return answer
+
+
+class StartView(ApiView):
+    """Buy and sell stocks. Every page here shows what a program gets from the same address as JSON."""
+
+    renderer_classes = [ExactJSONRenderer, StartPageRenderer]
+    form_class = PlaceOrderSerializer
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Bourse"
+
+    def get(self, request: Request) -> Response:
+        """Answer with the index of the interface."""
+        return Response(
+            {
+                "data": {
+                    "stocks": "/stocks",
+                    "stock": "/stocks/{name}",
+                    "orders": "/orders",
+                    "order": "/orders/{number}",
+                    "replicas": "/replicas",
+                    "health": "/healthz",
+                }
+            }
+        )
+
+
+class StockListView(ApiView):
+    """The stocks by name. Parameters: limit, cursor."""
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Stocks"
+
+    def get(self, request: Request) -> Response:
+        """Answer with one page."""
+        query = read_stock_query(request.query_params)
+        page = services.list_stocks(query=query)
+        return Response(
+            {
+                "data": [stock_data(stock) for stock in page.stocks],
+                "page": _page("/stocks", page.next_cursor, query.limit),
+            }
+        )
+
+
+class StockView(ApiView):
+    """Price and quantity of one stock."""
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Stock"
+
+    def get(self, request: Request, name: str) -> Response:
+        """Answer with the stock; the header X-Cache says how the cache took part."""
+        past_cache = _NO_CACHE.search(request.headers.get("Cache-Control", "")) is not None
+        read = services.look_up_stock(name=name, past_cache=past_cache)
+        return Response({"data": stock_data(read.stock)}, headers={"X-Cache": read.cache})
+
+
+class OrderListView(ApiView):
+    """The orders, newest first, and where orders are placed.
+
+    Parameters: name (repeatable), type, client_order_id, status, after, until, after_number, direction, limit, cursor.
+    """
+
+    serializer_class = PlaceOrderSerializer
+    example_body = '{\n    "name": "AAPL",\n    "type": "buy",\n    "quantity": 1\n}'
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Orders"
+
+    def get(self, request: Request) -> Response:
+        """Answer with one page."""
+        query = read_order_query(request.query_params)
+        page = services.list_orders(query=query)
+        return Response(
+            {
+                "data": [order_data(order) for order in page.orders],
+                "page": _page("/orders", page.next_cursor, query.limit) | {"latest": page.latest},
+            }
+        )
+
+    def post(self, request: Request) -> Response:
+        """Place the order and answer once it is committed."""
+        key = name_key(request._request, request.data)
+        self.form = PlaceOrderSerializer(data=request.data)
+        self.form.is_valid(raise_exception=True)
+        if key is None:
+            raise unusable_key(request._request, request.data)
+        placed = services.place_order(**self.form.validated_data | {"client_order_id": key})
+        headers = {"Location": f"/orders/{placed.order.transaction_number}"}
+        if placed.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return Response({"data": order_data(placed.order)}, status=settings.ORDERS_CREATED_STATUS, headers=headers)
+
+
+class OrderView(ApiView):
+    """One order."""
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Order"
+
+    def get(self, request: Request, number: str) -> Response:
+        """Answer with the order."""
+        if not _NUMBER.fullmatch(number) or int(number) > MAX_NUMBER:
+            message = f"{shown(number)} is not an order number: an integer from 1 to {MAX_NUMBER}."
+            raise ApiError("VALIDATION_FAILED", message, [{"field": "number", "message": message}])
+        return Response({"data": order_data(services.look_up_order(number=int(number)))})
+
+
+class ReplicasView(ApiView):
+    """The state of the order service, for operators."""
+
+    permission_classes = [IsFromLoopback]
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Replicas"
+
+    def get(self, request: Request) -> Response:
+        """Answer with leader, replicas, lag and health."""
+        return Response({"data": services.replicas_status()})
+
+
+class HealthView(ApiView):
+    """Whether this process is alive. It asks nobody else."""
+
+    permission_classes = []
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Health"
+
+    def get(self, request: Request) -> Response:
+        """Answer that it is."""
+        return Response({"data": {"status": "ok"}})
+
+
+class UnknownPathView(ApiView):
+    """Every path that is nothing else."""
+
+    permission_classes = []
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Not found"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse, whatever the method."""
+        super().initial(request, *args, **kwargs)
+        raise unknown_path(request._request)
+
+
+def _page(path: str, cursor: str | None, limit: int) -> dict[str, Any]:
+    """Return the part of a list's answer that says how it goes on; a cursor needs no quoting in a URL."""
+    following = None if cursor is None else f"{path}?cursor={cursor}&limit={limit}"
+    return {"next": following, "next_cursor": cursor, "has_more": cursor is not None}
