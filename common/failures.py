@@ -13,6 +13,10 @@ REASON_DOMAIN = "bourse"
 UNREACHABLE = "UNREACHABLE"
 NO_ANSWER = "NO_ANSWER"
 
+# How gRPC says that there was no connection to send a call on. Should its words ever change, such a call counts as one
+# that may have been sent: the safe side.
+_NOT_CONNECTED = "failed to connect to all addresses"
+
 _CODE_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -24,10 +28,12 @@ class RpcFailure(Exception):
         reason: a name in capitals from protos/*.proto, or UNREACHABLE / NO_ANSWER when no process answered.
         message: a sentence for people that names the values.
         metadata: what the reason promises, as text (`leader_id`, `epoch`, `last_number`, ...).
+        was_sent: False if there was not even a connection to send the call on: certainly nothing was done with it.
     """
 
     code = grpc.StatusCode.UNKNOWN
     reason = "UNKNOWN"
+    was_sent = True
 
     def __init__(
         self,
@@ -93,4 +99,6 @@ def failure_from_error(error: grpc.RpcError, address: str) -> RpcFailure:
         grpc.StatusCode.CANCELLED: NO_ANSWER,
         grpc.StatusCode.UNAVAILABLE: UNREACHABLE,
     }.get(code, code.name)
-    return RpcFailure(f"{address}: {error.details()}", code=code, reason=reason)
+    failure = RpcFailure(f"{address}: {error.details()}", code=code, reason=reason)
+    failure.was_sent = not (reason == UNREACHABLE and (error.details() or "").startswith(_NOT_CONNECTED))
+    return failure

@@ -1,7 +1,8 @@
 """Ending with the process that started us.
 
-Also a program: `python deploy/parent.py KILL|TERM PID COMMAND ...` becomes COMMAND, which gets the signal when PID, its
-parent, ends. So nothing outlives a launcher or a test run that was killed without a chance to clean up.
+Also a program: `python deploy/parent.py PID COMMAND ...` becomes COMMAND, which is killed when PID, its parent, ends.
+So nothing outlives a supervisor or a test run that was killed without a chance to clean up. COMMAND finds its own
+process id in OWN_PID, to hand on to what it starts in the same way.
 """
 
 import ctypes
@@ -12,19 +13,20 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel send this process the signal when the thread that started it ends. Does nothing off Linux.
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends. Does nothing off Linux.
 
     Raises:
         SystemExit: `parent` is not our parent any more: it ended before this call.
     """
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(f"process {parent} ended before {os.getpid()} was ready")
 
 
 if __name__ == "__main__":
-    end_with_parent(int(sys.argv[2]), signal.Signals[f"SIG{sys.argv[1]}"])
-    os.execvp(sys.argv[3], sys.argv[3:])
+    end_with_parent(int(sys.argv[1]))
+    os.environ["OWN_PID"] = str(os.getpid())
+    os.execvp(sys.argv[2], sys.argv[2:])

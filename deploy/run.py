@@ -86,8 +86,8 @@ def run(settings: RunSettings) -> int:
 def supervise(settings: RunSettings, socket_path: Path, environment: dict[str, str]) -> int:
     """Run supervisord to its end, passing its output on and SIGINT and SIGTERM down to it."""
     supervisor = subprocess.Popen(
-        # Should this process be killed outright, the supervisor stops the system by itself.
-        [sys.executable, "deploy/parent.py", "TERM", str(os.getpid())]
+        # Should this process be killed outright, the supervisor ends with it, and the processes with the supervisor.
+        [sys.executable, "deploy/parent.py", str(os.getpid())]
         + [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.config_path)],
         cwd=ROOT,
         env=environment,

@@ -65,7 +65,9 @@ def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:
 def _program_lines(program: Program, priority: int) -> list[str]:
     return [
         f"[program:{program.name}]",
-        f"command={_literal(shlex.join(program.command))}",
+        # Ends with the supervisor, whose id deploy/parent.py has put into its environment.
+        f"command={_literal(shlex.join([sys.executable, '-S', '-E', 'deploy/parent.py']))} %(ENV_OWN_PID)s "
+        + _literal(shlex.join(program.command)),
         f"priority={priority}",
         "autorestart=true",
         # One that ends within a second did not start: it is tried three times more, a little later each time, then

@@ -3,15 +3,19 @@
 import os
 import sys
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from common.config import ConfigError
 from common.logs import configure_logs
+from frontend_site.chunked_bodies import ChunkedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
 configure_logs("frontend")
 
 try:
-    application = get_wsgi_application()
+    _django = get_wsgi_application()
 except ConfigError as error:
     sys.exit(f"frontend: {error}")
+
+application = ChunkedBodies(_django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse, QueryDict
 from rest_framework import exceptions
@@ -103,7 +104,8 @@ def _error_from(exception: Exception) -> ApiError:
         case PermissionDenied():
             error = ApiError("PERMISSION_DENIED", str(exception) or "This is not allowed.")
         case RequestDataTooBig():
-            error = ApiError("VALIDATION_FAILED", "The body of the request is too large.")
+            most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            error = ApiError("VALIDATION_FAILED", f"At most {most} bytes of a body are read.")
         case DisallowedHost():
             error = ApiError(
                 "VALIDATION_FAILED", "The Host header names no host of this server: see BOURSE_ALLOWED_HOSTS."

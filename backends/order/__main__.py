@@ -16,7 +16,7 @@ from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import LOG_NAME, OrderStore
-from backends.server import BackendServer, run_process, wait_for_signal
+from backends.server import STOP_GRACE_S, BackendServer, run_process, wait_for_signal
 from common.bounds import MAX_REPLICA_ID
 from common.channels import Network
 from common.config import ClusterConfig, ConfigError, parse_address
@@ -69,7 +69,7 @@ def main() -> None:
     replica.stop()
     stopping.set()
     work.set()
-    worker.join()
+    worker.join(STOP_GRACE_S)  # a call under way ends by its deadline; the process ends in any case
     store.close()
 
 

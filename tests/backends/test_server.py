@@ -12,9 +12,13 @@ from protos import catalog_pb2_grpc
 SERVICE = "bourse.catalog.v1.CatalogService"
 
 
+class NoCatalog(catalog_pb2_grpc.CatalogServiceServicer):
+    """Answers UNIMPLEMENTED to everything."""
+
+
 def make_server(address: str = "127.0.0.1:0") -> BackendServer:
     def register(server: grpc.Server) -> None:
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog_pb2_grpc.CatalogServiceServicer(), server)
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(NoCatalog(), server)  # type: ignore[abstract]
 
     return BackendServer(address, register, [SERVICE])
 

@@ -1,3 +1,4 @@
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -36,7 +37,7 @@ class FakeReplica(order_pb2_grpc.ReplicationServiceServicer):
 
 @pytest.fixture
 def catalog() -> Iterator[FakeCatalog]:
-    yield (servicer := FakeCatalog())
+    yield (servicer := FakeCatalog())  # type: ignore[abstract]
     servicer.release.set()
 
 
@@ -44,7 +45,7 @@ def catalog() -> Iterator[FakeCatalog]:
 def address(catalog: FakeCatalog) -> Iterator[str]:
     server = grpc.server(futures.ThreadPoolExecutor(4))
     catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, server)
-    order_pb2_grpc.add_ReplicationServiceServicer_to_server(FakeReplica(), server)
+    order_pb2_grpc.add_ReplicationServiceServicer_to_server(FakeReplica(), server)  # type: ignore[abstract]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
@@ -133,3 +134,18 @@ def test_stream_yields_and_then_raises(network, address):
     with pytest.raises(RpcFailure) as caught:
         next(stream)
     assert caught.value.number("epoch") == 9
+
+
+def test_call_without_a_connection_was_certainly_not_sent(network):
+    """An order that ended so is answered "not executed"."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, never listening: connections are refused
+        with pytest.raises(RpcFailure) as failure:
+            network.call(f"127.0.0.1:{unused.getsockname()[1]}", catalog_pb2.CatalogHealthRequest(), 5)
+    assert (failure.value.reason, failure.value.was_sent) == (UNREACHABLE, False)
+
+
+def test_call_that_is_cut_off_may_have_been_sent(network, catalog, address):
+    with pytest.raises(RpcFailure) as failure:
+        network.call(address, catalog_pb2.LookupStockRequest(name="hang"), 0.2)
+    assert failure.value.was_sent

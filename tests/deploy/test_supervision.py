@@ -31,7 +31,7 @@ def test_seed_with_blanks_and_percent_signs_arrives_whole(tmp_path: Path):
     seed = tmp_path / "my 100% stocks.csv"
     seed.touch()
     command = parsed({"SEED": str(seed)})["program:catalog"]["command"]
-    assert shlex.split(command % {})[-2:] == ["--seed", str(seed)]
+    assert shlex.split(command % {"ENV_OWN_PID": "7"})[-2:] == ["--seed", str(seed)]
 
 
 def test_socket_path_fits_however_deep_the_data_directory_is(tmp_path: Path):

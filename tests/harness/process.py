@@ -48,7 +48,7 @@ class ManagedProcess:
         assert threading.current_thread() is threading.main_thread()
         with self.output_path.open("ab") as output:
             self._popen = subprocess.Popen(
-                [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), "KILL", str(os.getpid())]
+                [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), str(os.getpid())]
                 + [sys.executable, *self.arguments],
                 cwd=ROOT,
                 env=self._environment,

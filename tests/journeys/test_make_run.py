@@ -37,8 +37,9 @@ class Launch:
 
     def start(self) -> None:
         """Start it and wait for its welcome."""
+        already = len(self.process.output)
         self.process.start()
-        wait_until(lambda: "Bourse is open" in self.process.output, START_WITHIN_S, "the welcome")
+        wait_until(lambda: "Bourse is open" in self.process.output[already:], START_WITHIN_S, "the welcome")
 
     def ctl(self, *arguments: str) -> str:
         """Return what supervisorctl answers."""
@@ -120,11 +121,12 @@ def test_trade_kill_and_stop(launch: Launch, stop_signal: signal.Signals):
 
 
 def test_launcher_that_is_killed_takes_all_with_it(launch: Launch):
-    """Nothing is left that would hold a port or a data directory."""
+    """Nothing is left that would hold a port or a data directory: it can be started again at once."""
     launch.start()
     pids = launch.pids()
     os.kill(launch.process.pid, signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), STOP_WITHIN_S, "the end of all")
+    launch.start()
 
 
 def refusal_of(launch: Launch) -> str:

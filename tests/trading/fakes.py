@@ -104,7 +104,9 @@ class FakeMarket:
             order.order_type,
         ):
             number = known.transaction_number
-            raise _refused("KEY_REUSED", f"key {known.idempotency_key!r} names another order", transaction_number=number)
+            raise _refused(
+                "KEY_REUSED", f"key {known.idempotency_key!r} names another order", transaction_number=number
+            )
         return order_pb2.PlaceOrderResponse(order=known, replayed=True)
 
     def _fail(self) -> None:
@@ -119,6 +121,11 @@ class FakeOrderClient:
         self.place = market.place
         self.look_up = market.order
         self.list_orders = market.list_orders
+
+
+def failed(reason: str, outcome: str) -> OrderFailed:
+    """What OrderClient raises when neither an order nor a refusal came."""
+    return OrderFailed(f"it failed: {reason}", code=grpc.StatusCode.UNAVAILABLE, reason=reason, outcome=outcome)
 
 
 def _refusal(reason: str, message: str, code: grpc.StatusCode, **metadata: Any) -> RpcFailure:

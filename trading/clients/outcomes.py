@@ -114,7 +114,7 @@ def may_be_executed(failure: RpcFailure) -> bool:
     """Whether the order may be executed although the attempt failed so; true whenever that cannot be excluded."""
     if isinstance(failure, AttemptFailed):
         return failure.outcome_unknown
-    return failure.reason not in _NOTHING_DONE_REASONS
+    return failure.was_sent and failure.reason not in _NOTHING_DONE_REASONS
 
 
 def public_reason(failure: RpcFailure) -> str:

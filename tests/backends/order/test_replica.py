@@ -2,9 +2,8 @@
 
 import pytest
 
-from backends.failures import Fenced, Halted, NotFound, NotLeader
+from backends.failures import CatalogUnavailable, Fenced, Halted, NotFound, NotLeader
 from backends.order import promotion
-from backends.order.catalog_link import CatalogUnavailable
 from backends.row import chain_seed
 from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
@@ -194,7 +193,7 @@ def test_retry_after_the_first_caller_gave_up_waits_for_min_in_sync_too(tmp_path
 
 
 def test_lost_answer_of_the_catalog_is_asked_for_again_and_decides_once(led):
-    lost = []
+    lost: list[object] = []
 
     def lose_first(address, request):
         if isinstance(request, catalog_pb2.UpdateStockRequest) and not lost:
@@ -222,7 +221,7 @@ def test_catalog_that_is_down_refuses_what_was_never_sent(led):
 def test_catalog_restarted_between_decision_and_answer_decides_once(led):
     """The batch was decided, the answer lost, the catalog restarted: a new epoch, and the same order."""
     led.place(3, buy("a"))
-    restarts = []
+    restarts: list[int] = []
 
     def restart(address, request):
         if isinstance(request, catalog_pb2.UpdateStockRequest) and not restarts:
@@ -243,7 +242,7 @@ def test_catalog_restarted_between_decision_and_answer_decides_once(led):
 def test_own_lost_answer_to_begin_epoch_is_found_again(led):
     led.stop_catalog()
     led.start_catalog()
-    lost = []
+    lost: list[object] = []
 
     def lose_first(address, request):
         if isinstance(request, catalog_pb2.BeginEpochRequest) and not lost:

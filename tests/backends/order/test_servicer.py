@@ -129,7 +129,7 @@ def test_refusal_of_a_single_order_is_its_status(served):
         (buy("k", 1, "x" * 33), "x{33}"),
         (buy("k", 1, "AAPL\n"), "AAPL"),
         (order_pb2.NewOrder(stock_name="AAPL", quantity=1, idempotency_key="k"), "order_type 0"),
-        (order_pb2.NewOrder(stock_name="AAPL", order_type=7, quantity=1, idempotency_key="k"), "order_type 7"),
+        (order_pb2.NewOrder(stock_name="AAPL", order_type=7, quantity=1, idempotency_key="k"), "order_type 7"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_orders_are_invalid_arguments_that_name_the_value(served, order, named):

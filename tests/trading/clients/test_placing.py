@@ -6,6 +6,7 @@ from tests.trading.fake_cluster import FakeClock, FakeNetwork, refusal
 from trading.clients.outcomes import AttemptFailed, OrderFailed
 from trading.clients.placing import Placing
 from trading.replicas.election import Leadership
+from trading.replicas.failures import NoLeader
 
 OLD, NEW = Leadership(3, "order:3", 1), Leadership(2, "order:2", 2)
 PLACED = order_pb2.PlaceOrderResponse(order=order_pb2.Order(transaction_number=1))
@@ -169,3 +170,11 @@ def test_the_leaders_own_word_on_the_outcome_counts():
     doubtful = order_pb2.OrderFailure(code=14, reason="DISK_FULL", outcome_unknown=True)
     script = Script([AttemptFailed.from_result(doubtful)])
     assert fails(script) == ("unknown", "OUTCOME_UNKNOWN")
+
+
+def test_never_connected_is_not_executed():
+    """All replicas are down: the caller hears 503, not "unknown"."""
+    refused = refusal(UNREACHABLE)
+    refused.was_sent = False
+    script = Script([AttemptFailed.from_call(refused)], finds=[OLD, NoLeader("nobody answers")])
+    assert fails(script) == ("not_executed", "NO_LEADER")

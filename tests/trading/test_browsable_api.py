@@ -1,0 +1,98 @@
+"""The same interface for people, as HTML."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.trading.fakes import failed
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.fixture
+def browser(market):
+    """A client that asks for HTML and, like a browser, has its form tokens checked if anything checks them."""
+    return APIClient(enforce_csrf_checks=True, headers=HTML)
+
+
+def submit(browser, **fields):
+    form = {"name": "BlueFinch", "type": "buy", "quantity": "3", "client_order_id": "", "csrfmiddlewaretoken": "t"}
+    return browser.post("/orders", form | fields, format="multipart")
+
+
+@pytest.mark.parametrize("path", ["/", "/orders"])
+def test_page_has_a_form_for_an_order(browser, path):
+    page = browser.get(path).content.decode()
+    for field in (
+        'name="name"',
+        '<select class="form-control" name="type"',
+        'name="quantity"',
+        'name="client_order_id"',
+    ):
+        assert field in page
+    assert '<option value="sell"' in page
+    assert 'type="number"' in page
+
+
+@pytest.mark.parametrize("path", ["/", "/stocks", "/stocks/BlueFinch", "/orders", "/orders/1", "/nowhere", "/healthz"])
+def test_every_address_has_a_page(browser, path):
+    response = browser.get(path)
+    assert response["Content-Type"].startswith("text/html")
+    assert "Bourse" in response.content.decode()
+
+
+def test_form_places_an_order(browser, market):
+    response = submit(browser)
+    assert response.status_code == 201
+    assert market.placed[0].quantity == 3
+    assert "&quot;transaction_number&quot;: 1" in response.content.decode()
+
+
+def test_what_is_wrong_is_shown_at_its_field_and_the_rest_is_kept(browser, market):
+    response = submit(browser, name="", quantity="0", client_order_id="mine")
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert "&#x27;0&#x27; is not an integer from 1 to 1000000000" in page
+    assert 'class="help-block"' in page
+    assert 'value="mine"' in page
+    assert market.placed == []
+
+
+def test_refusal_is_shown_above_the_form(browser):
+    page = submit(browser, quantity="121").content.decode()
+    assert '<div class="alert alert-danger" role="alert">' in page
+    assert "120 left, 121 asked" in page
+    assert "The order was not executed." in page
+    assert 'value="121"' in page
+    assert 'name="client_order_id" class="form-control"  type="text" value=""' not in page
+
+
+def test_after_an_unknown_outcome_the_form_repeats_under_the_same_key(browser, market):
+    market.failure = failed("OUTCOME_UNKNOWN", "unknown")
+    page = submit(browser).content.decode()
+    key = market.placed[0].idempotency_key
+    assert f'value="{key}"' in page
+    assert "send it again with the same client order id" in page
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"name": "\\ud800"}', b'{"name": {"a": 1}, "quantity": [2]}'])
+def test_json_that_is_no_order_is_answered_in_html_too(browser, body):
+    response = browser.generic("POST", "/orders", body, content_type="application/json", headers=HTML)
+    assert response.status_code == 400
+    assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\x00", "Zürich"])
+def test_what_a_client_sent_is_escaped(browser, text):
+    for response in (submit(browser, name=text), browser.get("/stocks/" + text)):
+        assert response.status_code in (400, 404)
+        assert "<script>alert" not in response.content.decode()
+
+
+def test_list_leads_to_its_next_page(browser):
+    page = browser.get("/stocks?limit=1").content.decode()
+    assert 'href="/stocks?cursor=' in page
+
+
+def test_raw_data_form_holds_an_order_that_can_be_sent(browser):
+    page = browser.get("/orders").content.decode()
+    assert "&quot;name&quot;: &quot;AAPL&quot;" in page
