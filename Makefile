@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(VENV)/.installed
 	@touch $@
 
 run: $(VENV)/.installed ## everything in the foreground; SEED=file.csv, PORT=8081, BOURSE_DATA_DIR=var; Ctrl-C stops it
-	@SEED="$(SEED)" $(PY) -m deploy.run
+	@exec $(PY) -m deploy.run
 
 status: $(VENV)/.installed ## the processes of `make run`, and the replicas
 	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" status; echo; $(PY) manage.py replicas status

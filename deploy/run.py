@@ -1,7 +1,7 @@
 """`make run`: the whole system in the foreground, under a supervisor that restarts a process that dies.
 
 Checks what would make a start fail, migrates Django's own tables, starts supervisord, says when trading is possible and
-how to kill a replica, and on Ctrl-C or SIGTERM stops everything and leaves nothing behind.
+how to kill a replica, and on Ctrl-C, SIGTERM or a closed terminal stops everything and leaves nothing behind.
 """
 
 import fcntl
@@ -105,8 +105,8 @@ def supervise(settings: RunSettings, socket_path: Path, environment: dict[str, s
         stopping.set()
         supervisor.terminate()
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
     refused: list[str] = []
 
     def announce() -> None:

@@ -11,8 +11,8 @@ Conventions of both files in this folder
 - Rows travel as the bytes of the log, each ended by '\\n': docs/PROTOCOL.md, "Files".
 - Every call needs a deadline. An error is a canonical status code with a google.rpc.ErrorInfo detail of domain
   "bourse"; the names in capitals below are its `reason`, its metadata are named after them in brackets.
-- Any RPC may fail with INVALID_ARGUMENT (INVALID_ARGUMENT) when a field is out of its bounds, with nothing done,
-  and with DATA_LOSS (HALTED) when the process must not serve until an operator acts.
+- Any RPC may fail, with nothing done: INVALID_ARGUMENT (INVALID_ARGUMENT), a field is out of its bounds; DATA_LOSS
+  (HALTED), the process must not serve until an operator acts; UNAVAILABLE (SHUTTING_DOWN), it is stopping.
 """
 
 from collections import abc as _abc

@@ -12,7 +12,7 @@ from rest_framework.utils.serializer_helpers import ReturnDict
 
 from common.failures import RpcFailure
 from trading.errors import ApiError, error_from_failure, shown
-from trading.order_key import FIELD, key_of
+from trading.order_key import FIELD, key_of, new_key
 from trading.request_id import request_id
 
 MOST_DETAILS = 20
@@ -38,9 +38,9 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     data = envelope(error, request._request)
     form = getattr(view, "form", None)
     if form is not None and isinstance(request.data, QueryDict):
-        if error.kind.code >= 500 and not form.errors:
-            # The person who sends the form again must send it under the same key.
-            form.validated_data[FIELD] = key_of(request._request)
+        if not form.errors:
+            # Who sends the form again must do so under the same key, unless the order was refused: that is final.
+            form.validated_data[FIELD] = key_of(request._request) if error.kind.code >= 500 else new_key()
         data = ReturnDict(data, serializer=form)
     return Response(data, status=error.kind.code, headers=_headers(error))
 

@@ -13,6 +13,11 @@ FIELD = "client_order_id"
 ALLOWED = "1 to 64 characters of A-Z a-z 0-9 . _ : -"
 
 
+def new_key() -> str:
+    """Return a key that nobody has used."""
+    return uuid.uuid4().hex
+
+
 def given_keys(request: HttpRequest, data: object) -> list[object]:
     """Return what the client gave as the key, the header's value first; `data` is the parsed body.
 
@@ -33,7 +38,7 @@ def name_key(request: HttpRequest, data: object) -> str | None:
     """
     keys = given_keys(request, data)
     if not keys:
-        key: str | None = uuid.uuid4().hex
+        key: str | None = new_key()
     elif all(isinstance(one, str) and one == keys[0] and IDEMPOTENCY_KEY.fullmatch(one) for one in keys):
         key = str(keys[0])
     else:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from common.bounds import IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, STOCK_NAME
 from trading.errors import shown
-from trading.order_key import ALLOWED
+from trading.order_key import ALLOWED, new_key
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
 NAME_RULE = "1 to 32 characters of A-Z a-z 0-9 . _ -"
@@ -80,7 +80,9 @@ class PlaceOrderSerializer(serializers.Serializer):
         ALLOWED,
         required=False,
         label="Client order id",
-        help_text="Optional. With the same id again you get the same order again, never a second one.",
+        # A form that is sent twice, by a double click or a reload, is one order.
+        initial=new_key,
+        help_text="With the same id again you get the same order again, never a second one.",
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:

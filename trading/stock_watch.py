@@ -39,7 +39,7 @@ class StockWatch:
         The first call is made here: it is answered at once, with a reset. Behind it nothing that the caller is about to
         read would be dropped again.
         """
-        self.tick(wait_ms=0)
+        self._try_tick(wait_ms=0)
         threading.Thread(target=self._run, name="stock-watch", daemon=True).start()
         return self
 
@@ -66,11 +66,13 @@ class StockWatch:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            try:
-                is_answered = self.tick()
-            except Exception:
-                # A bug here must not end the thread: the cache would miss on every read for ever.
-                log.exception("stock watch failed")
-                is_answered = False
-            if not is_answered:
+            if not self._try_tick():
                 self._stopped.wait(PAUSE_S)
+
+    def _try_tick(self, wait_ms: int = WAIT_MS) -> bool:
+        """As tick. A bug here must not end the thread: without it the cache keeps nothing for longer than a second."""
+        try:
+            return self.tick(wait_ms)
+        except Exception:
+            log.exception("stock watch failed")
+            return False

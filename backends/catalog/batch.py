@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from backends.catalog.keys import KnownKeys, key_of
 from backends.catalog.model import Stock, check_trade
 from backends.checks import order_type_name
 from backends.failures import InvalidArgument
+from backends.known_keys import KnownKeys, key_of
 from backends.row import encode_row
 from common.bounds import MAX_STOCK_QUANTITY
 from protos import catalog_pb2

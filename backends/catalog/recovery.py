@@ -14,13 +14,13 @@ from backends.catalog.checkpoint import (
     render_checkpoint,
 )
 from backends.catalog.epochs import EPOCHS_NAME, EpochsFile, MalformedEpochs, render_epochs
-from backends.catalog.keys import KnownKeys
 from backends.catalog.model import Stock
 from backends.catalog.replay import Replay, ReplayFailed
 from backends.catalog.rollback import MARKER_NAME, read_marker
 from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory, StartRefused
 from backends.files import DiskFull
+from backends.known_keys import KnownKeys
 from backends.log import DamagedLog, Log
 from backends.row import HEADER
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from backends.catalog.checkpoint import checkpoint_number
-from backends.catalog.keys import KnownKeys
 from backends.catalog.model import Stock
+from backends.known_keys import KnownKeys
 from common.bounds import MAX_STOCK_QUANTITY
 
 

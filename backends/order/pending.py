@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import grpc
 
 from backends.failures import Exhausted
-from backends.order.refusals import Key, Refusals, failure_from_refusal, is_final
+from backends.known_keys import key_of
+from backends.order.refusals import Refusals, failure_from_refusal, is_final
 from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 
@@ -49,9 +50,9 @@ class Ticket:
     future: "Future[order_pb2.Order]" = field(default_factory=Future)
 
     @property
-    def key(self) -> Key:
+    def key(self) -> bytes:
         """The account's key."""
-        return (self.order.account, self.order.idempotency_key)
+        return key_of(self.order.account, self.order.idempotency_key)
 
 
 class PendingOrders:
@@ -66,7 +67,7 @@ class PendingOrders:
         self._lock = threading.Lock()
         # All below are guarded by _lock.
         self._queue: deque[Ticket] = deque()  # not yet in a batch
-        self._in_flight: dict[Key, Ticket] = {}  # queued, sent or decided, and not answered
+        self._in_flight: dict[bytes, Ticket] = {}  # queued, sent or decided, and not answered
         self._refusals = Refusals()
         self._closed: RpcFailure | None = None
 
@@ -84,7 +85,7 @@ class PendingOrders:
             if (known := self._in_flight.get(ticket.key)) is not None:
                 known.callers.append(caller)
                 return known
-            if (refusal := self._refusals.get(ticket.key, order)) is not None:
+            if (refusal := self._refusals.get(order)) is not None:
                 ticket.future.set_exception(refusal)
                 return ticket
             if len(self._in_flight) >= self._max_pending:
@@ -132,7 +133,7 @@ class PendingOrders:
         """Answer a ticket: not executed. A final refusal is given again for the same key."""
         with self._lock:
             if is_final(refusal.reason):
-                self._refusals.remember(ticket.key, refusal)
+                self._refusals.remember(ticket.order, refusal)
             self._in_flight.pop(ticket.key, None)
         _fail([ticket], failure_from_refusal(refusal.reason, refusal.available, ticket.order))
 

@@ -1,19 +1,13 @@
 """Refusals by the catalog, as failures for the caller, and the memory of them that one leadership keeps."""
 
-import hashlib
-from typing import TypeAlias
-
 import grpc
 
 from backends.failures import InvalidArgument
+from backends.known_keys import KnownKeys, key_of
 from common.failures import RpcFailure
-from common.recent import RecentMap
 from protos import catalog_pb2, order_pb2
 
-REMEMBERED = 1_000_000
 DISK_FULL = "DISK_FULL"
-
-Key: TypeAlias = tuple[str, str]  # account, idempotency key
 
 _CODES = {
     "UNKNOWN_STOCK": grpc.StatusCode.NOT_FOUND,
@@ -49,28 +43,23 @@ def failure_from_refusal(reason: str, available: int, order: order_pb2.NewOrder)
 class Refusals:
     """The last refusals of a leadership, by key: a refused key gets its refusal again, and never executes.
 
-    About 200 bytes a refusal: the key's digest (BLAKE2b, 128 bits) and one integer are kept, the sentence is made
-    anew. Not thread-safe: the owner's lock guards it.
+    At least the last 1,000,000; about 150 bytes each, as only the reason and the shares left are kept, in one integer,
+    and the sentence is made anew. Not thread-safe: the owner's lock guards it.
     """
 
-    def __init__(self, at_least: int = REMEMBERED) -> None:
-        self._by_key: RecentMap[bytes, int] = RecentMap(at_least)
+    def __init__(self) -> None:
+        self._codes = KnownKeys()
 
-    def remember(self, key: Key, refusal: catalog_pb2.Refusal) -> None:
+    def remember(self, order: order_pb2.NewOrder, refusal: catalog_pb2.Refusal) -> None:
         """Keep a final refusal."""
-        code = _FINAL_REASONS.index(refusal.reason)
-        self._by_key.set(_digest(key), refusal.available * len(_FINAL_REASONS) + code)
+        reason = _FINAL_REASONS.index(refusal.reason)
+        key = key_of(order.account, order.idempotency_key)
+        self._codes.add(key, refusal.available * len(_FINAL_REASONS) + reason)
 
-    def get(self, key: Key, order: order_pb2.NewOrder) -> RpcFailure | None:
-        """Return the refusal that this key got, None if it got none."""
-        known = self._by_key.get(_digest(key))
-        if known is None:
+    def get(self, order: order_pb2.NewOrder) -> RpcFailure | None:
+        """Return the refusal that the order's key got, None if it got none."""
+        code = self._codes.number(key_of(order.account, order.idempotency_key))
+        if code is None:
             return None
-        available, code = divmod(known, len(_FINAL_REASONS))
-        return failure_from_refusal(_FINAL_REASONS[code], available, order)
-
-
-def _digest(key: Key) -> bytes:
-    account, idempotency_key = key
-    # NUL is in neither character set, so no two keys share a text.
-    return hashlib.blake2b(f"{account}\0{idempotency_key}".encode(), digest_size=16).digest()
+        available, reason = divmod(code, len(_FINAL_REASONS))
+        return failure_from_refusal(_FINAL_REASONS[reason], available, order)

@@ -1,5 +1,7 @@
 """The same interface for people, as HTML."""
 
+import re
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -63,14 +65,27 @@ def test_refusal_is_shown_above_the_form(browser):
     assert "120 left, 121 asked" in page
     assert "The order was not executed." in page
     assert 'value="121"' in page
-    assert 'name="client_order_id" class="form-control"  type="text" value=""' not in page
+
+
+def key_in(page):
+    return re.search(r'name="client_order_id"[^>]*value="([^"]*)"', page).group(1)
+
+
+def test_each_form_has_a_key_of_its_own_so_that_sending_it_twice_is_one_order(browser):
+    keys = [key_in(browser.get(path).content.decode()) for path in ("/", "/orders", "/orders")]
+    assert len(set(keys)) == 3
+    assert [submit(browser, client_order_id=keys[0])["Location"] for _ in range(2)] == ["/orders/1", "/orders/1"]
+
+
+def test_after_a_refusal_the_form_has_a_new_key(browser):
+    page = submit(browser, quantity="121", client_order_id="mine").content.decode()
+    assert re.fullmatch("[0-9a-f]{32}", key_in(page))
 
 
 def test_after_an_unknown_outcome_the_form_repeats_under_the_same_key(browser, market):
     market.failure = failed("OUTCOME_UNKNOWN", "unknown")
     page = submit(browser).content.decode()
-    key = market.placed[0].idempotency_key
-    assert f'value="{key}"' in page
+    assert key_in(page) == market.placed[0].idempotency_key
     assert "send it again with the same client order id" in page
 
 

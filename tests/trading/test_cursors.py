@@ -2,7 +2,7 @@ import base64
 
 import pytest
 from django.http import QueryDict
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trading.cursors import decode_cursor, encode_cursor
@@ -24,6 +24,7 @@ filters = st.builds(
 )
 
 
+@settings(deadline=None)  # other processes may be busy
 @given(filters, st.integers(1, 2**53 - 1))
 def test_cursor_keeps_its_filters_and_its_place(filters, position):
     cursor = OrderQuery(filters, None, 50).cursor_after(position)
@@ -31,6 +32,7 @@ def test_cursor_keeps_its_filters_and_its_place(filters, position):
     assert read == OrderQuery(filters, position, 7)
 
 
+@settings(deadline=None)  # other processes may be busy
 @given(st.text(max_size=80))
 def test_any_other_text_is_refused(text):
     with pytest.raises(ApiError) as refusal:

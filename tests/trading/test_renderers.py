@@ -2,13 +2,14 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.bounds import MAX_PRICE_CENTS, price_text
 from trading.renderers import ExactJSONRenderer, json_number
 
 
+@settings(deadline=None)  # other processes may be busy
 @given(st.integers(1, MAX_PRICE_CENTS))
 def test_price_is_written_with_its_own_digits(cents):
     text = ExactJSONRenderer().render({"price": Decimal(price_text(cents))}).decode()

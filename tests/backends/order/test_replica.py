@@ -218,6 +218,24 @@ def test_catalog_that_is_down_refuses_what_was_never_sent(led):
     assert led.place(3, buy("b")).transaction_number == 2
 
 
+def test_catalog_that_stops_cleanly_costs_no_leadership(led):
+    led.place(3, buy("a"))
+    refused: list[int] = []
+
+    def shut_down(address, request):
+        if isinstance(request, catalog_pb2.UpdateStockRequest) and not refused:
+            refused.append(1)
+            raise RpcFailure("stopping", reason="SHUTTING_DOWN")
+        if refused == [1]:
+            refused.append(2)
+            led.stop_catalog()
+            led.start_catalog()
+
+    led.network.before = shut_down
+    assert led.place(3, buy("b")).epoch == 2
+    assert led.replicas[3].health().role == order_pb2.LEADER
+
+
 def test_catalog_restarted_between_decision_and_answer_decides_once(led):
     """The batch was decided, the answer lost, the catalog restarted: a new epoch, and the same order."""
     led.place(3, buy("a"))

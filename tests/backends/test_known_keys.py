@@ -1,4 +1,4 @@
-from backends.catalog.keys import KnownKeys, key_of
+from backends.known_keys import KnownKeys, key_of
 
 
 def test_at_least_the_newest_keys_are_known_and_not_many_more():

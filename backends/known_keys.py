@@ -1,4 +1,4 @@
-"""Which idempotency keys are known, and the number of the order that each of them made."""
+"""The newest idempotency keys, and a number for each: of the order it made, or of the refusal it got."""
 
 # One key takes about 80 bytes for its text, 30 for its place in a dict and 32 for its number.
 KNOWN_KEYS = 1_000_000
@@ -11,11 +11,11 @@ def key_of(account: str, idempotency_key: str) -> bytes:
 
 
 class KnownKeys:
-    """The keys of the newest orders, at least `at_least` of them, each with its transaction number.
+    """The newest keys, at least `at_least` of them, each with a number.
 
     Keys are kept in generations; when the youngest is full, the oldest is dropped whole. So forgetting needs no order
     of its own, no single call pays for more than one generation, and at most two generations more than asked for are
-    held. Not thread-safe: one thread adds and asks.
+    held. Not thread-safe: the owner's lock guards it.
     """
 
     def __init__(self, at_least: int = KNOWN_KEYS, generation_keys: int = _GENERATION_KEYS) -> None:
@@ -25,7 +25,7 @@ class KnownKeys:
         self._older: list[dict[bytes, int]] = []  # the youngest first: a retry mostly asks for a young key
 
     def number(self, key: bytes) -> int | None:
-        """Return the number of the order that the key made, None if the key is not known."""
+        """Return the number last added for the key, None if the key is not known."""
         found = self._young.get(key)
         if found is not None:
             return found
@@ -36,7 +36,7 @@ class KnownKeys:
         return None
 
     def add(self, key: bytes, number: int) -> None:
-        """Remember that the key made the order with this number."""
+        """Remember the number for the key."""
         if len(self._young) >= self._generation_keys:
             self._older.insert(0, self._young)
             del self._older[self._full_generations :]
