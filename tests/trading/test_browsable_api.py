@@ -68,7 +68,8 @@ def test_refusal_is_shown_above_the_form(browser):
 
 
 def key_in(page):
-    return re.search(r'name="client_order_id"[^>]*value="([^"]*)"', page).group(1)
+    (key,) = re.findall(r'name="client_order_id"[^>]*value="([^"]*)"', page)
+    return key
 
 
 def test_each_form_has_a_key_of_its_own_so_that_sending_it_twice_is_one_order(browser):
