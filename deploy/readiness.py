@@ -31,9 +31,9 @@ def wait_until_ready(settings: RunSettings, socket_path: Path, stopping: threadi
     while time.monotonic() < deadline and not stopping.wait(POLL_S):
         states = process_states(settings, socket_path)
         for state in states:
-            if state["statename"] in ("BACKOFF", "FATAL") or (state["statename"] == "EXITED"):
+            if state["statename"] in ("BACKOFF", "FATAL"):
                 raise Refused(f"{state['name']} did not start, see its message above; everything is stopped")
-        if states and all(state["statename"] == "RUNNING" for state in states) and frontend_answers(settings.http):
+        if states and frontend_answers(settings.http):
             return True
     return False
 

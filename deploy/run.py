@@ -61,11 +61,8 @@ def lock_run_dir(run_dir: Path) -> BinaryIO:
 
 def run(settings: RunSettings) -> int:
     """Migrate, start the supervisor, and return its exit code when it has ended."""
-    environment = {
-        **os.environ,
-        "BOURSE_DATA_DIR": str(settings.cluster.data_dir.absolute()),
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = {**os.environ, "BOURSE_DATA_DIR": str(settings.cluster.data_dir.absolute())}
+    environment.pop("PYTHONUNBUFFERED", None)  # it would write the end of a line apart, with others' lines between
     migrated = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=False
     )
@@ -157,13 +154,18 @@ def welcome(settings: RunSettings) -> str:
     """Return what the person at the terminal needs next."""
     victim = f"order-{max(settings.cluster.replicas)}"
     where = "" if settings.cluster.data_dir == Path("var") else f" BOURSE_DATA_DIR={settings.cluster.data_dir}"
-    return f"""
-Bourse is open:  http://{settings.http}/stocks   http://{settings.http}/orders
-  make status{where}             the processes, and the replicas as the leader sees them
-  make kill P={victim}{where}    SIGKILL; the supervisor starts it again
-  make stop P={victim}{where}    it stays away until: make start P={victim}{where}
-Ctrl-C stops everything. Databases: {settings.cluster.data_dir}/
-"""
+    lines = [
+        (f"make status{where}", "the processes, and how far each replica is"),
+        (f"make kill P={victim}{where}", "SIGKILL; the supervisor starts it again"),
+        (f"make stop P={victim}{where}", "it stays away until ..."),
+        (f"make start P={victim}{where}", "... it comes back and catches up"),
+    ]
+    width = max(len(command) for command, _ in lines)
+    return "\n".join(
+        ["", f"Bourse is open:  http://{settings.http}/stocks   http://{settings.http}/orders"]
+        + [f"  {command:{width}}   {what}" for command, what in lines]
+        + [f"Ctrl-C stops everything. Data: {settings.cluster.data_dir}/", ""]
+    )
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ def _program_lines(program: Program, priority: int) -> list[str]:
         + _literal(shlex.join(program.command)),
         f"priority={priority}",
         "autorestart=true",
-        # One that ends within a second did not start: it is tried three times more, a little later each time, then
+        # One that ends within three seconds did not start: it is tried three times more, a little later each time, then
         # given up ("FATAL"), so that a refusal to start does not fill the terminal for ever.
-        "startsecs=1",
+        "startsecs=3",
         "startretries=3",
         f"stopwaitsecs={program.stop_timeout_s}",
         "killasgroup=true",

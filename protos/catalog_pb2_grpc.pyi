@@ -55,6 +55,7 @@ class CatalogServiceStub:
     Idempotent for the last batch_seq of an epoch: the same request again gets the stored answer again.
     One refused or bad trade never fails the others. A full disk refuses the new trades of the batch (DISK_FULL).
 
+    RESOURCE_EXHAUSTED (TOO_MANY_WRITERS): the disk hangs, and too many calls wait for it; nothing was done.
     ABORTED (FENCED) [epoch, leader_id]: the epoch is not the newest, or was begun before the catalog started.
     ABORTED (STALE_BATCH) [batch_seq]: batch_seq is below the last one of this epoch.
     ABORTED (BEHIND) [last_number]: first_number is at or below the journal's last number: the caller steps down.
@@ -102,6 +103,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     Idempotent for the last batch_seq of an epoch: the same request again gets the stored answer again.
     One refused or bad trade never fails the others. A full disk refuses the new trades of the batch (DISK_FULL).
 
+    RESOURCE_EXHAUSTED (TOO_MANY_WRITERS): the disk hangs, and too many calls wait for it; nothing was done.
     ABORTED (FENCED) [epoch, leader_id]: the epoch is not the newest, or was begun before the catalog started.
     ABORTED (STALE_BATCH) [batch_seq]: batch_seq is below the last one of this epoch.
     ABORTED (BEHIND) [last_number]: first_number is at or below the journal's last number: the caller steps down.
@@ -164,6 +166,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         Idempotent for the last batch_seq of an epoch: the same request again gets the stored answer again.
         One refused or bad trade never fails the others. A full disk refuses the new trades of the batch (DISK_FULL).
 
+        RESOURCE_EXHAUSTED (TOO_MANY_WRITERS): the disk hangs, and too many calls wait for it; nothing was done.
         ABORTED (FENCED) [epoch, leader_id]: the epoch is not the newest, or was begun before the catalog started.
         ABORTED (STALE_BATCH) [batch_seq]: batch_seq is below the last one of this epoch.
         ABORTED (BEHIND) [last_number]: first_number is at or below the journal's last number: the caller steps down.

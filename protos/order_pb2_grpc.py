@@ -317,6 +317,7 @@ class ReplicationServiceServicer:
         To follow, expected_epoch is the epoch that the new leader began.
         ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
         UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
+        UNAVAILABLE (PROMOTING): another such call is under way: look again.
         DATA_LOSS (HALTED): the catalog's history and the replicas' differ.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -326,7 +327,7 @@ class ReplicationServiceServicer:
     def Resync(self, request, context):
         """Operator and health loop, at the leader: brings one follower up to date now; streams progress until it is in sync.
         FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
-        UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows.
+        UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

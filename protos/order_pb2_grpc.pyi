@@ -181,12 +181,13 @@ class ReplicationServiceStub:
     To follow, expected_epoch is the epoch that the new leader began.
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
     UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
+    UNAVAILABLE (PROMOTING): another such call is under way: look again.
     DATA_LOSS (HALTED): the catalog's history and the replicas' differ.
     """
     Resync: _grpc.UnaryStreamMultiCallable[_order_pb2.ResyncRequest, _order_pb2.ResyncProgress]
     """Operator and health loop, at the leader: brings one follower up to date now; streams progress until it is in sync.
     FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
-    UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows.
+    UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
     """
     HealthCheck: _grpc.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]
     """Never waits for an order, a sync or another RPC."""
@@ -215,12 +216,13 @@ class ReplicationServiceAsyncStub(ReplicationServiceStub):
     To follow, expected_epoch is the epoch that the new leader began.
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
     UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
+    UNAVAILABLE (PROMOTING): another such call is under way: look again.
     DATA_LOSS (HALTED): the catalog's history and the replicas' differ.
     """
     Resync: _aio.UnaryStreamMultiCallable[_order_pb2.ResyncRequest, _order_pb2.ResyncProgress]  # type: ignore[assignment]
     """Operator and health loop, at the leader: brings one follower up to date now; streams progress until it is in sync.
     FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
-    UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows.
+    UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
     """
     HealthCheck: _aio.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]  # type: ignore[assignment]
     """Never waits for an order, a sync or another RPC."""
@@ -264,6 +266,7 @@ class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
         To follow, expected_epoch is the epoch that the new leader began.
         ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
         UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
+        UNAVAILABLE (PROMOTING): another such call is under way: look again.
         DATA_LOSS (HALTED): the catalog's history and the replicas' differ.
         """
 
@@ -275,7 +278,7 @@ class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_order_pb2.ResyncProgress], _abc.AsyncIterator[_order_pb2.ResyncProgress]]:
         """Operator and health loop, at the leader: brings one follower up to date now; streams progress until it is in sync.
         FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
-        UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows.
+        UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
         """
 
     @_abc_1.abstractmethod

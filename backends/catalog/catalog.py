@@ -166,7 +166,8 @@ class Catalog:
                 with self._checkpoint_turn:
                     others = [each for each in self._stocks.snapshot() if each.name != stock.name]
                     self._replace_checkpoint([*others, stock])
-                self._stocks.put(stock)
+                    # Within the turn: a checkpoint between the two would write the stock as it was.
+                    self._stocks.put(stock)
                 log.info("stock set", name=stock.name, price_cents=stock.price_cents, created=known is None)
         return catalog_pb2.SetStockResponse(stock=stock.to_proto(), created=known is None)
 

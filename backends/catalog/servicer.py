@@ -7,6 +7,8 @@ from backends.failures import aborting_on_failures
 from backends.server import WAITING_COUNT, WaitingRoom
 from protos import catalog_pb2, catalog_pb2_grpc
 
+WRITER_COUNT = 16
+
 
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     """Serves one catalog. Callers of WatchStocks wait here, in a limited number of threads."""
@@ -14,6 +16,8 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     def __init__(self, catalog: Catalog, *, watch_places: int = WAITING_COUNT) -> None:
         self._catalog = catalog
         self._watchers = WaitingRoom(watch_places, "TOO_MANY_WATCHES")
+        # Writers take turns; while a sync hangs, repeats of a batch must not fill the server's threads.
+        self._writers = WaitingRoom(WRITER_COUNT, "TOO_MANY_WRITERS")
 
     def LookupStock(
         self, request: catalog_pb2.LookupStockRequest, context: grpc.ServicerContext
@@ -30,13 +34,13 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     def UpdateStock(
         self, request: catalog_pb2.UpdateStockRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.UpdateStockResponse:
-        with aborting_on_failures(context):
+        with aborting_on_failures(context), self._writers.place():
             return self._catalog.update_stock(request)
 
     def BeginEpoch(
         self, request: catalog_pb2.BeginEpochRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.BeginEpochResponse:
-        with aborting_on_failures(context):
+        with aborting_on_failures(context), self._writers.place():
             return self._catalog.begin_epoch(request)
 
     def ListTrades(
@@ -60,7 +64,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     def SetStock(
         self, request: catalog_pb2.SetStockRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.SetStockResponse:
-        with aborting_on_failures(context):
+        with aborting_on_failures(context), self._writers.place():
             return self._catalog.set_stock(request)
 
     def HealthCheck(

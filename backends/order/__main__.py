@@ -119,7 +119,7 @@ def work_until_stopped(replica: Replica, network: Network, work: threading.Event
         while not stopping.is_set():
             work.wait(max(0.0, next_heartbeat - time.monotonic()))
             work.clear()
-            while replica.has_work():
+            while replica.has_work() and time.monotonic() < next_heartbeat:
                 network.run(replica.turn())
             if time.monotonic() >= next_heartbeat and not stopping.is_set():
                 network.run(replica.heartbeat())

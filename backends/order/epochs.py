@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from backends.failures import Diverged
+from backends.failures import CatalogUnavailable, Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.store import OrderStore
 from common.failures import RpcFailure
-from common.steps import Steps
+from common.steps import Pause, Steps
 from protos import catalog_pb2
+
+RETRY_PAUSE_S = 0.1
 
 
 def read_missing(link: CatalogLink, store: OrderStore, gives_up: Callable[[], bool] = lambda: False) -> Steps[bool]:
@@ -37,14 +39,37 @@ def read_missing(link: CatalogLink, store: OrderStore, gives_up: Callable[[], bo
             return False
 
 
-def begin_epoch(link: CatalogLink, store: OrderStore, replica_id: int, expected_epoch: int) -> Steps[int]:
+def begin_epoch(
+    link: CatalogLink,
+    store: OrderStore,
+    replica_id: int,
+    expected_epoch: int,
+    gives_up: Callable[[CatalogUnavailable], bool],
+) -> Steps[int]:
     """Begin an epoch for this replica and read what the store still lacks of what was decided before it.
 
-    Returns the new epoch; the store then holds every row of the journal.
+    Asks again while the catalog does not answer, until `gives_up`, which is told why. An epoch of its own id just above
+    the expected one is its own lost answer: it begins again from that one. Returns the new epoch; the store then holds
+    every row of the journal.
 
     Raises:
-        RpcFailure: FENCED, HALTED, CATALOG; as `read_missing`.
+        CatalogUnavailable: gave up. RpcFailure: FENCED, HALTED; as `read_missing`.
     """
+    while True:
+        try:
+            return (yield from _begin_once(link, store, replica_id, expected_epoch))
+        except CatalogUnavailable as failure:
+            if gives_up(failure):
+                raise
+            yield Pause(RETRY_PAUSE_S)
+        except RpcFailure as failure:
+            newest = failure.number("leader_id"), failure.number("epoch")
+            if failure.reason != "FENCED" or newest != (replica_id, expected_epoch + 1):
+                raise
+            expected_epoch += 1
+
+
+def _begin_once(link: CatalogLink, store: OrderStore, replica_id: int, expected_epoch: int) -> Steps[int]:
     number, chain = store.position
     answer: catalog_pb2.BeginEpochResponse = yield from link.call(
         catalog_pb2.BeginEpochRequest(leader_id=replica_id, expected_epoch=expected_epoch, number=number, chain=chain)

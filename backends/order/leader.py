@@ -125,18 +125,32 @@ class Leadership:
         """Have the catalog decide all that waits; return the new rows."""
         if not self._orders.has_waiting():
             return b""
-        if not self._catalog.is_fresh:
-            # Asked before anything is sent, so that these orders are known not to be executed if it is gone.
-            try:
-                yield from self._catalog.health()
-            except RpcFailure as failure:
-                self._orders.fail_waiting(CatalogUnavailable(str(failure)))
-                return b""
+        if not (yield from self._may_answer()):
+            return b""
         batch = self._orders.take_batch(MAX_BATCH_ORDERS)
         if not batch:
             return b""
         response = yield from self._send_until_answered(batch)
         return self._take_results(batch, response) if response is not None else b""
+
+    def _may_answer(self) -> Steps[bool]:
+        """Look at the catalog first, where something hangs on it; whether to go on.
+
+        If it has been silent, nothing is sent: the orders that wait are then known not to be executed. If a refused key
+        came again, it may have been executed under a newer epoch that we have not heard of.
+        """
+        if self._catalog.is_fresh and not self._orders.has_refused_again():
+            return True
+        try:
+            health = yield from self._catalog.health()
+        except RpcFailure as failure:
+            self._orders.fail_waiting(CatalogUnavailable(str(failure)))
+            return False
+        if health.epoch > self.epoch:
+            self.step_down(Leader(health.leader_id, health.epoch), "a newer epoch has begun")
+            return False
+        self._orders.refuse_again()
+        return True
 
     def _send_until_answered(self, batch: list[Ticket]) -> Steps[catalog_pb2.UpdateStockResponse | None]:
         """Send the same batch until it is answered; None when this leadership ended."""
@@ -186,24 +200,19 @@ class Leadership:
 
     def _renew_epoch(self) -> Steps[bool]:
         """Begin a new epoch of this leadership, after the catalog's restart; whether it goes on."""
-        expected_epoch = self.epoch
-        while self.is_active:
-            try:
-                epoch = yield from begin_epoch(self._catalog, self._store, self.replica_id, expected_epoch)
-            except CatalogUnavailable as failure:
-                self._orders.fail_waiting(failure)
-                yield Pause(RESEND_PAUSE_S)
-            except RpcFailure as failure:
-                own_lost_answer = Leader(self.replica_id, expected_epoch + 1)
-                if Leader(failure.number("leader_id"), failure.number("epoch")) != own_lost_answer:
-                    yield from self.end_after(failure)
-                    return False
-                expected_epoch += 1
-            else:
-                self.epoch, self._batch_seq = epoch, 0
-                self._on_epoch(epoch)
-                return True
-        return False
+
+        def gives_up(failure: CatalogUnavailable) -> bool:
+            self._orders.fail_waiting(failure)
+            return not self.is_active
+
+        try:
+            epoch = yield from begin_epoch(self._catalog, self._store, self.replica_id, self.epoch, gives_up)
+        except RpcFailure as failure:
+            yield from self.end_after(failure)
+            return False
+        self.epoch, self._batch_seq = epoch, 0
+        self._on_epoch(epoch)
+        return self.is_active
 
     def end_after(self, failure: RpcFailure) -> Steps[None]:
         """End the leadership, and halt if the failure proves that histories differ. Any thread may run it."""

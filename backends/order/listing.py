@@ -12,8 +12,9 @@ from common.bounds import MAX_NUMBER, MAX_PAGE, TIME
 from protos import order_pb2
 
 CHUNK_ROWS = 4_096
-# About 0.1 s of scanning: a sparse filter gives short pages with a place to go on, not a call that never ends.
-MAX_SCANNED_ROWS = 200_000
+# Some 30 ms of scanning: a sparse filter gives short pages with a place to go on, not a call that keeps the processor
+# from the order path.
+MAX_SCANNED_ROWS = 20_000
 
 
 def list_orders(store: OrderStore, request: order_pb2.ListOrdersRequest) -> order_pb2.ListOrdersResponse:

@@ -47,6 +47,7 @@ class Ticket:
     was_sent: bool = False  # it ever was in a batch that was sent: from then on it may have been executed
     number: int = 0  # the number it was decided under, 0 before
     row: bytes = b""  # its row, if it was decided by this leadership
+    refusal: RpcFailure | None = None  # what its key was refused with before, in this leadership
     future: "Future[order_pb2.Order]" = field(default_factory=Future)
 
     @property
@@ -67,6 +68,7 @@ class PendingOrders:
         self._lock = threading.Lock()
         # All below are guarded by _lock.
         self._queue: deque[Ticket] = deque()  # not yet in a batch
+        self._refused_again: deque[Ticket] = deque()  # their keys were refused before
         self._in_flight: dict[bytes, Ticket] = {}  # queued, sent or decided, and not answered
         self._refusals = Refusals()
         self._closed: RpcFailure | None = None
@@ -83,20 +85,34 @@ class PendingOrders:
             if self._closed is not None:
                 raise self._closed
             if (known := self._in_flight.get(ticket.key)) is not None:
-                known.callers.append(caller)
+                now = self._monotonic()
+                known.callers = [each for each in known.callers if each.waits(now)] + [caller]
                 return known
-            if (refusal := self._refusals.get(order)) is not None:
-                ticket.future.set_exception(refusal)
-                return ticket
             if len(self._in_flight) >= self._max_pending:
                 raise Exhausted(f"{self._max_pending} orders are waiting already", reason="QUEUE_FULL")
             self._in_flight[ticket.key] = ticket
-            self._queue.append(ticket)
+            ticket.refusal = self._refusals.get(order)
+            (self._queue if ticket.refusal is None else self._refused_again).append(ticket)
             return ticket
 
     def has_waiting(self) -> bool:
-        """Whether a batch could be taken."""
-        return bool(self._queue)
+        """Whether anybody waits for what a turn does first: a batch, or a refusal once more."""
+        return bool(self._queue or self._refused_again)
+
+    def has_refused_again(self) -> bool:
+        """Whether a key that was refused has come again."""
+        return bool(self._refused_again)
+
+    def refuse_again(self) -> None:
+        """Answer the keys that were refused before as before; only once the epoch was seen to be the newest."""
+        with self._lock:
+            tickets = list(self._refused_again)
+            self._refused_again.clear()
+            for ticket in tickets:
+                self._in_flight.pop(ticket.key, None)
+        for ticket in tickets:
+            if ticket.refusal is not None:
+                _fail([ticket], ticket.refusal)
 
     def take_batch(self, max_orders: int) -> list[Ticket]:
         """Take up to max_orders tickets from the queue, marked as sent; those that nobody waits for are dropped."""
@@ -116,17 +132,16 @@ class PendingOrders:
     def fail_waiting(self, failure: RpcFailure) -> None:
         """Answer all tickets that are in no batch yet: not executed."""
         with self._lock:
-            tickets = list(self._queue)
+            tickets = [*self._queue, *self._refused_again]
             self._queue.clear()
+            self._refused_again.clear()
             for ticket in tickets:
                 self._in_flight.pop(ticket.key, None)
         _fail(tickets, failure)
 
     def settle(self, ticket: Ticket, order: order_pb2.Order) -> None:
         """Answer a ticket with its committed order."""
-        with self._lock:
-            self._in_flight.pop(ticket.key, None)
-        if not ticket.future.done():
+        if self._release(ticket):
             ticket.future.set_result(order)
 
     def refuse(self, ticket: Ticket, refusal: catalog_pb2.Refusal) -> None:
@@ -134,8 +149,13 @@ class PendingOrders:
         with self._lock:
             if is_final(refusal.reason):
                 self._refusals.remember(ticket.order, refusal)
-            self._in_flight.pop(ticket.key, None)
-        _fail([ticket], failure_from_refusal(refusal.reason, refusal.available, ticket.order))
+        if self._release(ticket):
+            _fail([ticket], failure_from_refusal(refusal.reason, refusal.available, ticket.order))
+
+    def _release(self, ticket: Ticket) -> bool:
+        """Take a ticket out of flight; whether the caller is the one who did, and so the one who answers it."""
+        with self._lock:
+            return self._in_flight.pop(ticket.key, None) is ticket
 
     def forget_deserted(self, tickets: Iterable[Ticket]) -> list[Ticket]:
         """Drop the decided tickets that nobody waits for, and return the others. Their keys can be asked for again."""
@@ -145,8 +165,7 @@ class PendingOrders:
             for ticket in tickets:
                 if any(caller.waits(now) for caller in ticket.callers):
                     kept.append(ticket)
-                else:
-                    self._in_flight.pop(ticket.key, None)
+                elif self._in_flight.pop(ticket.key, None) is ticket:
                     ticket.future.cancel()
         return kept
 
@@ -157,11 +176,12 @@ class PendingOrders:
             tickets = list(self._in_flight.values())
             self._in_flight.clear()
             self._queue.clear()
+            self._refused_again.clear()
         _fail([ticket for ticket in tickets if not ticket.was_sent], not_sent)
         _fail([ticket for ticket in tickets if ticket.was_sent], unknown)
 
 
 def _fail(tickets: Iterable[Ticket], failure: RpcFailure) -> None:
+    """Answer tickets that the caller has taken out of flight: nobody else answers them."""
     for ticket in tickets:
-        if not ticket.future.done():
-            ticket.future.set_exception(failure)
+        ticket.future.set_exception(failure)

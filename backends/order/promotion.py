@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 # Reading for longer than this, the replica answers BACKFILLING and goes on reading: the present leader works meanwhile.
 BACKFILL_LIMIT_S = 1.0
+# How long a catalog that is slow to sync an epoch is asked again, within what the manager waits for a promotion.
+BEGIN_LIMIT_S = 1.5
 PEER_HEALTH_TIMEOUT_S = 0.4
 # Peers that lack more are left to the health loop.
 NEAR_ORDERS = 1000
@@ -54,7 +56,14 @@ class Promotion:
         epoch = expected_epoch
         try:
             yield from self._read_most()
-            epoch = yield from begin_epoch(self._catalog, self._store, self._replica_id, expected_epoch)
+            deadline = self._monotonic() + BEGIN_LIMIT_S
+            epoch = yield from begin_epoch(
+                self._catalog,
+                self._store,
+                self._replica_id,
+                expected_epoch,
+                lambda _failure: self._monotonic() >= deadline,
+            )
             followers = Followers(peers, self._replica_id)
             positions = yield from self._ask_peers(followers)
             yield from self._bring_into_sync(followers, positions)

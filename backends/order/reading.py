@@ -1,5 +1,6 @@
 """Look-ups and lists at any replica: a row found is final, and nothing missing is taken for absent."""
 
+import threading
 from collections.abc import Callable
 
 from backends.failures import InvalidArgument, NotFound, Unavailable
@@ -13,6 +14,7 @@ from protos import catalog_pb2, order_pb2
 
 LIST_WAIT_S = 1.0
 LIST_PAUSE_S = 0.005
+SCANS_AT_ONCE = 2
 
 
 class OrderReader:
@@ -22,6 +24,9 @@ class OrderReader:
         self._store = store
         self._catalog = catalog
         self._monotonic = monotonic
+        # Lists take turns, each a short one: many at once would keep the processor from the order path, and load would
+        # look like death.
+        self._scanning = threading.Semaphore(SCANS_AT_ONCE)
 
     def look_up(self, number: int) -> Steps[order_pb2.Order]:
         """Return an order; a number above our last is asked for at the catalog.
@@ -29,6 +34,7 @@ class OrderReader:
         Raises:
             NotFound: no order has this number yet. CatalogUnavailable: nobody can tell.
         """
+        self._store.refuse_if_foreign()
         if number < 1:
             raise InvalidArgument(f"transaction_number {number} is below 1")
         if number <= self._store.last_number:
@@ -52,6 +58,7 @@ class OrderReader:
         Raises:
             InvalidArgument; CatalogUnavailable; Unavailable: LAGGING, it does not get there in time.
         """
+        self._store.refuse_if_foreign()
         last_number = (yield from self._catalog.health()).last_number
         deadline = self._monotonic() + LIST_WAIT_S
         while self._store.last_number < last_number:
@@ -61,4 +68,5 @@ class OrderReader:
                     reason="LAGGING",
                 )
             yield Pause(LIST_PAUSE_S)
-        return list_orders(self._store, request)
+        with self._scanning:
+            return list_orders(self._store, request)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from backends.checks import check_within
-from backends.failures import Fenced, Halted, NotLeader, Unavailable
+from backends.failures import Diverged, Fenced, Halted, NotLeader, Unavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
@@ -142,10 +142,11 @@ class Replica:
                 yield from read_missing(self._catalog, self.store)
             except RpcFailure as failure:
                 log.warning("backfill ended early", error=str(failure))
+                if failure.reason == Diverged.reason:
+                    self._halt(failure.message)
 
     def heartbeat(self) -> Steps[None]:
         """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history."""
-        is_new = not self.store.cluster_id
         number, chain = self.store.position  # read before the catalog's
         try:
             health = yield from self._catalog.health()
@@ -155,11 +156,12 @@ class Replica:
         try:
             self.store.adopt(health.cluster_id)
         except RpcFailure as failure:
+            self.store.mark_foreign(str(failure))
             self._halt(str(failure))
             return
         if health.halted:
             self._halt(f"the catalog has halted: {health.halted}")
-        elif not is_new and (number, chain) != (health.last_number, health.last_chain) and number >= health.last_number:
+        elif number and (number, chain) != (health.last_number, health.last_chain) and number >= health.last_number:
             yield from self._show_longer_log(number, chain, health)
         else:
             self._see(Leader(health.leader_id, health.epoch))
@@ -193,7 +195,7 @@ class Replica:
             if self._leadership is not None and self._leadership.epoch == request.expected_epoch:
                 return
             if self._is_promoting:
-                raise Unavailable(f"replica {self.replica_id} is being promoted already", reason="BACKFILLING")
+                raise Unavailable(f"replica {self.replica_id} is being promoted already", reason="PROMOTING")
             self._is_promoting = True
         try:
             yield from self._promote(request)

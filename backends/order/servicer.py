@@ -21,6 +21,9 @@ from protos import order_pb2, order_pb2_grpc
 LONGEST_WAIT_S = 30.0
 # So long before its deadline a caller is told that there is no answer yet, so that it hears it.
 ANSWER_MARGIN_S = 0.05
+RESYNC_COUNT = 8
+PROGRESS_KEPT = 16
+PROGRESS_WAIT_S = 0.2
 
 
 class OrderServicer(order_pb2_grpc.OrderServiceServicer):
@@ -67,7 +70,8 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, epoch: int, orders: list[order_pb2.NewOrder], context: grpc.ServicerContext
     ) -> list[order_pb2.PlaceOrdersResult]:
         with self._waiting.place():
-            remaining_s = min(context.time_remaining() or LONGEST_WAIT_S, LONGEST_WAIT_S)
+            given_s = context.time_remaining()
+            remaining_s = LONGEST_WAIT_S if given_s is None else min(given_s, LONGEST_WAIT_S)
             caller = Caller(self._monotonic() + remaining_s - ANSWER_MARGIN_S, context.is_active)
             taken = self._replica.submit(epoch, orders, caller)
             return [
@@ -106,6 +110,7 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
     def __init__(self, replica: Replica, network: Network) -> None:
         self._replica = replica
         self._network = network
+        self._resyncs = WaitingRoom(RESYNC_COUNT, reason="TOO_MANY_RESYNCS")
 
     def SyncOrder(
         self, request: order_pb2.SyncOrderRequest, context: grpc.ServicerContext
@@ -134,24 +139,41 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
     def Resync(
         self, request: order_pb2.ResyncRequest, context: grpc.ServicerContext
     ) -> Iterator[order_pb2.ResyncProgress]:
-        with aborting_on_failures(context):
-            yield from self._resync(request.replica_id)
+        with aborting_on_failures(context), self._resyncs.place():
+            yield from self._resync(request.replica_id, context)
 
-    def _resync(self, replica_id: int) -> Iterator[order_pb2.ResyncProgress]:
+    def _resync(self, replica_id: int, context: grpc.ServicerContext) -> Iterator[order_pb2.ResyncProgress]:
         """Run the catch-up in a thread of its own: it goes on when the caller, who only watches, is gone."""
-        events: queue.SimpleQueue[order_pb2.ResyncProgress | RpcFailure | None] = queue.SimpleQueue()
+        events: queue.Queue[order_pb2.ResyncProgress | Exception | None] = queue.Queue(PROGRESS_KEPT)
+
+        def report(event: order_pb2.ResyncProgress | Exception | None) -> None:
+            # Progress that nobody reads in time is dropped; the end is told as long as somebody is there to hear it.
+            while context.is_active():
+                try:
+                    events.put(event, timeout=PROGRESS_WAIT_S)
+                except queue.Full:
+                    if isinstance(event, order_pb2.ResyncProgress):
+                        return
+                else:
+                    return
 
         def run() -> None:
             try:
-                self._network.run(self._replica.resync(replica_id, events.put))
-            except RpcFailure as failure:
-                events.put(failure)
+                self._network.run(self._replica.resync(replica_id, report))
+            except Exception as failure:  # noqa: BLE001 - raised again in the thread that answers
+                report(failure)
             else:
-                events.put(None)
+                report(None)
 
         threading.Thread(target=run, name=f"catch-up-{replica_id}", daemon=True).start()
-        while (event := events.get()) is not None:
-            if isinstance(event, RpcFailure):
+        while context.is_active():
+            try:
+                event = events.get(timeout=PROGRESS_WAIT_S)
+            except queue.Empty:
+                continue
+            if event is None:
+                return
+            if isinstance(event, Exception):
                 raise event
             yield event
 

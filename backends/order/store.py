@@ -6,7 +6,7 @@ from collections.abc import Callable
 import grpc
 
 from backends.data_directory import DataDirectory
-from backends.failures import Diverged, Exhausted, InvalidArgument, NotFound
+from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, NotFound
 from backends.log import DiskFull, Log
 from backends.order.model import order_from_row
 from backends.row import BadRow
@@ -42,6 +42,7 @@ class OrderStore:
         self._directory = directory
         self._open_log = open_log
         self._writer = threading.Lock()  # one writer; held across the write and the sync, by nobody who reads
+        self._foreign = ""  # why nothing here may be shown
         self._log = open_log(directory.cluster_id) if directory.cluster_id else None
 
     @property
@@ -59,6 +60,15 @@ class OrderStore:
         """The last number that is synced."""
         return self.position[0]
 
+    def mark_foreign(self, why: str) -> None:
+        """Refuse all look-ups from now on: the orders here are not those of the catalog's cluster."""
+        self._foreign = why
+
+    def refuse_if_foreign(self) -> None:
+        """Raise Halted if the orders here are another cluster's."""
+        if self._foreign:
+            raise Halted(self._foreign)
+
     def stalled_s(self) -> float:
         """Age in seconds of the oldest write or sync under way; never waits."""
         return self._log.stalled_s() if self._log is not None else 0.0
@@ -69,21 +79,21 @@ class OrderStore:
         Raises:
             WrongCluster: it belongs to another one.
         """
-        if self.cluster_id == cluster_id:
+        if self.cluster_id == cluster_id and self._log is not None:
             return
         with self._writer:
             self._adopt(cluster_id)
 
     def _adopt(self, cluster_id: str) -> None:
-        if self.cluster_id == cluster_id and self._log is not None:
-            return
-        if self.cluster_id:
+        if self.cluster_id not in ("", cluster_id):
             raise WrongCluster(
                 f"{self._directory.path} belongs to cluster {self.cluster_id}, not to {cluster_id}",
                 metadata={"cluster_id": self.cluster_id},
             )
-        self._directory.adopt(cluster_id)
-        self._log = self._open_log(cluster_id)
+        if not self.cluster_id:
+            self._directory.adopt(cluster_id)
+        if self._log is None:
+            self._log = self._open_log(cluster_id)
 
     def extend(self, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
         """Add rows prev_number+1, ... and return the number of the last of them, once they are synced.

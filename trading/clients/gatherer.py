@@ -19,6 +19,8 @@ ORDERS_PER_CALL = 500
 # Long enough for a leader that waits 1 s for a follower before it leaves it out; short enough that one that is frozen
 # is replaced with most of an order's time left.
 CALL_TIMEOUT_S = 1.5
+# A sender with less time left than this lets another one send: its own time would cut the call off for all.
+LEAST_SEND_S = 0.3
 
 Result = order_pb2.PlaceOrderResponse | AttemptFailed
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
@@ -28,8 +30,9 @@ Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Sequence[order_pb
 class _Waiting:
     """One thread with its order. The fields are guarded by the gatherer's lock; `woken` says that one has changed."""
 
-    def __init__(self, order: order_pb2.NewOrder) -> None:
+    def __init__(self, order: order_pb2.NewOrder, deadline: float) -> None:
         self.order = order
+        self.deadline = deadline
         self.woken = threading.Event()
         self.sends = False  # it is this thread's turn to send for all that wait
         self.result: Result | None = None
@@ -44,12 +47,28 @@ class _Lane:
         self.calls = 0
 
     def pass_turn_on(self) -> None:
-        """Give the turn of a thread that is done with it to the first that waits, or give it up."""
-        if self.waiting:
-            self.waiting[0].sends = True
-            self.waiting[0].woken.set()
-        else:
+        """Give the turn of a thread that is done with it to the first that waits without one, or give it up."""
+        heir = next((one for one in self.waiting if not one.sends), None)
+        if heir is None:
             self.calls -= 1
+        else:
+            self._give_turn(heir)
+
+    def pass_turn_to_later(self, sender: _Waiting) -> bool:
+        """Give the sender's turn to the one that has the most time left; whether there is one with more than it."""
+        latest = max(self.waiting, key=lambda one: one.deadline, default=sender)
+        if latest.deadline <= sender.deadline:
+            return False
+        if latest.sends:
+            self.calls -= 1
+        else:
+            self._give_turn(latest)
+        return True
+
+    @staticmethod
+    def _give_turn(heir: _Waiting) -> None:
+        heir.sends = True
+        heir.woken.set()
 
 
 class Gatherer:
@@ -69,7 +88,7 @@ class Gatherer:
         Raises:
             AttemptFailed: the order's own failure, or that of the call it was in or waited behind.
         """
-        waiting = _Waiting(order)
+        waiting = _Waiting(order, deadline)
         lane = self._enter(leadership, waiting)
         while waiting.result is None:
             if waiting.sends:
@@ -78,6 +97,10 @@ class Gatherer:
                 waiting.woken.clear()
             else:
                 self._leave(lane, waiting)
+        with self._lock:
+            if waiting.sends:  # the turn came together with the result, or with the end of its time
+                waiting.sends = False
+                lane.pass_turn_on()
         if isinstance(waiting.result, AttemptFailed):
             raise waiting.result
         return waiting.result
@@ -98,6 +121,8 @@ class Gatherer:
         """Send all that waits, hand the results out, pass the turn on."""
         with self._lock:
             sender.sends = False
+            if deadline - self._monotonic() < LEAST_SEND_S and lane.pass_turn_to_later(sender):
+                return
             batch = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), ORDERS_PER_CALL))]
             if not batch:  # the other call took it all before this thread woke up
                 lane.pass_turn_on()
@@ -141,8 +166,6 @@ class Gatherer:
             was_sent = waiting not in lane.waiting
             if not was_sent:
                 lane.waiting.remove(waiting)
-            if waiting.sends:
-                lane.pass_turn_on()
             late = RpcFailure("the order's time was up before an answer came", reason=NO_ANSWER)
             waiting.result = AttemptFailed.from_call(late, was_sent=was_sent)
 

@@ -13,6 +13,8 @@ from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, ReplicaReport, sh
 NEAR_ORDERS = 1000
 # The chosen one reads what it lacks, begins an epoch and brings peers into sync for at most 1 s.
 ASSIGN_TIMEOUT_S = 3.0
+# Somebody else has elected, or is electing, this moment: look again before anybody else is asked.
+ELECTED_ELSEWHERE = ("FENCED", "PROMOTING")
 # With less time left than this, an election would only be cut off in its middle.
 LEAST_TIME_S = 0.3
 
@@ -84,7 +86,7 @@ def elect(
     """Ask the candidates one after the other to lead, until one does.
 
     Raises:
-        RpcFailure: with reason FENCED: somebody else elected; look again.
+        RpcFailure: with a reason of ELECTED_ELSEWHERE: look again.
         ClusterHalted: the candidate found the histories in disagreement, or all that answer are halted.
         CatalogUnavailable: no candidate can reach the catalog.
         NoLeader: no candidate could lead before `deadline`.
@@ -97,7 +99,7 @@ def elect(
         try:
             return (yield from assign(config, view, candidate, timeout_s))
         except RpcFailure as refusal:
-            if refusal.reason == "FENCED":
+            if refusal.reason in ELECTED_ELSEWHERE:
                 raise
             if refusal.reason in ("HALTED", "DIVERGED"):
                 raise ClusterHalted(f"replica {candidate.replica_id}: {refusal.message}") from refusal

@@ -6,7 +6,15 @@ from common.config import ClusterConfig
 from common.failures import RpcFailure
 from common.steps import Call, Pause, Steps, Together
 from protos import catalog_pb2, order_pb2
-from trading.replicas.election import LEAST_TIME_S, Leadership, candidates, elect, leadership_of, nobody_leads
+from trading.replicas.election import (
+    ELECTED_ELSEWHERE,
+    LEAST_TIME_S,
+    Leadership,
+    candidates,
+    elect,
+    leadership_of,
+    nobody_leads,
+)
 from trading.replicas.failures import NoLeader
 from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, poll, require_catalog
 
@@ -98,7 +106,7 @@ class LeaderSearch:
                 return (yield from self._elect(view, now))
             except RpcFailure as refusal:
                 # Somebody else elected at the same moment: adopt that leader, else try once more.
-                if refusal.reason != "FENCED" or self._was_fenced:
+                if refusal.reason not in ELECTED_ELSEWHERE or self._was_fenced:
                     raise self._as_no_leader(refusal) from refusal
                 self._was_fenced = True
 
@@ -136,7 +144,7 @@ class LeaderSearch:
 
     @staticmethod
     def _as_no_leader(refusal: RpcFailure) -> RpcFailure:
-        if refusal.reason == "FENCED":
+        if refusal.reason in ELECTED_ELSEWHERE:
             return NoLeader(f"another election is under way: {refusal.message}")
         return refusal
 

@@ -67,7 +67,7 @@ class ClusterView:
     @property
     def newest_epoch(self) -> int:
         """The highest epoch seen at the catalog or any replica; 0 when none was ever begun."""
-        seen = [report.health.epoch for report in self.replicas if report.health]
+        seen = [report.health.epoch for report in self.replicas if report.health and not report.is_foreign]
         return max([*seen, self.catalog.epoch if self.catalog else 0])
 
     @property

@@ -389,6 +389,24 @@ class HangingFiles(FaultyFiles):
         super().fdatasync(descriptor)
 
 
+def test_checkpoint_beside_a_stock_change_does_not_undo_it(desk):
+    """A checkpoint that waits for its turn must see the stock as it was just written."""
+    put = desk.catalog._stocks.put
+    checkpoint = threading.Thread(target=desk.catalog.write_checkpoint)
+
+    def put_late(stock):
+        checkpoint.start()
+        checkpoint.join(0.2)  # it would take its snapshot now, if it were let
+        put(stock)
+
+    desk.catalog._stocks.put = put_late
+    desk.set_stock(name="NEW", price_cents=100, initial_quantity=5)
+    checkpoint.join()
+    desk.crash()
+    desk.open()
+    assert desk.quantity("NEW") == 5
+
+
 def test_closed_catalog_refuses(desk):
     desk.begin()
     batch = desk.batch(desk.buy("ACME", 1))

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from backends.catalog.__main__ import make_server
-from backends.catalog.servicer import CatalogServicer
+from backends.catalog.servicer import WRITER_COUNT, CatalogServicer
 from common.channels import Network
 from common.failures import RpcFailure
 from protos import catalog_pb2
@@ -90,3 +90,28 @@ def test_too_many_watches_are_refused_but_not_those_that_need_not_wait(desk):
         assert servicer.WatchStocks(catalog_pb2.WatchStocksRequest(wait_ms=500), context).reset
     finally:
         first.join()
+
+
+def test_writers_that_wait_for_a_hanging_disk_leave_threads_for_health(desk, served):
+    """Repeats of a batch pile up while a sync hangs; the rest is told to come again."""
+    served(catalog_pb2.BeginEpochRequest(leader_id=2, chain=desk.position[1]))
+    outcomes = []
+
+    def write():
+        try:
+            outcomes.append(served(catalog_pb2.SetStockRequest(name="ACME", price_cents=7)))
+        except RpcFailure as failure:
+            outcomes.append(failure.reason)
+
+    with desk.catalog._writer:  # as a write that hangs holds it
+        writers = [threading.Thread(target=write) for _ in range(WRITER_COUNT + 5)]
+        for writer in writers:
+            writer.start()
+        give_up = time.monotonic() + 5
+        while len(outcomes) < 5 and time.monotonic() < give_up:
+            threading.Event().wait(0.01)
+        assert outcomes == ["TOO_MANY_WRITERS"] * 5
+        assert served(catalog_pb2.CatalogHealthRequest()).epoch == 1
+    for writer in writers:
+        writer.join()
+    assert sum(not isinstance(outcome, str) for outcome in outcomes) == WRITER_COUNT

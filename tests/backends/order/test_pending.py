@@ -55,6 +55,9 @@ def test_refused_key_gets_the_same_refusal_for_ever():
     pending.refuse(ticket, catalog_pb2.Refusal(reason="INSUFFICIENT_STOCK", available=2))
     again = pending.submit(order(quantity=9), patient())
     assert again is not ticket
+    assert pending.take_batch(1) == []
+    assert pending.has_refused_again()
+    pending.refuse_again()
     assert not pending.has_waiting()
     assert str(again.future.exception()) == str(ticket.future.exception())
     assert failure_of(again).metadata == {"available": "2"}
@@ -113,6 +116,30 @@ def test_end_tells_what_was_sent_unknown_and_the_rest_not_executed():
     assert isinstance(waiting.future.exception(), NotLeader)
     with pytest.raises(NotLeader):
         pending.submit(order("c"), patient())
+
+
+def test_ticket_that_the_end_has_answered_is_not_answered_again():
+    """The leadership may end, in another thread, while a turn answers."""
+    pending = PendingOrders(Clock())
+    tickets = [pending.submit(order(key), patient()) for key in ("a", "b", "c")]
+    pending.take_batch(3)
+    pending.close(NotLeader("ended"), OutcomeUnknown("ended", reason="STEPPED_DOWN"))
+    pending.settle(tickets[0], order_pb2.Order(transaction_number=1))
+    pending.refuse(tickets[1], catalog_pb2.Refusal(reason="UNKNOWN_STOCK"))
+    pending.forget_deserted([tickets[2]])
+    assert all(failure_of(ticket).reason == "STEPPED_DOWN" for ticket in tickets)
+
+
+def test_callers_that_gave_up_are_forgotten_when_another_joins():
+    clock = Clock()
+    pending = PendingOrders(clock)
+    ticket = pending.submit(order(), patient(deadline=101))
+    clock.now = 102
+    for _retry in range(5):
+        pending.submit(order(), patient(deadline=103))
+    clock.now = 104
+    pending.submit(order(), patient())
+    assert len(ticket.callers) == 1
 
 
 def test_decided_tickets_without_callers_are_forgotten():

@@ -4,6 +4,7 @@ import pytest
 
 from backends.failures import CatalogUnavailable, Fenced, Halted, NotFound, NotLeader
 from backends.order import promotion
+from backends.order.store import OrderStore
 from backends.row import chain_seed
 from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
@@ -91,6 +92,17 @@ def test_refused_key_is_refused_again_although_there_is_stock_now(led):
     led.place(3, sell("more", 50))
     with pytest.raises(RpcFailure, match="100 left, 101 asked"):
         led.place(3, buy("k", 101))
+
+
+def test_deposed_leader_does_not_repeat_a_refusal_that_a_newer_epoch_made_untrue(led):
+    with pytest.raises(RpcFailure, match="101 asked"):
+        led.place(3, buy("k", 101))
+    led.assign(2)  # nobody told replica 3
+    led.place(2, sell("more", 1))
+    assert led.place(2, buy("k", 101)).transaction_number == 2
+    (ticket,) = led.submit(3, buy("k", 101))
+    led.turn(3)
+    assert ticket.future.exception(0).reason == "NOT_LEADER"
 
 
 def test_another_epoch_than_its_own_is_not_led(led):
@@ -424,6 +436,42 @@ def test_follower_of_another_history_halts_everything_when_it_is_caught_up(led):
     assert led.replicas[3].health().halted
 
 
+def test_new_replica_that_has_met_its_cluster_but_holds_nothing_proves_nothing(cluster, monkeypatch):
+    """The heartbeat may read the position before the first log is open."""
+    monkeypatch.setattr(OrderStore, "position", property(lambda store: (0, 0)))
+    cluster.network.run(cluster.replicas[1].heartbeat())
+    assert not cluster.replicas[1].health().halted
+    assert not cluster.catalog_health().halted
+
+
+def test_second_promotion_meanwhile_is_told_to_look_again(cluster):
+    told: list[str] = []
+
+    def assign_again(address, request):
+        if isinstance(request, catalog_pb2.BeginEpochRequest) and not told:
+            told.append("")
+            with pytest.raises(RpcFailure) as caught:
+                cluster.assign(3)
+            told[0] = caught.value.reason
+
+    cluster.network.before = assign_again
+    assert cluster.assign(3).epoch == 1
+    assert told == ["PROMOTING"]
+
+
+def test_slow_answer_to_begin_epoch_does_not_end_a_promotion(cluster):
+    lost: list[int] = []
+
+    def lose_twice(address, request):
+        if isinstance(request, catalog_pb2.BeginEpochRequest) and len(lost) < 2:
+            lost.append(1)
+            raise unreachable(address)
+
+    cluster.network.after = lose_twice
+    assert cluster.assign(3).epoch == 3
+    assert cluster.place(3, buy("k")).transaction_number == 1
+
+
 def test_new_catalog_of_another_cluster_is_noticed(led):
     led.place(3, buy("a"))
     led.stop_catalog()
@@ -431,6 +479,10 @@ def test_new_catalog_of_another_cluster_is_noticed(led):
     led.start_catalog()
     led.network.run(led.replicas[2].heartbeat())
     assert "belongs to cluster" in led.replicas[2].health().halted
+    with pytest.raises(Halted):
+        led.network.run(led.readers[2].look_up(1))
+    with pytest.raises(Halted):
+        led.network.run(led.readers[2].list_orders(order_pb2.ListOrdersRequest(limit=1)))
 
 
 # -- Reading -------------------------------------------------------------------------------------------------------

@@ -185,6 +185,16 @@ def test_follower_that_did_not_follow_is_resynced_over_the_stream(served):
     assert (caught.value.reason, caught.value.metadata["leader_id"]) == ("NOT_LEADER", "2")
 
 
+def test_resync_that_ends_in_a_bug_ends_the_stream(served, monkeypatch):
+    def break_down(*_arguments):
+        raise ValueError("secret")
+
+    monkeypatch.setattr(Replica, "resync", break_down)
+    with pytest.raises(RpcFailure) as caught:
+        list(served.network.stream(served.replicas[2].address, order_pb2.ResyncRequest(replica_id=1), 10))
+    assert caught.value.reason == "INTERNAL"
+
+
 def test_malformed_assignment_is_invalid(served):
     for request in (
         order_pb2.AssignLeaderRequest(leader_id=0),

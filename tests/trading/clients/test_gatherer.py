@@ -265,3 +265,57 @@ def test_many_threads_and_many_orders_end_with_every_result_in_place():
     assert wrong == []
     assert most[0] <= 2
     assert len(seen) == len(set(seen))
+
+
+def test_no_turn_is_lost_however_calls_end(leader, crowd):
+    """Both calls end while one waits: it must not be given two turns and use one."""
+    for round_ in range(30):
+        crowd.start(*(f"{round_}-{number}" for number in range(6)))
+        leader.gates.release(6)
+    crowd.join()
+    (lane,) = crowd.gatherer._lanes.values()
+    assert (lane.calls, len(lane.waiting)) == (0, 0)
+
+
+def test_two_calls_that_end_before_anybody_wakes_give_two_turns(leader, crowd):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    crowd.start("c", "d")
+    crowd.wait_until_waiting(2)
+    (lane,) = crowd.gatherer._lanes.values()
+    with crowd.gatherer._lock:  # the two that wait cannot take their turns yet
+        lane.pass_turn_on()
+        lane.pass_turn_on()
+        assert [one.sends for one in lane.waiting] == [True, True]
+        lane.calls += 2  # turns that this test made up
+    leader.gates.release(10)
+    crowd.join()
+    assert lane.calls == 0
+
+
+def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(leader, crowd):
+    """It would send for all with its own time-out; another one sends instead."""
+    timeouts = []
+    send = leader.send
+
+    def note(leadership, orders, timeout_s):
+        timeouts.append(timeout_s)
+        return send(leadership, orders, timeout_s)
+
+    crowd.gatherer._send = note
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b")
+    leader.wait_for_calls(2)
+    hurried = Crowd(crowd.gatherer, seconds=0.28)
+    hurried.start("c")
+    crowd.wait_until_waiting(1)
+    crowd.start("d")
+    crowd.wait_until_waiting(2)
+    leader.gates.release(10)
+    crowd.join()
+    hurried.join()
+    assert crowd.results["d"] == "d"
+    assert min(timeouts) > 0.28

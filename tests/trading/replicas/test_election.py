@@ -121,3 +121,12 @@ def test_no_election_goes_on_beyond_the_deadline(cluster):
     with pytest.raises(NoLeader, match="time was up"):
         run_election(cluster, seconds=4.0)
     assert cluster.clock.now - begun <= 4.0
+
+
+def test_epoch_of_a_replica_of_another_cluster_counts_for_nothing(cluster):
+    """Shown to our catalog, it would prove that the catalog lost history, and halt it."""
+    cluster.replicas[1].cluster_id = "elsewhere"
+    cluster.replicas[1].epoch = 99
+    assert view_of(cluster).newest_epoch == 0
+    assert run_election(cluster).leader_id == 3
+    assert view_of(cluster).leader.replica_id == 3
