@@ -73,8 +73,8 @@ def open_catalog(
 
 def refuse(path: Path, problem: str) -> StartRefused:
     """Return the refusal that names a file, what is wrong with it, and the repair."""
-    repair = f"stop all processes and run: {REBUILD_COMMAND} --data-dir {path.parent}"
-    return StartRefused(f"{path}: {problem}; to repair, {repair}")
+    repair = f"{REBUILD_COMMAND} --data-dir {path.parent} (with `make run`: make rebuild)"
+    return StartRefused(f"{path}: {problem}; to repair, stop all processes and run: {repair}")
 
 
 def _create(
@@ -82,6 +82,7 @@ def _create(
 ) -> None:
     """Make the files of a new catalog. The identity comes last: after a crash before it, all is made again."""
     _check_nothing_is_lost(small_files)
+    _check_no_orders_beside(directory)
     small_files.replace(DATABASE_NAME, render_checkpoint(new_stocks()))
     small_files.replace(EPOCHS_NAME, render_epochs([]))
     small_files.replace(JOURNAL_NAME, HEADER)
@@ -98,6 +99,15 @@ def _check_nothing_is_lost(small_files: SmallFiles) -> None:
         raise refuse(small_files.path(EPOCHS_NAME), "it holds epochs, but the identity of the directory is missing")
     if small_files.exists(DATABASE_NAME) and checkpoint_number(_read_checkpoint(small_files)) > 0:
         raise refuse(small_files.path(DATABASE_NAME), "it is of trades, but the identity of the directory is missing")
+
+
+def _check_no_orders_beside(directory: DataDirectory) -> None:
+    """Refuse to begin a new cluster where replicas of an older one have their directories: its catalog was lost."""
+    for identity in sorted(directory.path.absolute().parent.glob("order-*/identity.csv")):
+        raise refuse(
+            directory.path / JOURNAL_NAME,
+            f"the file is missing, but {identity.parent} belongs to a cluster already: its catalog was lost",
+        )
 
 
 def _open(directory: DataDirectory, small_files: SmallFiles, monotonic: Callable[[], float]) -> CatalogState:

@@ -21,6 +21,7 @@ from common.bounds import MAX_REPLICA_ID
 from common.channels import Network
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.failures import RpcFailure
+from common.logs import configure_logs
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
 log = structlog.get_logger()
@@ -45,6 +46,9 @@ def main() -> None:
     replica_id = arguments.replica_id
     if not 1 <= replica_id <= MAX_REPLICA_ID:
         raise ConfigError(f"--replica-id {replica_id} is not within 1 to {MAX_REPLICA_ID}")
+    configure_logs(f"order-{replica_id}")
+    if replica_id not in config.replicas:
+        log.warning("not in BOURSE_REPLICAS: nobody will ask this replica", replica_id=replica_id)
     address = parse_address(arguments.address or config.replica_address(replica_id), name="--address")
     catalog = parse_address(arguments.catalog or config.catalog, name="--catalog")
     network = Network()
@@ -63,7 +67,7 @@ def main() -> None:
     worker = threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping), name="work")
     worker.start()
     server.start()
-    log.info("serving", replica_id=replica_id, address=server.address, last_number=store.last_number)
+    log.info("serving", address=server.address, last_number=store.last_number)
     log.info("stopping", signal=wait_for_signal())
     server.stop()
     replica.stop()
@@ -94,7 +98,7 @@ def ask_cluster_id(catalog: str, network: Network) -> str:
             catalog, catalog_pb2.CatalogHealthRequest(), HEALTH_TIMEOUT_S
         )
     except RpcFailure as failure:
-        log.warning("the catalog does not answer yet", catalog=catalog, error=str(failure))
+        log.info("the catalog does not answer yet", catalog=catalog, reason=failure.reason)
         return ""
     return health.cluster_id
 

@@ -27,6 +27,7 @@ from protos import catalog_pb2, order_pb2
 log = structlog.get_logger()
 
 RESEND_PAUSE_S = 0.1
+CHECK_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Leadership:
         self._on_halt = on_halt
         self._on_epoch = on_epoch
         self._on_work = on_work
+        self._monotonic = monotonic
+        self._asked_at = monotonic()  # when all followers in sync were last sent something
         self._batch_seq = 0
         self._decided: list[Ticket] = []  # decided, not yet committed; only the thread of `turn` touches it
 
@@ -106,12 +109,25 @@ class Leadership:
         """Decide one batch, if orders wait, and replicate; never raises an RpcFailure."""
         try:
             rows = yield from self._decide_waiting()
+            if rows:
+                self._asked_at = self._monotonic()
             if self.is_active:
                 yield from self._replication.replicate(rows)
                 self._answer_committed()
         except RpcFailure as failure:
             # Our own log could not take the rows (decided they are, and the next leader has them), or a follower's
             # log is another history.
+            yield from self.end_after(failure)
+
+    def check_followers(self) -> Steps[None]:
+        """Ask the followers in sync whether they still are, if no order has asked them for a while."""
+        if not self.is_active or self._monotonic() - self._asked_at < CHECK_INTERVAL_S:
+            return
+        self._asked_at = self._monotonic()
+        try:
+            yield from self._replication.replicate(b"", asks_all=True)
+            self._answer_committed()
+        except RpcFailure as failure:
             yield from self.end_after(failure)
 
     def halt(self, why: str) -> None:

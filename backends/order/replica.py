@@ -146,7 +146,7 @@ class Replica:
                     self._halt(failure.message)
 
     def heartbeat(self) -> Steps[None]:
-        """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history."""
+        """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history; then at the followers."""
         number, chain = self.store.position  # read before the catalog's
         try:
             health = yield from self._catalog.health()
@@ -165,6 +165,8 @@ class Replica:
             yield from self._show_longer_log(number, chain, health)
         else:
             self._see(Leader(health.leader_id, health.epoch))
+            if (leadership := self._leadership) is not None:
+                yield from leadership.check_followers()
 
     def stop(self) -> None:
         """Lead no longer, as the process ends."""

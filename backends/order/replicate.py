@@ -25,8 +25,11 @@ class Replication:
         # Invariant: every row up to it is synced here, at every follower in sync, and at min_in_sync replicas in all.
         self.committed_number = 0
 
-    def replicate(self, rows: bytes) -> Steps[None]:
+    def replicate(self, rows: bytes, *, asks_all: bool = False) -> Steps[None]:
         """Append rows (they continue the store) here and at the followers in sync or joining; then count who holds all.
+
+        With `asks_all` the followers that lack nothing are asked too, whether they still hold everything: one that came
+        back with less than it had would be taken for one in sync until the next order.
 
         A joining follower is sent what it lacks and the batch in one message, so that its membership and the batch
         are one step.
@@ -44,7 +47,7 @@ class Replication:
                 self._store.extend(cluster_id, prev_number, prev_chain, rows)
 
         members = self._followers.sync_targets()
-        lacking = [member for member in members if member.number < end or member.is_joining]
+        lacking = [member for member in members if asks_all or member.number < end or member.is_joining]
         holders = 1 + len(members) - len(lacking)
         calls = [self._sync_call(member, prev_number, rows) for member in lacking]
         outcomes: list[Outcome] = yield Together(calls, meanwhile=append)

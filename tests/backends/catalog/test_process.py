@@ -131,7 +131,7 @@ def test_damaged_journal_is_refused_then_rebuilt_then_served(start, tmp_path):
         (tmp_path / f"order-{number}" / "order_database.csv").write_bytes(HEADER)
     (tmp_path / "catalog" / JOURNAL_NAME).unlink()
     line = refused(tmp_path, "--address", "127.0.0.1:0")
-    command = re.search(r"run: python -m (backends.catalog.rebuild) (--data-dir) (\S+)$", line)
+    command = re.search(r"run: python -m (backends.catalog.rebuild) (--data-dir) (\S+) \(", line)
     assert command is not None
     done = subprocess.run(
         [sys.executable, "-m", *command.groups()],

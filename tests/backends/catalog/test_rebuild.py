@@ -153,10 +153,11 @@ def test_rolled_back_catalog_that_was_made_anew_is_rebuilt(site, tmp_path):
     for path in (tmp_path / "catalog").iterdir():
         path.unlink()
     (tmp_path / "catalog").rmdir()
-    other = Desk(tmp_path / "other", stocks=[("ACME", 1, 7)])
+    (tmp_path / "elsewhere").mkdir()
+    other = Desk(tmp_path / "elsewhere" / "other", stocks=[("ACME", 1, 7)])
     other.stop()
-    (tmp_path / "other" / "identity.csv").write_text("cluster_id,role,replica_id\ncluster-2,catalog,0\n")
-    (tmp_path / "other").rename(tmp_path / "catalog")
+    (tmp_path / "elsewhere" / "other" / "identity.csv").write_text("cluster_id,role,replica_id\ncluster-2,catalog,0\n")
+    (tmp_path / "elsewhere" / "other").rename(tmp_path / "catalog")
     site.desk.open()
     with pytest.raises(RpcFailure, match="HALTED"):
         site.desk.begin(number=10, chain=1)
@@ -168,6 +169,13 @@ def test_rolled_back_catalog_that_was_made_anew_is_rebuilt(site, tmp_path):
     assert "is of another cluster, cluster-2, and not used" in said
     assert (tmp_path / "catalog" / "identity.csv").read_text() == f"cluster_id,role,replica_id\n{CLUSTER},catalog,0\n"
     site.check_whole()
+
+
+def test_lost_directory_beside_replicas_is_not_taken_for_a_new_cluster(site, tmp_path):
+    for path in (tmp_path / "catalog").iterdir():
+        path.unlink()
+    with pytest.raises(StartRefused, match=r"order-1 belongs to a cluster already.*make rebuild"):
+        site.desk.open()
 
 
 def test_epochs_begin_above_all_that_were_seen(site):

@@ -95,6 +95,7 @@ class DirectCluster:
 
     def __init__(self, path: Path, open_store: Callable[[int], OrderStore], min_in_sync: int = 1) -> None:
         self.path = path
+        self.catalog_path = path / "catalog"
         self._runs = 0
         self.clock = Clock()
         self.network = DirectNetwork(self.clock)
@@ -109,7 +110,7 @@ class DirectCluster:
 
     def start_catalog(self) -> None:
         self._runs += 1
-        directory = DataDirectory.open(self.path / "catalog", "catalog")
+        directory = DataDirectory.open(self.catalog_path, "catalog")
         state = open_catalog(
             directory,
             lambda: [Stock.new("AAPL", 22_750, 100), Stock.new("MSFT", 41_535, 100)],
@@ -131,9 +132,9 @@ class DirectCluster:
         lines = journal.read_bytes().splitlines(keepends=True)
         journal.write_bytes(b"".join(lines[: 1 + rows_left]))
 
-    def wipe_catalog(self) -> None:
-        """Let the stopped catalog lose its disk."""
-        shutil.rmtree(self.path / "catalog")
+    def replace_catalog(self) -> None:
+        """Let the stopped catalog be replaced by a new one on another machine."""
+        self.catalog_path = self.path / "elsewhere" / "catalog"
 
     def wipe_replica(self, replica_id: int) -> None:
         """Let a stopped replica lose its disk."""

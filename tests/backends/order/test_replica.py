@@ -145,6 +145,26 @@ def test_follower_whose_answer_was_lost_comes_back_without_harm(led):
     assert_identical(led)
 
 
+def test_follower_emptied_while_nobody_trades_is_noticed_and_filled(led):
+    led.place(3, buy("a"))
+    led.stop_replica(1)
+    led.wipe_replica(1)
+    led.start_replica(1)
+    assert follower_states(led)[1] == IN_SYNC  # nobody has asked it since
+    led.clock.now += 3
+    led.network.run(led.replicas[3].heartbeat())
+    assert follower_states(led)[1] == FAULTY
+    led.resync(3, 1)
+    assert_identical(led)
+
+
+def test_follower_that_dies_while_nobody_trades_is_noticed(led):
+    led.stop_replica(2)
+    led.clock.now += 3
+    led.network.run(led.replicas[3].heartbeat())
+    assert follower_states(led) == {1: IN_SYNC, 2: FAULTY}
+
+
 def test_empty_replica_far_behind_is_filled_in_bulk(led, monkeypatch):
     led.stop_replica(1)
     for batch in range(3):
@@ -475,7 +495,7 @@ def test_slow_answer_to_begin_epoch_does_not_end_a_promotion(cluster):
 def test_new_catalog_of_another_cluster_is_noticed(led):
     led.place(3, buy("a"))
     led.stop_catalog()
-    led.wipe_catalog()
+    led.replace_catalog()
     led.start_catalog()
     led.network.run(led.replicas[2].heartbeat())
     assert "belongs to cluster" in led.replicas[2].health().halted
