@@ -1,5 +1,7 @@
 """What the frontend does, for views and commands alike: below it are the cache and the clients."""
 
+import dataclasses
+import time
 from typing import Any, NamedTuple
 
 from common.bounds import STOCK_NAME
@@ -15,6 +17,8 @@ from trading.representations import TYPES
 from trading.stock import Stock
 from trading.stock_query import StockQuery, stock_cursor
 from trading.stock_reader import StockRead, forget_stock, stock_reader
+
+LIST_BUDGET_S = 1.0
 
 
 class StockPage(NamedTuple):
@@ -90,12 +94,17 @@ def look_up_order(*, number: int) -> order_pb2.Order:
 def list_orders(*, query: OrderQuery) -> OrderPage:
     """Return a page of the orders; it shows every order that was acknowledged before this call.
 
-    It may be shorter than the query's limit, even empty, and still have a next one.
+    It may be shorter than the query's limit, even empty, and still have a next one: a replica looks at a bounded number
+    of orders in one call. While nothing is found this goes on, for LIST_BUDGET_S.
 
     Raises:
         RpcFailure: CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
     """
+    give_up = time.monotonic() + LIST_BUDGET_S
     page = order_client().list_orders(query.request())
+    while page.resume_number and not page.orders and time.monotonic() < give_up:
+        query = dataclasses.replace(query, position=page.resume_number)
+        page = order_client().list_orders(query.request())
     next_cursor = query.cursor_after(page.resume_number) if page.resume_number else None
     return OrderPage(list(page.orders), next_cursor, page.last_number)
 

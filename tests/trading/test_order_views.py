@@ -74,8 +74,9 @@ def test_pages_follow_one_another_with_their_filters(rest, seven, query, pages):
     assert seen == pages
 
 
-def test_page_may_be_empty_and_have_a_next_one(rest, seven, market):
-    """The replica looked at a bounded number of rows and found none; the list is not at its end."""
+def test_page_may_be_empty_and_have_a_next_one(rest, seven, market, monkeypatch):
+    """The time for looking was up, nothing was found, and the list is not at its end."""
+    monkeypatch.setattr("trading.services.LIST_BUDGET_S", 0.0)
     market.scan_limit = 2
     page = rest.get("/orders?name=Nobody&limit=2").json()
     assert page["data"] == []
@@ -84,6 +85,13 @@ def test_page_may_be_empty_and_have_a_next_one(rest, seven, market):
     rest.get(page["page"]["next"])
     assert market.listed[-1].before_number == 6
     assert list(market.listed[-1].stock_names) == ["Nobody"]
+
+
+def test_replica_that_finds_nothing_in_one_call_is_asked_to_go_on(rest, seven, market):
+    market.scan_limit = 2
+    market.orders[0].stock_name = "OLD"
+    assert numbers(rest.get("/orders?name=OLD")) == [1]
+    assert len(market.listed) == 4
 
 
 def test_new_orders_are_neither_repeated_nor_skipped_between_pages(rest, seven, post):
