@@ -10,6 +10,8 @@ from common.steps import Pause, Steps
 from protos import catalog_pb2
 
 RETRY_PAUSE_S = 0.1
+# A sync may take this long before the catalog counts as stalled. Asking again sooner would only begin another epoch.
+BEGIN_TIMEOUT_S = 2.0
 
 
 def read_missing(link: CatalogLink, store: OrderStore, gives_up: Callable[[], bool] = lambda: False) -> Steps[bool]:
@@ -72,7 +74,8 @@ def begin_epoch(
 def _begin_once(link: CatalogLink, store: OrderStore, replica_id: int, expected_epoch: int) -> Steps[int]:
     number, chain = store.position
     answer: catalog_pb2.BeginEpochResponse = yield from link.call(
-        catalog_pb2.BeginEpochRequest(leader_id=replica_id, expected_epoch=expected_epoch, number=number, chain=chain)
+        catalog_pb2.BeginEpochRequest(leader_id=replica_id, expected_epoch=expected_epoch, number=number, chain=chain),
+        BEGIN_TIMEOUT_S,
     )
     yield from read_missing(link, store)
     if store.chain_at(answer.last_number) != answer.last_chain:
