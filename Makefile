@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-DATA_DIR := $(or $(BOURSE_DATA_DIR),var)
 CHECKED := common backends trading frontend_site deploy tests manage.py
 
 # Only what the lock files name is used: no package of the machine, no module of the caller's.
@@ -30,16 +29,16 @@ run: $(VENV)/.installed ## everything in the foreground; SEED=file.csv, PORT=808
 	@exec $(PY) -m deploy.run
 
 status: $(VENV)/.installed ## the processes of `make run`, and the replicas
-	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" status; echo; $(PY) manage.py replicas status
+	@$(PY) -m deploy.control status
 
 kill: $(VENV)/.installed ## SIGKILL a process, P=order-3; it is started again
-	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" signal KILL $(or $(P),$(error which one? P=order-3))
+	@$(PY) -m deploy.control kill $(or $(P),$(error which one? P=order-3))
 
 stop: $(VENV)/.installed ## stop a process, P=order-3; it stays away
-	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" stop $(or $(P),$(error which one? P=order-3))
+	@$(PY) -m deploy.control stop $(or $(P),$(error which one? P=order-3))
 
 start: $(VENV)/.installed ## start a stopped process, P=order-3
-	@$(PY) -m supervisor.supervisorctl -c "$(DATA_DIR)/run/supervisord.conf" start $(or $(P),$(error which one? P=order-3))
+	@$(PY) -m deploy.control start $(or $(P),$(error which one? P=order-3))
 
 rebuild: $(VENV)/.installed ## rebuild a lost or damaged catalog from the replicas, everything stopped; ARGS=...
 	@$(PY) -m backends.catalog.rebuild $(ARGS)

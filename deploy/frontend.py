@@ -4,8 +4,8 @@ Why granian with one worker and 64 threads: docs/decisions/wsgi_server.md. One p
 place where waiting orders gather into a batch.
 """
 
+import argparse
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +15,8 @@ from granian.log import LogLevels
 
 from common.config import ConfigError
 from deploy.parent import end_with_parent
-from deploy.settings import check_address_is_free, http_address
+from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
+from frontend_site.environment import FrontendConfig
 
 # A POST /orders holds its thread while it waits, 8 s at most: this many can wait before a look-up has to.
 THREAD_COUNT = 64
@@ -42,13 +43,13 @@ class ApplicationLoader:
         return wsgi
 
 
-def serve(address: str) -> None:
-    """Serve until SIGTERM or SIGINT.
+def serve(address: str, variable: str) -> None:
+    """Serve until SIGTERM or SIGINT. `variable` is what says the address.
 
     Raises:
         ConfigError: the port is in use. The server itself would share it in silence.
     """
-    check_address_is_free(address, "frontend")
+    check_address_is_free(address, "frontend", variable=variable)
     host, _, port = address.rpartition(":")
     server = Granian(
         "frontend_site.wsgi:application",
@@ -65,11 +66,20 @@ def serve(address: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; leave with exit code 1 and one line if the address cannot be used."""
+    """Run the command line; leave with exit code 1 and one line if a setting or the address cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.frontend", description="The REST frontend of Bourse.")
+    parser.add_argument(
+        "address", nargs="?", metavar="HOST:PORT", help="listen here (default: BOURSE_HTTP, or PORT on 127.0.0.1)"
+    )
+    given = parser.parse_args().address
     try:
-        serve(http_address({"BOURSE_HTTP": sys.argv[1]} if sys.argv[1:] else os.environ))
+        FrontendConfig.from_environment(os.environ)  # said once here, not by each worker that is tried
+        if given is not None:
+            serve(parse_fixed_address(given, name="HOST:PORT"), "HOST:PORT")
+        else:
+            serve(http_address(os.environ), http_variable(os.environ))
     except ConfigError as refusal:
-        sys.exit(f"frontend: {refusal}")
+        parser.exit(1, f"frontend: {refusal}\n")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """Whether a system that was just started is ready to trade."""
 
 import http.client
+import json
 import threading
 import time
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
-
 from deploy.settings import RunSettings
+from deploy.supervision import connect
 
 POLL_S = 0.1
 REQUEST_TIMEOUT_S = 2.0
@@ -19,8 +19,8 @@ class Refused(Exception):
     """A process refused to start; it has said why in its own line."""
 
 
-def wait_until_ready(settings: RunSettings, socket_path: Path, stopping: threading.Event, within_s: float) -> bool:
-    """Wait until the frontend answers from the catalog and no process has refused to start.
+def wait_until_ready(settings: RunSettings, stopping: threading.Event, within_s: float) -> bool:
+    """Wait until an order could be placed, while no process has refused to start.
 
     Returns False if `stopping` was set, or the time is up.
 
@@ -29,35 +29,43 @@ def wait_until_ready(settings: RunSettings, socket_path: Path, stopping: threadi
     """
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline and not stopping.wait(POLL_S):
-        states = process_states(settings, socket_path)
+        states = process_states(settings.config_path)
         for state in states:
             if state["statename"] in ("BACKOFF", "FATAL"):
                 raise Refused(f"{state['name']} did not start, see its message above; everything is stopped")
-        if states and frontend_answers(settings.http):
+        if states and is_open(settings.http, settings.http_host):
             return True
     return False
 
 
-def process_states(settings: RunSettings, socket_path: Path) -> list[dict[str, Any]]:
+def process_states(config_path: Path) -> list[dict[str, Any]]:
     """Return what the supervisor knows of each process; nothing while it does not answer yet."""
-    password = next(
-        line.partition("=")[2] for line in settings.config_path.read_text().splitlines() if line.startswith("password=")
-    )
-    transport = SupervisorTransport("bourse", password, f"unix://{socket_path}")
     try:
-        states: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor.getAllProcessInfo()
+        return list(connect(config_path).getAllProcessInfo())
     except (OSError, http.client.HTTPException, xmlrpc.client.Error):
         return []
-    return list(states)
 
 
-def frontend_answers(address: str) -> bool:
-    """Return whether the list of stocks can be read."""
+def is_open(address: str, host: str) -> bool:
+    """Return whether the frontend at this address, called `host`, reads stocks and knows a leader that can trade.
+
+    One that listens for other machines alone does not say to this one who leads (403): the stocks have to do.
+    """
+    stocks, _ = _get(address, host, "/stocks?limit=1")
+    if stocks != 200:
+        return False
+    status, body = _get(address, host, "/replicas")
+    return status == 403 or (status == 200 and body["data"]["health"] != "down")
+
+
+def _get(address: str, host: str, path: str) -> tuple[int, Any]:
+    """Return status and JSON of the answer; (0, None) if there is none."""
     connection = http.client.HTTPConnection(address, timeout=REQUEST_TIMEOUT_S)
     try:
-        connection.request("GET", "/stocks?limit=1", headers={"Accept": "application/json"})
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
+        connection.request("GET", path, headers={"Accept": "application/json", "Host": host})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return 0, None
     finally:
         connection.close()

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from backends.catalog.seed import read_seed
+from backends.data_directory import StartRefused
 from common.config import ConfigError
 from deploy.readiness import Refused, wait_until_ready
 from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
@@ -30,11 +32,25 @@ def main() -> None:
     """Run the system until a signal; exit code 0, or 1 with one line that says why it did not start."""
     try:
         settings = RunSettings.from_environment(os.environ)
+        check_seed(settings.seed)
         with lock_run_dir(settings.run_dir):
             settings.check_addresses()
             sys.exit(run(settings))
     except ConfigError as refusal:
         sys.exit(f"bourse: {refusal}")
+
+
+def check_seed(path: Path | None) -> None:
+    """Raise unless a new catalog could begin with this file: said here, before anything starts.
+
+    Raises:
+        ConfigError: it cannot be read, or a line of it is malformed.
+    """
+    try:
+        if path is not None:
+            read_seed(path)
+    except StartRefused as error:
+        raise ConfigError(f"SEED: {error}") from error
 
 
 def lock_run_dir(run_dir: Path) -> BinaryIO:
@@ -71,16 +87,17 @@ def run(settings: RunSettings) -> int:
     socket_path = choose_socket_path(settings.run_dir)
     user = getpass.getuser() if os.getuid() == 0 else None
     write_private(settings.config_path, render(settings, socket_path, user))
+    write_private(settings.addresses_path, settings.addresses())
     try:
-        return supervise(settings, socket_path, environment)
+        return supervise(settings, environment)
     finally:
-        for leftover in (socket_path, settings.config_path):
+        for leftover in (socket_path, settings.config_path, settings.addresses_path):
             leftover.unlink(missing_ok=True)
         if socket_path.parent != settings.run_dir:
             shutil.rmtree(socket_path.parent, ignore_errors=True)
 
 
-def supervise(settings: RunSettings, socket_path: Path, environment: dict[str, str]) -> int:
+def supervise(settings: RunSettings, environment: dict[str, str]) -> int:
     """Run supervisord to its end, passing its output on and SIGINT and SIGTERM down to it."""
     supervisor = subprocess.Popen(
         # Should this process be killed outright, the supervisor ends with it, and the processes with the supervisor.
@@ -108,8 +125,14 @@ def supervise(settings: RunSettings, socket_path: Path, environment: dict[str, s
 
     def announce() -> None:
         try:
-            if wait_until_ready(settings, socket_path, stopping, READY_WITHIN_S):
+            if wait_until_ready(settings, stopping, READY_WITHIN_S):
                 print(welcome(settings), flush=True)  # noqa: T201 - for the person at the terminal
+            elif not stopping.is_set():
+                print(  # noqa: T201
+                    f"bourse: no order can be placed yet, {READY_WITHIN_S:.0f} s after the start; `make status`"
+                    " shows why",
+                    file=sys.stderr,
+                )
         except Refused as refusal:
             refused.append(str(refusal))
             supervisor.terminate()

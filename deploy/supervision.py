@@ -1,10 +1,15 @@
-"""The supervisor's configuration: one program for each process of the system."""
+"""The supervisor's configuration, one program for each process of the system, and calls to a supervisor that runs."""
 
+import configparser
 import secrets
 import shlex
 import sys
+import xmlrpc.client
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.settings import ROOT, RunSettings
 
@@ -60,6 +65,21 @@ def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:
     ]
     sections += [_program_lines(program, priority) for priority, program in enumerate(programs(settings), start=1)]
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def connect(config_path: Path) -> Any:
+    """Return the remote interface of the supervisor that runs with this configuration. Its calls raise
+    xmlrpc.client.Fault, or OSError or http.client.HTTPException when nothing answers.
+
+    Raises:
+        OSError: there is no such file: nothing runs.
+    """
+    config = configparser.RawConfigParser()
+    config.read_string(config_path.read_text())
+    section = config["supervisorctl"]
+    url = section["serverurl"].replace("%%", "%")
+    transport = SupervisorTransport(section["username"], section["password"], url)
+    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
 def _program_lines(program: Program, priority: int) -> list[str]:

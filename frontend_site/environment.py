@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import load_backend
 
 from common.config import ClusterConfig, ConfigError, parse_count
 from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
@@ -115,7 +117,34 @@ def _database(env: environ.Env, data_dir: Path) -> dict[str, Any]:
         database: dict[str, Any] = environ.Env.db_url_config(text)
     except (ValueError, environ.ImproperlyConfigured) as error:
         raise ConfigError(f"DATABASE_URL cannot be read: {type(error).__name__}") from error
+    _check_database(database, scheme)
     return database
+
+
+def _check_database(database: Mapping[str, Any], scheme: str) -> None:
+    """Raise unless Django could use this database, as far as that shows without connecting.
+
+    Raises:
+        ConfigError: the folder of an SQLite file, or the package that a kind of database needs, is missing.
+    """
+    engine, name = database["ENGINE"], database["NAME"]
+    if engine == "django.db.backends.sqlite3":
+        if name != ":memory:" and not Path(name).parent.is_dir():
+            raise ConfigError(f"DATABASE_URL: there is no folder {str(Path(name).parent)!r} for the SQLite file")
+        return
+    try:
+        load_backend(engine)
+    except (ImportError, ImproperlyConfigured) as error:
+        raise ConfigError(
+            f"DATABASE_URL begins with {scheme!r}, and what that needs is not installed: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of what went wrong, the deepest cause: Django wraps it in advice."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return str(error).partition("\n")[0]
 
 
 def _created_status(env: environ.Env) -> int:

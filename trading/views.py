@@ -179,7 +179,7 @@ class HealthView(ApiView):
 
 
 class UnknownPathView(ApiView):
-    """Every path that is nothing else."""
+    """There is no page at this address. The start page lists those that there are."""
 
     permission_classes = []
 

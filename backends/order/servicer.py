@@ -8,13 +8,13 @@ from concurrent import futures
 import grpc
 
 from backends.failures import aborting_on_failures
-from backends.order.model import is_same_intent
-from backends.order.pending import Caller, OutcomeUnknown, Ticket
+from backends.order.answers import failure_from_message, failure_result, result_of
+from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.server import READING_COUNT, WAITING_COUNT, WaitingRoom
 from common.channels import Network
-from common.failures import RpcFailure, code_from_number
+from common.failures import RpcFailure
 from protos import order_pb2, order_pb2_grpc
 
 # What a caller that gave no deadline is given.
@@ -43,7 +43,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         with aborting_on_failures(context):
             result = self._place(request.epoch, [request.order], context)[0]
             if result.HasField("failure"):
-                raise _failure_from_message(result.failure)
+                raise failure_from_message(result.failure)
             return result.placed
 
     def PlaceOrders(
@@ -75,33 +75,14 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             caller = Caller(self._monotonic() + remaining_s - ANSWER_MARGIN_S, context.is_active)
             taken = self._replica.submit(epoch, orders, caller)
             return [
-                _failure_message(ticket) if isinstance(ticket, RpcFailure) else self._await(ticket, order, caller)
+                failure_result(ticket) if isinstance(ticket, RpcFailure) else self._await(ticket, order, caller)
                 for order, ticket in zip(orders, taken, strict=True)
             ]
 
     def _await(self, ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
         """Wait for a ticket until the caller's deadline and return what this caller is told."""
-        try:
-            # Not `result()`: one failure may be told to many callers, and raising it would keep all their frames.
-            failure = ticket.future.exception(max(0.0, caller.deadline - self._monotonic()))
-        except (futures.TimeoutError, futures.CancelledError):
-            return _failure_message(_no_answer_yet(ticket))
-        if failure is not None:
-            if not isinstance(failure, RpcFailure):
-                raise failure
-            return _failure_message(failure)
-        order = ticket.future.result()
-        if not is_same_intent(order, wanted):
-            return _failure_message(
-                RpcFailure(
-                    f"key {wanted.idempotency_key!r} names order {order.transaction_number}, which is another one",
-                    code=grpc.StatusCode.ALREADY_EXISTS,
-                    reason="KEY_REUSED",
-                    metadata={"transaction_number": order.transaction_number},
-                )
-            )
-        is_replay = not ticket.row or ticket.callers[0] is not caller
-        return order_pb2.PlaceOrdersResult(placed=order_pb2.PlaceOrderResponse(order=order, replayed=is_replay))
+        futures.wait([ticket.future], max(0.0, caller.deadline - self._monotonic()))
+        return result_of(ticket, wanted, caller)
 
 
 class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
@@ -176,34 +157,3 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
             if isinstance(event, Exception):
                 raise event
             yield event
-
-
-def _no_answer_yet(ticket: Ticket) -> OutcomeUnknown:
-    if ticket.number:
-        return OutcomeUnknown(
-            f"order {ticket.number} is decided, but too few replicas hold it so far", reason="TOO_FEW_REPLICAS"
-        )
-    return OutcomeUnknown(
-        "no answer within the caller's time", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="NO_ANSWER_YET"
-    )
-
-
-def _failure_message(failure: RpcFailure) -> order_pb2.PlaceOrdersResult:
-    return order_pb2.PlaceOrdersResult(
-        failure=order_pb2.OrderFailure(
-            code=failure.code.value[0],
-            reason=failure.reason,
-            message=failure.message,
-            metadata=failure.metadata,
-            outcome_unknown=isinstance(failure, OutcomeUnknown),
-        )
-    )
-
-
-def _failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
-    return RpcFailure(
-        failure.message,
-        code=code_from_number(failure.code),
-        reason=failure.reason,
-        metadata=dict(failure.metadata),
-    )

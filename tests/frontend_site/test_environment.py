@@ -1,4 +1,5 @@
 import stat
+import sys
 
 import pytest
 
@@ -43,10 +44,26 @@ def test_cache_size_0_is_allowed(tmp_path):
     assert config(tmp_path, BOURSE_CACHE_SIZE="0").cache_size == 0
 
 
-def test_hosts_and_database_are_read(tmp_path):
+def test_hosts_and_database_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("frontend_site.environment.load_backend", lambda _engine: None)  # whatever is installed
     read = config(tmp_path, BOURSE_ALLOWED_HOSTS="bourse.test, [::1]", DATABASE_URL="postgres://u:p@db.test/bourse")
     assert read.allowed_hosts == ["bourse.test", "[::1]"]
     assert (read.database["ENGINE"], read.database["HOST"]) == ("django.db.backends.postgresql", "db.test")
+
+
+@pytest.mark.parametrize("url", ["sqlite://:memory:", "sqlite:///{}/own.sqlite3"])
+def test_sqlite_elsewhere_is_accepted(tmp_path, url):
+    assert config(tmp_path, DATABASE_URL=url.format(tmp_path)).database["ENGINE"] == "django.db.backends.sqlite3"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "mysql"])
+def test_database_whose_driver_is_missing_is_refused_without_its_password(tmp_path, monkeypatch, scheme):
+    for driver in ("psycopg", "psycopg2", "MySQLdb"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ConfigError, match=f"^DATABASE_URL begins with '{scheme}'.*not installed") as refusal:
+        config(tmp_path, DATABASE_URL=f"{scheme}://user:secret@db.test/bourse")
+    assert "\n" not in str(refusal.value)
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +79,7 @@ def test_hosts_and_database_are_read(tmp_path):
         ("DATABASE_URL", "what"),
         ("DATABASE_URL", "nosql://host/name"),
         ("DATABASE_URL", "postgres://user:secret@host:port/name"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite3"),
         ("ORDERS_CREATED_STATUS", "204"),
         ("BOURSE_CATALOG", "nohost"),
         ("BOURSE_REPLICAS", "1=a:1,1=b:2"),

@@ -32,6 +32,13 @@ def test_bad_setting_ends_with_one_line_and_exit_code_1(tmp_path, name, value):
     assert ended.stderr.startswith(f"manage.py: {name}")
 
 
+def test_database_that_cannot_be_opened_ends_with_one_line_and_exit_code_1(tmp_path):
+    ended = manage(tmp_path, "migrate", "--verbosity=0", DATABASE_URL=f"sqlite:///{tmp_path}")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert len(ended.stderr.splitlines()) == 1
+    assert ended.stderr.startswith("manage.py: Django's own database (DATABASE_URL) cannot be used: ")
+
+
 def test_migrate_makes_the_database_in_the_data_directory(tmp_path):
     ended = manage(tmp_path, "migrate", "--verbosity=0")
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -153,10 +153,41 @@ def test_second_system_on_the_same_directory_or_ports_is_refused(launch: Launch,
 
 
 def test_malformed_seed_ends_the_start(launch: Launch, tmp_path: Path):
-    """The catalog names the line; the launcher stops what it had started."""
+    """The line is named before anything starts."""
     seed = tmp_path / "seed.csv"
     seed.write_text("name,price,quantity\nGOOD,1.00,5\nBAD,free,5\n")
     wrong = make_launch(tmp_path, launch.ports, SEED=str(seed))
-    assert "catalog did not start" in refusal_of(wrong)
-    assert "line 3" in wrong.process.output
+    assert "line 3" in refusal_of(wrong)
+    assert not launch.data_dir.exists()
+
+
+def test_process_that_refuses_to_start_ends_the_start(launch: Launch):
+    """It says why; the launcher stops what it had started."""
+    launch.data_dir.mkdir(parents=True)
+    (launch.data_dir / "catalog").write_text("a file where the catalog's directory should be")
+    assert "catalog did not start" in refusal_of(launch)
     assert sorted(path.name for path in (launch.data_dir / "run").iterdir()) == ["lock"]
+
+
+def test_status_needs_only_the_data_directory(launch: Launch):
+    """The addresses are those of the running system; when it has ended, one line says so."""
+
+    def status() -> "subprocess.CompletedProcess[str]":
+        kept = {name: value for name, value in launch.environment.items() if not name.startswith("BOURSE_")}
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.control", "status"],
+            env={**kept, "BOURSE_DATA_DIR": str(launch.data_dir)},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
+    launch.start()
+    told = status()
+    assert told.returncode == 0, told
+    assert f"127.0.0.1:{launch.ports[3]}" in told.stdout
+    launch.process.terminate(STOP_WITHIN_S)
+    told = status()
+    assert (told.returncode, told.stdout, len(told.stderr.splitlines())) == (1, "", 1)
+    assert str(launch.data_dir) in told.stderr

@@ -68,6 +68,8 @@ class ResyncRun:
             return EXIT_DOWN
         states = {replica["id"]: replica["state"] for replica in data["replicas"]}
         chosen = list(replica_ids) or [one for one in states if all_of_them or states[one] != "in-sync"]
+        if not chosen:
+            self._out.write(f"all in sync at {data['last_number']}\n")
         codes = [self._resync(view, replica_id) for replica_id in dict.fromkeys(chosen)]
         # A failure says more than a replica that is merely away.
         return EXIT_FAILED if EXIT_FAILED in codes else max(codes, default=EXIT_OK)

@@ -17,6 +17,9 @@ from trading.replicas.status import in_sync_count, status_data
 log = structlog.get_logger()
 
 SUMMARY_S = 60.0
+# At its start the system's other processes are starting too: until somebody leads it is looked again sooner, so long.
+START_S = 10.0
+START_INTERVAL_S = 1.0
 
 
 def next_tick(due: float, now: float, interval_s: float) -> float:
@@ -132,14 +135,20 @@ class Watch:
         self._stopping.set()
 
     def run(self) -> None:
-        """Tick at once, then every interval. An error in a tick is logged and does not end the loop."""
-        due = self._monotonic()
+        """Tick at once, every START_INTERVAL_S for START_S until somebody leads, then every interval.
+
+        An error in a tick is logged and does not end the loop.
+        """
+        due = started = self._monotonic()
+        is_led = False
         while not self._stopping.is_set():
             try:
-                self.tick()
+                is_led = self.tick().leadership is not None or is_led
             except Exception:
                 log.exception("tick failed")
-            due = next_tick(due, self._monotonic(), self._interval_s)
+            now = self._monotonic()
+            is_starting = not is_led and now - started < START_S
+            due = next_tick(due, now, min(START_INTERVAL_S, self._interval_s) if is_starting else self._interval_s)
             self._stopping.wait(max(0.0, due - self._monotonic()))
 
     def tick(self) -> TickReport:

@@ -44,6 +44,15 @@ def test_without_names_those_out_of_sync_are_resynced(cluster):
     assert [request.replica_id for _, request in cluster.network.sent(order_pb2.ResyncRequest)] == [1]
 
 
+def test_nothing_to_do_is_said(cluster):
+    cluster.replicas[1].last_number = 40
+    cluster.replicas[3].followers[1] = order_pb2.IN_SYNC
+    assert resync(cluster) == (operating.EXIT_OK, "all in sync at 40\n", "")
+    code, out, _ = resync(cluster, 1)
+    assert code == operating.EXIT_OK
+    assert out.startswith("replica 1: in sync at 40; 0 copied; ")
+
+
 def test_all_means_every_follower(cluster):
     code, out, _ = resync(cluster, all_of_them=True)
     assert code == operating.EXIT_OK

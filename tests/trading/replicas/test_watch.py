@@ -4,7 +4,7 @@ import time
 import pytest
 
 from protos import order_pb2
-from tests.trading.fake_cluster import CONFIG, FakeCluster, refusal
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, refusal
 from trading.replicas.watch import Watch, next_tick
 
 
@@ -33,6 +33,32 @@ def test_the_loop_elects_resyncs_and_ends_when_told():
     assert not thread.is_alive()
     assert watch._resyncs.join(10)
     assert cluster.replicas[1].last_number == 40
+
+
+def test_at_its_start_the_loop_looks_again_soon_until_somebody_leads(monkeypatch):
+    cluster = FakeCluster()
+    cluster.network.dead.add(CATALOG)
+    watch = Watch(CONFIG, cluster.network, 3600.0)
+    monkeypatch.setattr("trading.replicas.watch.START_INTERVAL_S", 0.02)
+    ticks: list[bool] = []
+    tick = watch.tick
+
+    def tick_and_count():
+        if len(ticks) == 3:
+            cluster.network.dead.clear()
+        report = tick()
+        ticks.append(report.leadership is not None)
+        return report
+
+    monkeypatch.setattr(watch, "tick", tick_and_count)
+    thread = threading.Thread(target=watch.run)
+    thread.start()
+    give_up = time.monotonic() + 10
+    while not any(ticks) and time.monotonic() < give_up:
+        threading.Event().wait(0.005)
+    watch.stop()
+    thread.join(10)
+    assert ticks == [False, False, False, True]
 
 
 def test_one_resync_of_a_follower_runs_at_a_time():

@@ -1,0 +1,65 @@
+"""What the caller of an order is told."""
+
+import grpc
+
+from backends.order.model import is_same_intent
+from backends.order.pending import Caller, OutcomeUnknown, Ticket
+from common.failures import RpcFailure, code_from_number
+from protos import order_pb2
+
+
+def result_of(ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
+    """Return what one of a ticket's callers is told now; if the ticket is not answered yet, that it is not."""
+    if not ticket.future.done() or ticket.future.cancelled():
+        return failure_result(_no_answer_yet(ticket))
+    # Not `result()`: one failure may be told to many callers, and raising it would keep all their frames.
+    failure = ticket.future.exception()
+    if failure is not None:
+        if not isinstance(failure, RpcFailure):
+            raise failure
+        return failure_result(failure)
+    order = ticket.future.result()
+    if not is_same_intent(order, wanted):
+        return failure_result(
+            RpcFailure(
+                f"key {wanted.idempotency_key!r} names order {order.transaction_number}, which is another one",
+                code=grpc.StatusCode.ALREADY_EXISTS,
+                reason="KEY_REUSED",
+                metadata={"transaction_number": order.transaction_number},
+            )
+        )
+    is_replay = not ticket.row or ticket.callers[0] is not caller
+    return order_pb2.PlaceOrdersResult(placed=order_pb2.PlaceOrderResponse(order=order, replayed=is_replay))
+
+
+def failure_result(failure: RpcFailure) -> order_pb2.PlaceOrdersResult:
+    """Return a failure as the result of one order among many."""
+    return order_pb2.PlaceOrdersResult(
+        failure=order_pb2.OrderFailure(
+            code=failure.code.value[0],
+            reason=failure.reason,
+            message=failure.message,
+            metadata=failure.metadata,
+            outcome_unknown=isinstance(failure, OutcomeUnknown),
+        )
+    )
+
+
+def failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
+    """Return the failure that `failure_result` wrote down."""
+    return RpcFailure(
+        failure.message,
+        code=code_from_number(failure.code),
+        reason=failure.reason,
+        metadata=dict(failure.metadata),
+    )
+
+
+def _no_answer_yet(ticket: Ticket) -> OutcomeUnknown:
+    if ticket.number:
+        return OutcomeUnknown(
+            f"order {ticket.number} is decided, but too few replicas hold it so far", reason="TOO_FEW_REPLICAS"
+        )
+    return OutcomeUnknown(
+        "no answer within the caller's time", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="NO_ANSWER_YET"
+    )

@@ -1,0 +1,120 @@
+"""`make status`, `kill`, `stop` and `start`: on what `make run` runs with the same data directory."""
+
+import argparse
+import http.client
+import os
+import subprocess
+import sys
+import xmlrpc.client
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import Faults
+
+from deploy.settings import ADDRESSES_NAME, CONFIG_NAME, ROOT
+from deploy.supervision import connect
+
+WHERE_TO_LOOK = "see its last message in the terminal of `make run`"
+
+
+class NothingRuns(Exception):
+    """No system runs with this data directory; the message says so in one line."""
+
+
+def main() -> None:
+    """Run the command line; exit code 1 and one line if nothing runs, or something could not be done."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.control", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("status", help="the processes, and the replicas")
+    for command in ("kill", "stop", "start"):
+        commands.add_parser(command).add_argument("names", nargs="+", metavar="PROCESS")
+    arguments = parser.parse_args()
+    data_dir = Path(os.environ.get("BOURSE_DATA_DIR") or "var")
+    try:
+        supervisor, infos = find_supervisor(data_dir)
+    except NothingRuns as error:
+        sys.exit(f"bourse: {error}")
+    if arguments.command == "status":
+        print("\n".join(map(state_line, infos)) + "\n", flush=True)  # noqa: T201
+        sys.exit(show_replicas(data_dir))
+    known = [info["name"] for info in infos]
+    sys.exit(max(act(supervisor, arguments.command, name, known) for name in arguments.names))
+
+
+def find_supervisor(data_dir: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the supervisor of the system with this data directory, and what it knows of its processes.
+
+    Raises:
+        NothingRuns: there is none, or it cannot be reached.
+    """
+    try:
+        supervisor = connect(data_dir / "run" / CONFIG_NAME)
+        return supervisor, supervisor.getAllProcessInfo()
+    except (FileNotFoundError, ConnectionRefusedError, http.client.HTTPException) as error:
+        raise NothingRuns(
+            f"nothing runs with data directory {data_dir};"
+            " start it with `make run`, or name another one: BOURSE_DATA_DIR=..."
+        ) from error
+    except OSError as error:
+        raise NothingRuns(f"what runs with data directory {data_dir} cannot be reached: {error.strerror}") from error
+
+
+def state_line(info: dict[str, Any]) -> str:
+    """Return the line of one process."""
+    failed = info["statename"] in ("BACKOFF", "FATAL")
+    what = f"did not start; {WHERE_TO_LOOK}" if failed else info["description"]
+    return f"{info['name']:12}{info['statename']:10}{what}"
+
+
+def show_replicas(data_dir: Path) -> int:
+    """Print the state of the replicas at the addresses with which the system was started; return the exit code."""
+    environment = {**os.environ, **running_addresses(data_dir)}
+    command = [sys.executable, "manage.py", "replicas", "status"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def running_addresses(data_dir: Path) -> dict[str, str]:
+    """Return the variables that `make run` left for this data directory."""
+    lines = (data_dir / "run" / ADDRESSES_NAME).read_text().splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def act(supervisor: Any, command: str, name: str, known: list[str]) -> int:
+    """Kill, stop or start one process, and say what came of it; return the exit code."""
+    try:
+        if command == "kill":
+            supervisor.signalProcess(name, "KILL")
+            said = "killed; it is started again"
+        elif command == "stop":
+            supervisor.stopProcess(name)
+            said = "stopped"
+        else:
+            supervisor.startProcess(name)
+            said = "started"
+    except xmlrpc.client.Fault as fault:
+        code, said = explain(fault, command, supervisor.getProcessInfo(name) if name in known else None, known)
+        print(f"{name}: {said}", file=sys.stderr if code else sys.stdout)
+        return code
+    print(f"{name}: {said}")  # noqa: T201
+    return 0
+
+
+def explain(fault: xmlrpc.client.Fault, command: str, info: dict[str, Any] | None, known: list[str]) -> tuple[int, str]:
+    """Return the exit code and the words for what a supervisor refused. What is as it was wanted is no error.
+
+    Args:
+        info: what the supervisor knows of the process now; None if there is no such process.
+    """
+    if info is None:
+        return 1, f"there is no such process; there are {', '.join(known)}"
+    if fault.faultCode == Faults.ALREADY_STARTED and info["statename"] != "BACKOFF":
+        return 0, "runs already"
+    if fault.faultCode in (Faults.ALREADY_STARTED, Faults.ABNORMAL_TERMINATION, Faults.SPAWN_ERROR):
+        return 1, f"did not start; {WHERE_TO_LOOK}"
+    if fault.faultCode == Faults.NOT_RUNNING:
+        return (0, "is stopped already") if command == "stop" else (1, "does not run")
+    return 1, str(fault.faultString)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""`make status`, `kill`, `stop` and `start`."""
+
+import socket
+import xmlrpc.client
+from pathlib import Path
+
+import pytest
+from supervisor.xmlrpc import Faults
+
+from deploy.control import NothingRuns, act, find_supervisor, running_addresses, state_line
+from deploy.settings import RunSettings
+from deploy.supervision import render
+
+KNOWN = ["catalog", "order-3"]
+
+
+class FakeSupervisor:
+    """Refuses every call with one fault."""
+
+    def __init__(self, fault: int | None, state: str = "RUNNING") -> None:
+        self._fault = fault
+        self._state = state
+        self.calls: list[tuple[str, ...]] = []
+
+    def _call(self, *call: str) -> None:
+        self.calls.append(call)
+        if self._fault is not None:
+            raise xmlrpc.client.Fault(self._fault, "SOME_FAULT")
+
+    def signalProcess(self, name: str, signal: str) -> None:
+        self._call("signal", name, signal)
+
+    def stopProcess(self, name: str) -> None:
+        self._call("stop", name)
+
+    def startProcess(self, name: str) -> None:
+        self._call("start", name)
+
+    def getProcessInfo(self, name: str) -> dict[str, str]:
+        return {"name": name, "statename": self._state}
+
+
+@pytest.mark.parametrize(
+    ("command", "fault", "state", "code", "said"),
+    [
+        ("kill", None, "RUNNING", 0, "killed"),
+        ("kill", Faults.NOT_RUNNING, "STOPPED", 1, "does not run"),
+        ("stop", None, "RUNNING", 0, "stopped"),
+        ("stop", Faults.NOT_RUNNING, "STOPPED", 0, "is stopped already"),
+        ("start", None, "STOPPED", 0, "started"),
+        ("start", Faults.ALREADY_STARTED, "RUNNING", 0, "runs already"),
+        ("start", Faults.ALREADY_STARTED, "BACKOFF", 1, "in the terminal of `make run`"),
+        ("start", Faults.ABNORMAL_TERMINATION, "BACKOFF", 1, "in the terminal of `make run`"),
+        ("start", Faults.FAILED, "FATAL", 1, "SOME_FAULT"),
+    ],
+)
+def test_what_is_as_it_was_wanted_is_no_error(capsys, command, fault, state, code, said):
+    assert act(FakeSupervisor(fault, state), command, "catalog", KNOWN) == code
+    output = capsys.readouterr()
+    assert said in (output.err if code else output.out)
+    assert (output.out if code else output.err) == ""
+
+
+def test_kill_is_sigkill():
+    supervisor = FakeSupervisor(None)
+    act(supervisor, "kill", "order-3", KNOWN)
+    assert supervisor.calls == [("signal", "order-3", "KILL")]
+
+
+def test_unknown_process_is_answered_with_those_that_there_are(capsys):
+    assert act(FakeSupervisor(Faults.BAD_NAME), "kill", "order-9", KNOWN) == 1
+    assert capsys.readouterr().err == "order-9: there is no such process; there are catalog, order-3\n"
+
+
+def test_process_that_did_not_start_says_where_to_look():
+    line = state_line({"name": "catalog", "statename": "FATAL", "description": "Exited too quickly"})
+    assert line.split(maxsplit=2)[:2] == ["catalog", "FATAL"]
+    assert "in the terminal of `make run`" in line
+
+
+def test_nothing_that_runs_is_said_with_its_data_directory(tmp_path: Path):
+    with pytest.raises(NothingRuns, match=f"nothing runs with data directory {tmp_path}"):
+        find_supervisor(tmp_path)
+
+
+def test_configuration_that_a_killed_system_left_is_nothing_that_runs(tmp_path: Path):
+    settings = RunSettings.from_environment({"BOURSE_DATA_DIR": str(tmp_path)})
+    settings.run_dir.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "100%.sock"))
+    settings.config_path.write_text(render(settings, tmp_path / "100%.sock", user=None))
+    with pytest.raises(NothingRuns, match="nothing runs"):
+        find_supervisor(tmp_path)
+
+
+def test_addresses_of_the_running_system_are_read_back(tmp_path: Path):
+    variables = {
+        "BOURSE_CATALOG": "127.0.0.1:7002",
+        "BOURSE_REPLICAS": "1=127.0.0.1:7001,4=[::1]:7004",
+        "BOURSE_MIN_IN_SYNC": "2",
+    }
+    settings = RunSettings.from_environment({"BOURSE_DATA_DIR": str(tmp_path), **variables})
+    settings.run_dir.mkdir()
+    settings.addresses_path.write_text(settings.addresses())
+    assert running_addresses(tmp_path) == variables

@@ -1,0 +1,45 @@
+"""The frontend's command line, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def frontend(tmp_path: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BOURSE_", "DJANGO_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.frontend", *arguments],
+        cwd=ROOT,
+        env={**kept, "BOURSE_DATA_DIR": str(tmp_path / "var"), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_is_shown(tmp_path: Path):
+    ended = frontend(tmp_path, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "HOST:PORT" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "why"),
+    [
+        (["127.0.0.1"], {}, "HOST:PORT='127.0.0.1' is not host:port"),
+        (["127.0.0.1:0"], {}, "HOST:PORT: the port of 127.0.0.1:0 is 0"),
+        ([], {"PORT": "abc"}, "PORT='abc'"),
+        (["127.0.0.1:1"], {"DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3"}, "DATABASE_URL"),
+    ],
+)
+def test_what_cannot_be_used_ends_with_one_line(tmp_path: Path, arguments, variables, why):
+    ended = frontend(tmp_path, *arguments, **variables)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"frontend: {why}")
+    assert len(ended.stderr.splitlines()) == 1

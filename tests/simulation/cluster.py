@@ -1,0 +1,256 @@
+"""A simulated cluster with clients and faults, and the invariants checked behind every event."""
+
+from pathlib import Path
+from typing import Any
+
+from backends.row import Row, parse_row
+from common.config import ClusterConfig
+from common.failures import RpcFailure
+from common.steps import Call, Pause, Steps
+from protos import catalog_pb2, order_pb2
+from tests.simulation.nodes import CATALOG, START_S, STOCKS, CatalogNode, Died, FrontendNode, HealthNode, ReplicaNode
+from tests.simulation.world import Process, World
+
+REPLICA_IDS = (1, 2, 3)
+CLIENT_COUNT = 4
+QUIET_S = 40.0
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. The message has the seed and what happened before."""
+
+
+class History:
+    """What the journal has shown, row by row, and what clients were told: I1 to I6 of docs/PROTOCOL.md."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rows: list[Row] = []
+        self.chains: list[int] = []
+        self.number_by_key: dict[str, int] = {}
+        self.quantities = dict.fromkeys(STOCKS, 50)
+        self.acked: dict[str, int] = {}
+        self.abandoned: set[str] = set()  # answered not_executed, and not tried again
+
+    def violated(self, what: str) -> Violation:
+        trace = "\n".join(self.world.trace)
+        return Violation(f"{what}\n{trace}")
+
+    def add(self, row: Row) -> None:
+        number = len(self.rows) + 1
+        key = row.idempotency_key
+        if row.transaction_number != number:
+            raise self.violated(f"I1: row {row.transaction_number} stands at {number}")
+        if key in self.number_by_key:
+            raise self.violated(f"I4: key {key} made orders {self.number_by_key[key]} and {number}")
+        if key in self.abandoned:
+            raise self.violated(f"I4: {key} was answered not_executed and is order {number}")
+        sign = 1 if row.order_type == "sell" else -1
+        self.quantities[row.stock_name] += sign * row.quantity
+        if self.quantities[row.stock_name] < 0:
+            raise self.violated(f"I5: {row.stock_name} is at {self.quantities[row.stock_name]} behind order {number}")
+        self.rows.append(row)
+        self.chains.append(row.chain)
+        self.number_by_key[key] = number
+        self.world.note(f"decided {number} {key} {row.order_type} {row.quantity} {row.stock_name}")
+
+    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, floor: int) -> None:
+        """`floor`: the highest number acknowledged before the client first sent this key."""
+        number, key = order.transaction_number, order.idempotency_key
+        self.world.note(f"acknowledged {number} {key}")
+        if self.number_by_key.get(key) != number:
+            raise self.violated(f"I1: {key} was acknowledged as {number}, decided as {self.number_by_key.get(key)}")
+        if key != wanted.idempotency_key or order.quantity != wanted.quantity:
+            raise self.violated(f"I4: {wanted.idempotency_key} was answered with the order of {key}")
+        if number <= floor:
+            raise self.violated(f"I6: {key} is order {number}, but {floor} was acknowledged before it was sent")
+        if self.acked.get(key, number) != number:
+            raise self.violated(f"I1: {key} was acknowledged as {self.acked[key]} and as {number}")
+        self.acked[key] = number
+
+    def abandon(self, key: str) -> None:
+        self.world.note(f"not executed {key}")
+        if key in self.number_by_key:
+            raise self.violated(f"I4: {key} was answered not_executed and is order {self.number_by_key[key]}")
+        self.abandoned.add(key)
+
+
+class SimulatedCluster:
+    """A catalog, three replicas, two frontends, the health loop and some clients, all from one seed."""
+
+    def __init__(self, seed: int, path: Path) -> None:
+        self.seed = seed
+        self.world = World(seed)
+        self.min_in_sync = self.world.random.choice((1, 1, 2))
+        self.config = ClusterConfig(
+            catalog=CATALOG,
+            replicas={number: f"order-{number}:1" for number in REPLICA_IDS},
+            data_dir=path,
+            min_in_sync=self.min_in_sync,
+        )
+        self.history = History(self.world)
+        self.catalog = CatalogNode(self.world, path / "catalog")
+        self.catalog.start()
+        self.replicas = [ReplicaNode(self.world, n, path / f"order-{n}", self.min_in_sync) for n in REPLICA_IDS]
+        for node in self.replicas:
+            node.start()
+        self.frontends = [FrontendNode(self.world, name, self.config) for name in ("front-1", "front-2")]
+        self.health = HealthNode(self.world, self.config)
+        self.is_quiet = False
+
+    def run(self, faults_s: float = 30.0) -> None:
+        """Trade under faults, then heal everything and see that all is whole again."""
+        for number in range(CLIENT_COUNT):
+            client = Client(self, f"client-{number}")
+            client.spawn(client.trade())
+        self.world.loss = self.world.random.choice((0.0, 0.01, 0.05))
+        self.world.longest_delay_s = self.world.random.choice((0.002, 0.02, 0.2))
+        end = self.world.now + faults_s
+        while self.world.now < end:
+            self._run(self.world.random.uniform(0.1, 4.0))
+            self._inject()
+        self._heal()
+        self._run(QUIET_S)
+        self._check_whole()
+
+    def stop(self) -> None:
+        for node in (*self.replicas, self.catalog):
+            if node.is_alive:
+                node.die()
+
+    def _run(self, seconds: float) -> None:
+        try:
+            self.world.run(seconds, self._check)
+        except Died as death:
+            raise self.history.violated(f"a process ended itself: {death}") from death
+
+    # -- Faults ----------------------------------------------------------------------------------------------------
+
+    def _inject(self) -> None:
+        random = self.world.random
+        node: Any = random.choice([self.catalog, *self.replicas, *self.replicas, *self.frontends, self.health])
+        match random.choice(("kill", "kill", "freeze", "cut", "heal")):
+            case "kill" if node.is_alive:
+                self._kill(node, random.choice((0.0, 0.5, 3.0, 8.0)))
+            case "freeze":
+                seconds = random.choice((0.3, 1.5, 4.0, 10.0))
+                self.world.note(f"freeze {node.address} for {seconds} s")
+                node.freeze(seconds)
+            case "cut":
+                other = random.choice(list(self.world.processes.values()))
+                if other is not node:
+                    self.world.note(f"cut {node.address} from {other.address}")
+                    self.world.cut.add(frozenset((node.address, other.address)))
+            case _:
+                self.world.cut.clear()
+
+    def _kill(self, node: Any, away_s: float) -> None:
+        self.world.note(f"kill {node.address} for {away_s} s")
+        node.die()
+        self.world.at(away_s + START_S, lambda: self._start(node))
+
+    def _start(self, node: Any) -> None:
+        if not node.is_alive:
+            self.world.note(f"start {node.address}")
+            node.start()
+
+    def _heal(self) -> None:
+        self.world.note("heal")
+        self.world.cut.clear()
+        self.world.loss = 0.0
+        self.world.longest_delay_s = 0.002
+        for process in self.world.processes.values():
+            process.freeze(0.0)
+        self.is_quiet = True
+
+    # -- Invariants ------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        history = self.history
+        catalog = self.catalog.catalog
+        if catalog is not None:
+            health = catalog.health_check(catalog_pb2.CatalogHealthRequest())
+            if health.halted:
+                raise history.violated(f"the catalog has halted: {health.halted}")
+            if health.last_number < len(history.rows):
+                raise history.violated(f"I1: the journal shrank to {health.last_number} from {len(history.rows)}")
+            if health.last_number > len(history.rows):
+                page = catalog.list_trades(catalog_pb2.ListTradesRequest(after=len(history.rows)))
+                for line in page.rows.splitlines(keepends=True):
+                    history.add(parse_row(line))
+        for node in self.replicas:
+            if node.replica is not None and node.store.cluster_id:
+                self._check_prefix(node)
+
+    def _check_prefix(self, node: ReplicaNode) -> None:
+        number, chain = node.store.position
+        if number > len(self.history.rows) and self.catalog.catalog is None:
+            return  # decided by a catalog that died before anybody looked
+        if number > len(self.history.rows):
+            raise self.history.violated(f"I2: replica {node.replica_id} holds {number}, decided are fewer")
+        if number and self.history.chains[number - 1] != chain:
+            raise self.history.violated(f"I2: replica {node.replica_id} holds another history at {number}")
+
+    def _check_whole(self) -> None:
+        """After quiet: identical bytes, all in sync, every acknowledged order there, no client left waiting."""
+        paths = [self.config.data_dir / "catalog" / "catalog_journal.csv"]
+        paths += [node.path / "order_database.csv" for node in self.replicas]
+        logs = [path.read_bytes() for path in paths]
+        if len(set(logs)) != 1:
+            sizes = [log.count(b"\n") - 1 for log in logs]
+            raise self.history.violated(f"I2: after quiet the logs hold {sizes} orders")
+        for key, number in self.history.acked.items():
+            if self.history.rows[number - 1].idempotency_key != key:
+                raise self.history.violated(f"I1: acknowledged order {number} is not that of {key} any more")
+        if not self.history.acked:
+            raise self.history.violated("I9: not one order was acknowledged")
+        unsettled = [one.key for one in self.world.processes.values() if isinstance(one, Client) and one.key]
+        if unsettled:
+            raise self.history.violated(f"I9: after quiet these keys have no answer: {unsettled}")
+
+
+class Client(Process):
+    """Places orders one after the other; an order without a definite answer is sent again with its key."""
+
+    def __init__(self, cluster: SimulatedCluster, name: str) -> None:
+        super().__init__(cluster.world, f"{name}:1")
+        self._cluster = cluster
+        self.key = ""  # of the order under way
+        self.come_alive()
+
+    def trade(self) -> Steps[None]:
+        random = self.world.random
+        number = 0
+        while not self._cluster.is_quiet:
+            number += 1
+            self.key = f"{self.address.removesuffix(':1')}.{number}"
+            wanted = order_pb2.NewOrder(
+                stock_name=random.choice(STOCKS),
+                order_type=random.choice((catalog_pb2.BUY, catalog_pb2.SELL)),
+                quantity=random.choice((1, 2, 30)),
+                idempotency_key=self.key,
+            )
+            yield from self._place(wanted)
+            self.key = ""
+            yield Pause(random.uniform(0.0, 0.3))
+
+    def _place(self, wanted: order_pb2.NewOrder) -> Steps[None]:
+        history = self._cluster.history
+        floor = max(history.acked.values(), default=0)
+        maybe_sent = False
+        while True:
+            frontend = self.world.random.choice(self._cluster.frontends)
+            try:
+                placed: order_pb2.PlaceOrderResponse = yield Call(frontend.address, wanted, 10.0)
+            except RpcFailure as failure:
+                outcome = getattr(failure, "outcome", "unknown")
+                # What an earlier request with this key did is not settled by a later one's "not executed", unless
+                # that is a refusal: then no other order of this key can be.
+                if outcome == "not_executed" and not maybe_sent:
+                    history.abandon(wanted.idempotency_key)
+                    return
+                maybe_sent = maybe_sent or outcome != "not_executed"
+                yield Pause(0.3)
+            else:
+                history.acknowledge(placed.order, wanted, floor)
+                return

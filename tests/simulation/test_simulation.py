@@ -1,0 +1,31 @@
+"""Seeded runs of the whole order path under faults: `BOURSE_SIMULATE=first-last` chooses the seeds."""
+
+import os
+from pathlib import Path
+
+import pytest
+import structlog
+
+from tests.simulation.cluster import SimulatedCluster
+
+FIRST, _, LAST = os.environ.get("BOURSE_SIMULATE", "1-40").partition("-")
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs():
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.parametrize("seed", range(int(FIRST), int(LAST) + 1))
+def test_invariants_hold(seed: int, tmp_path: Path) -> None:
+    """Kills, freezes, cuts, lost and late messages; then everything is healed and must be whole."""
+    cluster = SimulatedCluster(seed, tmp_path)
+    try:
+        cluster.run()
+    except AssertionError as violation:
+        raise AssertionError(f"seed {seed}: {violation}") from None
+    finally:
+        cluster.stop()
