@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill stop start rebuild test check format journeys protos lock clean
+.PHONY: help install run status kill stop start rebuild test check format journeys simulate protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -48,6 +48,9 @@ test: $(VENV)/.installed-dev ## all tests, under 5 minutes
 
 journeys: $(VENV)/.installed-dev ## the scenarios in full size; J=kill_each_process for one, SEED=file.csv for its stocks
 	@BOURSE_TEST_SIZE=full BOURSE_TEST_SEED="$(SEED)" $(PY) -m pytest -v -rA $(if $(J),tests/journeys/test_$(J).py,tests/journeys) $(ARGS)
+
+simulate: $(VENV)/.installed-dev ## seeded runs of the order path under faults, in one thread; SEEDS=1-500
+	@BOURSE_SIMULATE="$(or $(SEEDS),1-500)" $(PY) -m pytest -q tests/simulation/test_simulation.py $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, generated code
 	@$(PY) -m ruff format --check --quiet .

@@ -10,6 +10,7 @@ from common.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
 from tests.simulation.nodes import CATALOG, START_S, STOCKS, CatalogNode, Died, FrontendNode, HealthNode, ReplicaNode
 from tests.simulation.world import Process, World
+from trading.clients.outcomes import FINAL_REASONS
 
 REPLICA_IDS = (1, 2, 3)
 CLIENT_COUNT = 4
@@ -97,6 +98,15 @@ class SimulatedCluster:
         self.frontends = [FrontendNode(self.world, name, self.config) for name in ("front-1", "front-2")]
         self.health = HealthNode(self.world, self.config)
         self.is_quiet = False
+        self.held = dict.fromkeys(REPLICA_IDS, 0)  # last number on each replica's disk, also while it is down
+
+    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, floor: int) -> None:
+        """Take in what a client was told, and see that enough replicas hold it (I3)."""
+        self.history.acknowledge(order, wanted, floor)
+        number = order.transaction_number
+        holders = [one for one, last_number in self.held.items() if last_number >= number]
+        if len(holders) < self.min_in_sync:
+            raise self.history.violated(f"I3: order {number} is acknowledged, and held by replicas {holders}")
 
     def run(self, faults_s: float = 30.0) -> None:
         """Trade under faults, then heal everything and see that all is whole again."""
@@ -184,6 +194,7 @@ class SimulatedCluster:
 
     def _check_prefix(self, node: ReplicaNode) -> None:
         number, chain = node.store.position
+        self.held[node.replica_id] = number
         if number > len(self.history.rows) and self.catalog.catalog is None:
             return  # decided by a catalog that died before anybody looked
         if number > len(self.history.rows):
@@ -244,13 +255,15 @@ class Client(Process):
                 placed: order_pb2.PlaceOrderResponse = yield Call(frontend.address, wanted, 10.0)
             except RpcFailure as failure:
                 outcome = getattr(failure, "outcome", "unknown")
-                # What an earlier request with this key did is not settled by a later one's "not executed", unless
-                # that is a refusal: then no other order of this key can be.
                 if outcome == "not_executed" and not maybe_sent:
                     history.abandon(wanted.idempotency_key)
+                    return
+                # An earlier request with this key may still be under way at a frozen frontend. A refusal ends it for
+                # this client, although under a later leader that request may be tried anew.
+                if failure.reason in FINAL_REASONS:
                     return
                 maybe_sent = maybe_sent or outcome != "not_executed"
                 yield Pause(0.3)
             else:
-                history.acknowledge(placed.order, wanted, floor)
+                self._cluster.acknowledge(placed.order, wanted, floor)
                 return
