@@ -101,7 +101,7 @@ class Process:
         world.processes[address] = self
 
     def receive(self, request: Message, deadline: float, respond: Respond) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"{self.address} is asked nothing: {request}, {deadline}, {respond}")
 
     def come_alive(self) -> None:
         self.is_alive = True
