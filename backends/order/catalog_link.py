@@ -51,7 +51,7 @@ class CatalogLink:
                 self._heard()
                 raise
             self._answered_last = False
-            raise CatalogUnavailable(f"the catalog does not answer: {failure.message}") from failure
+            raise CatalogUnavailable("the catalog does not answer") from failure
         self._heard()
         return answer
 

@@ -160,7 +160,7 @@ class Leadership:
         try:
             health = yield from self._catalog.health()
         except RpcFailure as failure:
-            self._orders.fail_waiting(CatalogUnavailable(str(failure)))
+            self._orders.fail_waiting(CatalogUnavailable(failure.message))
             return False
         if health.epoch > self.epoch:
             self.step_down(Leader(health.leader_id, health.epoch), "a newer epoch has begun")

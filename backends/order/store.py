@@ -42,6 +42,7 @@ class OrderStore:
         self._directory = directory
         self._open_log = open_log
         self._writer = threading.Lock()  # one writer; held across the write and the sync, by nobody who reads
+        self._is_closed = False
         self._foreign = ""  # why nothing here may be shown
         self._log = open_log(directory.cluster_id) if directory.cluster_id else None
 
@@ -177,7 +178,9 @@ class OrderStore:
             log, self._log = self._log, None
             if log is not None:
                 log.close()
+            if not self._is_closed:
                 self._directory.close()
+            self._is_closed = True
 
     def _opened(self) -> Log:
         if self._log is None:

@@ -9,6 +9,7 @@ from common.config import ClusterConfig
 from common.failures import NO_ANSWER, RpcFailure
 from common.steps import Call, Pause, Steps
 from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
+from trading.replicas.view import short_text
 
 # Whatever happens, a reader has its answer or an error within about this time plus one call's time-out.
 BUDGET_S = 1.5
@@ -72,4 +73,4 @@ def _nobody_answers(failures: list[RpcFailure]) -> RpcFailure:
     for failure in failures:
         if failure.reason == "HALTED":
             return ClusterHalted(failure.message)
-    return NoLeader(f"no order replica answers: {failures[-1].message}")
+    return NoLeader(f"no order replica answers: {short_text(failures[-1])}")

@@ -17,6 +17,11 @@ def test_new_store_holds_nothing_and_belongs_to_nobody(open_store):
         store.order(1)
 
 
+def test_closed_directory_can_be_opened_again_although_it_never_met_a_cluster(open_store):
+    open_store().close()
+    assert open_store().position == (0, 0)
+
+
 def test_first_rows_bring_the_cluster_along(open_store):
     store = open_store()
     rows = make_rows(3)
