@@ -85,6 +85,7 @@ LOGGING = {
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "CRITICAL"},
         "django.security": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can cause it, as often as they like
         "django.server": {"level": "WARNING"},
     },
 }

@@ -44,7 +44,7 @@ class Refusals:
     """The last refusals of a leadership, by key: a refused key gets its refusal again, and never executes.
 
     At least the last 1,000,000; about 150 bytes each, as only the reason and the shares left are kept, in one integer,
-    and the sentence is made anew. Not thread-safe: the owner's lock guards it.
+    and another sentence is made. Not thread-safe: the owner's lock guards it.
     """
 
     def __init__(self) -> None:
@@ -62,4 +62,8 @@ class Refusals:
         if code is None:
             return None
         available, reason = divmod(code, len(_FINAL_REASONS))
-        return failure_from_refusal(_FINAL_REASONS[reason], available, order)
+        refusal = failure_from_refusal(_FINAL_REASONS[reason], available, order)
+        # The first attempt may have asked for something else: the sentence must not put it into this one's words.
+        left = f", {available} left" if "available" in refusal.metadata else ""
+        refusal.message = f"key {order.idempotency_key!r} was refused before ({refusal.reason}{left}): make a new key"
+        return refusal

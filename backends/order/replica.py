@@ -76,6 +76,7 @@ class Replica:
 
     def sync_order(self, request: order_pb2.SyncOrderRequest | order_pb2.BulkUpsertRequest) -> int:
         """Append rows from a leader; return the number up to which the log is shown equal. Raises as `extend`."""
+        check_within("prev_number", request.prev_number, 0, MAX_NUMBER)
         return self.store.extend(request.cluster_id, request.prev_number, request.prev_chain, request.rows)
 
     def assign_leader(self, request: order_pb2.AssignLeaderRequest) -> Steps[order_pb2.AssignLeaderResponse]:

@@ -23,7 +23,8 @@ def status_data(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
     """
     leader = view.leader
     health = leader.health if leader else None
-    last_number = max([report.last_number for report in view.replicas] if leader is None else [leader.last_number])
+    seen = [report.last_number for report in view.replicas] + ([view.catalog.last_number] if view.catalog else [])
+    last_number = leader.last_number if leader else max(seen)
     min_in_sync = health.min_in_sync if health and health.min_in_sync else config.min_in_sync
     reports = sorted(view.replicas, key=lambda report: (report is not leader, -report.replica_id))
     return {

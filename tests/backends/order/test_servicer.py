@@ -145,6 +145,13 @@ def test_bad_numbers_are_invalid_or_not_found(served):
         assert caught.value.reason == reason
 
 
+def test_rows_before_the_first_are_invalid(served):
+    for message in (order_pb2.SyncOrderRequest, order_pb2.BulkUpsertRequest):
+        with pytest.raises(RpcFailure, match="prev_number -1") as caught:
+            served.call(1, message(cluster_id="any", prev_number=-1, rows=b"x\n"))
+        assert caught.value.reason == "INVALID_ARGUMENT"
+
+
 def test_no_orders_and_too_many_are_invalid(served):
     with pytest.raises(RpcFailure) as caught:
         served.place()
