@@ -155,7 +155,8 @@ class Leadership:
         If it has been silent, nothing is sent: the orders that wait are then known not to be executed. If a refused key
         came again, it may have been executed under a newer epoch that we have not heard of.
         """
-        if self._catalog.is_fresh and not self._orders.has_refused_again():
+        refused_count = self._orders.refused_again_count()
+        if self._catalog.is_fresh and not refused_count:
             return True
         try:
             health = yield from self._catalog.health()
@@ -165,7 +166,7 @@ class Leadership:
         if health.epoch > self.epoch:
             self.step_down(Leader(health.leader_id, health.epoch), "a newer epoch has begun")
             return False
-        self._orders.refuse_again()
+        self._orders.refuse_again(refused_count)
         return True
 
     def _send_until_answered(self, batch: list[Ticket]) -> Steps[catalog_pb2.UpdateStockResponse | None]:

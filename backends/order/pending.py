@@ -99,15 +99,17 @@ class PendingOrders:
         """Whether anybody waits for what a turn does first: a batch, or a refusal once more."""
         return bool(self._queue or self._refused_again)
 
-    def has_refused_again(self) -> bool:
-        """Whether a key that was refused has come again."""
-        return bool(self._refused_again)
+    def refused_again_count(self) -> int:
+        """Count the keys that were refused and have come again."""
+        return len(self._refused_again)
 
-    def refuse_again(self) -> None:
-        """Answer the keys that were refused before as before; only once the epoch was seen to be the newest."""
+    def refuse_again(self, count: int) -> None:
+        """Answer the first `count` keys that were refused before as before.
+
+        Only those that came before the epoch was seen to be the newest: under a newer one, a key may be executed.
+        """
         with self._lock:
-            tickets = list(self._refused_again)
-            self._refused_again.clear()
+            tickets = [self._refused_again.popleft() for _ in range(min(count, len(self._refused_again)))]
             for ticket in tickets:
                 self._in_flight.pop(ticket.key, None)
         for ticket in tickets:
@@ -155,7 +157,10 @@ class PendingOrders:
     def _release(self, ticket: Ticket) -> bool:
         """Take a ticket out of flight; whether the caller is the one who did, and so the one who answers it."""
         with self._lock:
-            return self._in_flight.pop(ticket.key, None) is ticket
+            if self._in_flight.get(ticket.key) is not ticket:
+                return False
+            del self._in_flight[ticket.key]
+            return True
 
     def forget_deserted(self, tickets: Iterable[Ticket]) -> list[Ticket]:
         """Drop the decided tickets that nobody waits for, and return the others. Their keys can be asked for again."""

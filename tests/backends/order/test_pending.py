@@ -56,8 +56,16 @@ def test_refused_key_gets_the_same_refusal_for_ever():
     again = pending.submit(order(quantity=9), patient())
     assert again is not ticket
     assert pending.take_batch(1) == []
-    assert pending.has_refused_again()
-    pending.refuse_again()
+    assert pending.refused_again_count() == 1
+    late = pending.submit(order("late"), patient())
+    assert pending.take_batch(1) == [late]
+    pending.refuse(late, catalog_pb2.Refusal(reason="UNKNOWN_STOCK"))
+    late = pending.submit(order("late"), patient())  # after the epoch was looked at: not answered by that look
+    pending.refuse_again(1)
+    assert not late.future.done()
+    assert pending.has_waiting()
+    pending.refuse_again(1)
+    assert late.future.done()
     assert not pending.has_waiting()
     assert "was refused before (INSUFFICIENT_STOCK, 2 left)" in failure_of(again).message
     assert failure_of(again).reason == failure_of(ticket).reason
