@@ -6,6 +6,7 @@ import pytest
 from backends.data_directory import DataDirectory
 from backends.log import Log
 from backends.order.store import LOG_NAME, OrderStore
+from tests.backends.order.direct import DirectCluster
 
 OpenStore = Callable[..., OrderStore]
 
@@ -25,3 +26,17 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     yield open_one
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def cluster(tmp_path, open_store):
+    cluster = DirectCluster(tmp_path, open_store)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def led(cluster):
+    """A cluster that replica 3 leads."""
+    cluster.assign(3)
+    return cluster

@@ -249,3 +249,24 @@ class DirectCluster:
             case order_pb2.HealthCheckRequest():
                 return replica.health()
         raise AssertionError(f"a replica is not asked for {type(request)}")
+
+
+def buy(key: str, quantity: int = 1, name: str = "AAPL") -> order_pb2.NewOrder:
+    return order_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
+
+
+def sell(key: str, quantity: int = 1, name: str = "AAPL") -> order_pb2.NewOrder:
+    return order_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.SELL, quantity=quantity, idempotency_key=key)
+
+
+def follower_states(cluster: DirectCluster, leader_id: int = 3) -> dict[int, int]:
+    return {one.replica_id: one.state for one in cluster.replicas[leader_id].health().followers}
+
+
+def quantity(cluster: DirectCluster, name: str = "AAPL") -> int:
+    return cluster.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name)).stock.quantity
+
+
+def assert_identical(cluster: DirectCluster) -> None:
+    first, *others = cluster.logs()
+    assert all(other == first for other in others)

@@ -1,0 +1,115 @@
+"""How a replica becomes leader, and who is deposed."""
+
+import pytest
+
+from backends.failures import CatalogUnavailable, Fenced, NotLeader
+from backends.order import promotion
+from common.failures import RpcFailure
+from protos import catalog_pb2, order_pb2
+from tests.backends.order.direct import (
+    assert_identical,
+    buy,
+    follower_states,
+    quantity,
+)
+
+IN_SYNC, FAULTY = order_pb2.IN_SYNC, order_pb2.FAULTY
+
+
+def test_stale_replica_reads_what_it_lacks_before_it_leads(led):
+    led.stop_replica(1)
+    for n in range(5):
+        led.place(3, buy(f"k{n}"))
+    led.stop_replica(3)
+    led.start_replica(1)
+    led.assign(1)
+    assert led.replicas[1].store.last_number == 5
+    assert led.place(1, buy("k3")).transaction_number == 4  # replayed
+    assert led.place(1, buy("new")).transaction_number == 6
+    led.start_replica(3)
+    led.resync(1, 3)
+    assert_identical(led)
+
+
+def test_order_decided_but_held_by_no_replica_is_found_by_the_next_leader(led):
+    """The leader dies between the decision and its own append."""
+
+    def die(address, request):
+        if isinstance(request, catalog_pb2.UpdateStockRequest):
+            raise ZeroDivisionError  # stands for SIGKILL: the procedure ends here
+
+    led.network.after = die
+    led.submit(3, buy("k", 7))
+    with pytest.raises(ZeroDivisionError):
+        led.turn(3)
+    led.network.after = lambda address, request: None
+    led.stop_replica(3)
+    assert quantity(led) == 93
+    led.assign(2)
+    assert led.place(2, buy("k", 7)).transaction_number == 1
+    assert quantity(led) == 93
+
+
+def test_deposed_leader_is_fenced_and_what_it_sent_is_unknown(led):
+    led.assign(2)  # nobody told replica 3
+    (sent,) = led.submit(3, buy("a"))
+    led.turn(3)
+    assert sent.future.exception(0).reason == "STEPPED_DOWN"
+    assert led.replicas[3].health().role == order_pb2.FOLLOWER
+    assert led.replicas[3].health().leader_id == 2
+    assert led.place(2, buy("a")).transaction_number == 1
+
+
+def test_heartbeat_tells_a_deposed_leader(led):
+    led.assign(2)
+    (waiting,) = led.submit(3, buy("a"))
+    led.network.run(led.replicas[3].heartbeat())
+    assert isinstance(waiting.future.exception(0), NotLeader)
+    assert led.replicas[3].health().role == order_pb2.FOLLOWER
+
+
+def test_older_expected_epoch_is_fenced_and_changes_nothing(led):
+    with pytest.raises(Fenced) as caught:
+        led.assign(3, expected_epoch=0)
+    assert caught.value.metadata == {"epoch": "1", "leader_id": "3"}
+    assert led.place(3, buy("k")).transaction_number == 1
+
+
+def test_assigning_the_present_leader_again_changes_nothing(led):
+    assert led.assign(3, expected_epoch=1).epoch == 1
+    assert led.place(3, buy("k")).epoch == 1
+
+
+def test_near_peers_are_in_sync_when_the_leader_serves(led):
+    led.stop_replica(1)
+    led.place(3, buy("a"))
+    led.start_replica(1)
+    led.assign(3, expected_epoch=1)  # no new leadership: replica 1 stays out
+    assert follower_states(led)[1] == FAULTY
+    led.assign(2)
+    assert follower_states(led, 2) == {1: IN_SYNC, 3: IN_SYNC}
+    assert_identical(led)
+
+
+def test_long_backfill_is_answered_and_goes_on(led, monkeypatch):
+    led.stop_replica(1)
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    led.wipe_replica(1)
+    led.start_replica(1)
+    monkeypatch.setattr(promotion, "BACKFILL_LIMIT_S", 0.0)
+    led.network.page_rows = 1
+    with pytest.raises(RpcFailure) as caught:
+        led.assign(1)
+    assert caught.value.reason == "BACKFILLING"
+    led.place(3, buy("meanwhile"))  # the present leader works on
+    led.turn(1)
+    assert led.replicas[1].store.last_number == 4
+    led.assign(1)
+    assert led.replicas[1].health().role == order_pb2.LEADER
+
+
+def test_promotion_without_the_catalog_is_unavailable(cluster):
+    cluster.stop_catalog()
+    with pytest.raises(CatalogUnavailable):
+        cluster.assign(3, expected_epoch=0)
