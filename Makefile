@@ -25,6 +25,10 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(VENV)/.installed
 	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-dev.lock
 	@touch $@
 
+$(VENV)/.installed-load: requirements-load.lock | $(VENV)/.installed
+	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-load.lock
+	@touch $@
+
 run: $(VENV)/.installed ## everything in the foreground; SEED=file.csv, PORT=8081, BOURSE_DATA_DIR=var; Ctrl-C stops it
 	@exec $(PY) -m deploy.run
 

@@ -14,4 +14,5 @@ compile() {
         --no-emit-index-url --no-emit-find-links --python-version 3.11 "$@"
 }
 compile pyproject.toml --output-file requirements.lock
-compile pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+compile pyproject.toml --extra dev --extra e2e --constraint requirements.lock --output-file requirements-dev.lock
+compile pyproject.toml --extra load --constraint requirements-dev.lock --output-file requirements-load.lock
