@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict
 
+from common.request_context import add_request_id
+
 
 def configure_logs(process: str) -> None:
     """Log to stderr, a line an event, with the time and the name of this process. Call once, at the start."""
@@ -18,6 +20,7 @@ def configure_logs(process: str) -> None:
     structlog.configure(
         processors=[
             name_process,
+            add_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

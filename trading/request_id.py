@@ -1,10 +1,12 @@
-"""One id for each request: in its answer, in its errors and in the log."""
+"""One id for each request: in its answer, in its errors, in log lines and in the calls that are made for it."""
 
 import re
 import uuid
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+
+from common.request_context import working_for
 
 HEADER = "X-Request-Id"
 _VALID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -24,6 +26,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get(HEADER, "")
         request.bourse_request_id = given if _VALID.fullmatch(given) else uuid.uuid4().hex[:16]
-        response = self._get_response(request)
+        with working_for(request.bourse_request_id):
+            response = self._get_response(request)
         response[HEADER] = request.bourse_request_id
         return response

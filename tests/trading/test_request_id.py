@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from common.request_context import current_request_id
+
 
 @pytest.mark.parametrize(
     "path", ["/healthz", "/orders/abc", "/nowhere", "/static/nowhere.css", "/static/rest_framework/css/default.css"]
@@ -16,3 +18,16 @@ def test_an_id_is_made_when_none_or_no_valid_one_is_given(rest, given):
     response = rest.get("/orders/abc", headers=headers)
     assert re.fullmatch("[0-9a-f]{16}", response["X-Request-Id"])
     assert response.json()["error"]["request_id"] == response["X-Request-Id"]
+
+
+def test_what_is_done_for_a_request_knows_its_id(rest, market, monkeypatch):
+    seen = []
+
+    def list_stocks(**_query):
+        seen.append(current_request_id())
+        return [], False
+
+    monkeypatch.setattr(market, "list_stocks", list_stocks)
+    rest.get("/stocks", headers={"X-Request-Id": "bot7:1"})
+    assert seen == ["bot7:1"]
+    assert current_request_id() == ""
