@@ -3,77 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from backends.row import Row, parse_row
+from backends.row import parse_row
 from common.config import ClusterConfig
-from common.failures import RpcFailure
-from common.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
-from tests.simulation.nodes import CATALOG, START_S, STOCKS, CatalogNode, Died, FrontendNode, HealthNode, ReplicaNode
-from tests.simulation.world import Process, World
-from trading.clients.outcomes import FINAL_REASONS
+from tests.simulation.clients import Client
+from tests.simulation.history import History
+from tests.simulation.nodes import CATALOG, START_S, CatalogNode, Died, FrontendNode, HealthNode, ReplicaNode
+from tests.simulation.world import World
 
 REPLICA_IDS = (1, 2, 3)
 CLIENT_COUNT = 4
 QUIET_S = 40.0
-
-
-class Violation(AssertionError):
-    """An invariant does not hold. The message has the seed and what happened before."""
-
-
-class History:
-    """What the journal has shown, row by row, and what clients were told: I1 to I6 of docs/PROTOCOL.md."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.rows: list[Row] = []
-        self.chains: list[int] = []
-        self.number_by_key: dict[str, int] = {}
-        self.quantities = dict.fromkeys(STOCKS, 50)
-        self.acked: dict[str, int] = {}
-        self.abandoned: set[str] = set()  # answered not_executed, and not tried again
-
-    def violated(self, what: str) -> Violation:
-        trace = "\n".join(self.world.trace)
-        return Violation(f"{what}\n{trace}")
-
-    def add(self, row: Row) -> None:
-        number = len(self.rows) + 1
-        key = row.idempotency_key
-        if row.transaction_number != number:
-            raise self.violated(f"I1: row {row.transaction_number} stands at {number}")
-        if key in self.number_by_key:
-            raise self.violated(f"I4: key {key} made orders {self.number_by_key[key]} and {number}")
-        if key in self.abandoned:
-            raise self.violated(f"I4: {key} was answered not_executed and is order {number}")
-        sign = 1 if row.order_type == "sell" else -1
-        self.quantities[row.stock_name] += sign * row.quantity
-        if self.quantities[row.stock_name] < 0:
-            raise self.violated(f"I5: {row.stock_name} is at {self.quantities[row.stock_name]} behind order {number}")
-        self.rows.append(row)
-        self.chains.append(row.chain)
-        self.number_by_key[key] = number
-        self.world.note(f"decided {number} {key} {row.order_type} {row.quantity} {row.stock_name}")
-
-    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, floor: int) -> None:
-        """`floor`: the highest number acknowledged before the client first sent this key."""
-        number, key = order.transaction_number, order.idempotency_key
-        self.world.note(f"acknowledged {number} {key}")
-        if self.number_by_key.get(key) != number:
-            raise self.violated(f"I1: {key} was acknowledged as {number}, decided as {self.number_by_key.get(key)}")
-        if key != wanted.idempotency_key or order.quantity != wanted.quantity:
-            raise self.violated(f"I4: {wanted.idempotency_key} was answered with the order of {key}")
-        if number <= floor:
-            raise self.violated(f"I6: {key} is order {number}, but {floor} was acknowledged before it was sent")
-        if self.acked.get(key, number) != number:
-            raise self.violated(f"I1: {key} was acknowledged as {self.acked[key]} and as {number}")
-        self.acked[key] = number
-
-    def abandon(self, key: str) -> None:
-        self.world.note(f"not executed {key}")
-        if key in self.number_by_key:
-            raise self.violated(f"I4: {key} was answered not_executed and is order {self.number_by_key[key]}")
-        self.abandoned.add(key)
 
 
 class SimulatedCluster:
@@ -218,52 +158,3 @@ class SimulatedCluster:
         unsettled = [one.key for one in self.world.processes.values() if isinstance(one, Client) and one.key]
         if unsettled:
             raise self.history.violated(f"I9: after quiet these keys have no answer: {unsettled}")
-
-
-class Client(Process):
-    """Places orders one after the other; an order without a definite answer is sent again with its key."""
-
-    def __init__(self, cluster: SimulatedCluster, name: str) -> None:
-        super().__init__(cluster.world, f"{name}:1")
-        self._cluster = cluster
-        self.key = ""  # of the order under way
-        self.come_alive()
-
-    def trade(self) -> Steps[None]:
-        random = self.world.random
-        number = 0
-        while not self._cluster.is_quiet:
-            number += 1
-            self.key = f"{self.address.removesuffix(':1')}.{number}"
-            wanted = order_pb2.NewOrder(
-                stock_name=random.choice(STOCKS),
-                order_type=random.choice((catalog_pb2.BUY, catalog_pb2.SELL)),
-                quantity=random.choice((1, 2, 30)),
-                idempotency_key=self.key,
-            )
-            yield from self._place(wanted)
-            self.key = ""
-            yield Pause(random.uniform(0.0, 0.3))
-
-    def _place(self, wanted: order_pb2.NewOrder) -> Steps[None]:
-        history = self._cluster.history
-        floor = max(history.acked.values(), default=0)
-        maybe_sent = False
-        while True:
-            frontend = self.world.random.choice(self._cluster.frontends)
-            try:
-                placed: order_pb2.PlaceOrderResponse = yield Call(frontend.address, wanted, 10.0)
-            except RpcFailure as failure:
-                outcome = getattr(failure, "outcome", "unknown")
-                if outcome == "not_executed" and not maybe_sent:
-                    history.abandon(wanted.idempotency_key)
-                    return
-                # An earlier request with this key may still be under way at a frozen frontend. A refusal ends it for
-                # this client, although under a later leader that request may be tried anew.
-                if failure.reason in FINAL_REASONS:
-                    return
-                maybe_sent = maybe_sent or outcome != "not_executed"
-                yield Pause(0.3)
-            else:
-                self._cluster.acknowledge(placed.order, wanted, floor)
-                return
