@@ -581,8 +581,11 @@ class AssignLeaderRequest(_message.Message):
     LEADER_ID_FIELD_NUMBER: _builtins.int
     PEERS_FIELD_NUMBER: _builtins.int
     EXPECTED_EPOCH_FIELD_NUMBER: _builtins.int
+    HOLD_S_FIELD_NUMBER: _builtins.int
     leader_id: _builtins.int
     expected_epoch: _builtins.int
+    hold_s: _builtins.int
+    """0 to 86400; 0: it is left the leader no longer than any other"""
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Peer]:
         """all replicas of the configuration; the receiver leaves itself out"""
@@ -593,10 +596,11 @@ class AssignLeaderRequest(_message.Message):
         leader_id: _builtins.int = ...,
         peers: _abc.Iterable[Global___Peer] | None = ...,
         expected_epoch: _builtins.int = ...,
+        hold_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_epoch", b"expected_epoch", "leader_id", b"leader_id", "peers", b"peers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_epoch", b"expected_epoch", "hold_s", b"hold_s", "leader_id", b"leader_id", "peers", b"peers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -713,6 +717,7 @@ class HealthCheckResponse(_message.Message):
     CATALOG_REACHABLE_FIELD_NUMBER: _builtins.int
     MIN_IN_SYNC_FIELD_NUMBER: _builtins.int
     FOLLOWERS_FIELD_NUMBER: _builtins.int
+    HELD_S_FIELD_NUMBER: _builtins.int
     replica_id: _builtins.int
     role: Global___Role.ValueType
     leader_id: _builtins.int
@@ -730,6 +735,8 @@ class HealthCheckResponse(_message.Message):
     catalog_reachable: _builtins.bool
     """whether its last call to the catalog was answered"""
     min_in_sync: _builtins.int
+    held_s: _builtins.int
+    """on the leader: how long the health loop still leaves it the leader (AssignLeader)"""
     @_builtins.property
     def followers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FollowerStatus]:
         """on the leader only"""
@@ -749,10 +756,11 @@ class HealthCheckResponse(_message.Message):
         catalog_reachable: _builtins.bool = ...,
         min_in_sync: _builtins.int = ...,
         followers: _abc.Iterable[Global___FollowerStatus] | None = ...,
+        held_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_reachable", b"catalog_reachable", "cluster_id", b"cluster_id", "epoch", b"epoch", "followers", b"followers", "halted", b"halted", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "min_in_sync", b"min_in_sync", "replica_id", b"replica_id", "role", b"role", "stalled", b"stalled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_reachable", b"catalog_reachable", "cluster_id", b"cluster_id", "epoch", b"epoch", "followers", b"followers", "halted", b"halted", "held_s", b"held_s", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "min_in_sync", b"min_in_sync", "replica_id", b"replica_id", "role", b"role", "stalled", b"stalled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -178,7 +178,8 @@ class ReplicationServiceStub:
 
     To lead, the replica first reads from the catalog what it lacks, begins an epoch, and brings the peers that are
     close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch.
-    To follow, expected_epoch is the epoch that the new leader began.
+    To follow, expected_epoch is the epoch that the new leader began. hold_s is for the one that is to lead: so long the
+    health loop leaves it the leader, although a higher id is in sync.
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
     UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
     UNAVAILABLE (PROMOTING): another such call is under way: look again.
@@ -213,7 +214,8 @@ class ReplicationServiceAsyncStub(ReplicationServiceStub):
 
     To lead, the replica first reads from the catalog what it lacks, begins an epoch, and brings the peers that are
     close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch.
-    To follow, expected_epoch is the epoch that the new leader began.
+    To follow, expected_epoch is the epoch that the new leader began. hold_s is for the one that is to lead: so long the
+    health loop leaves it the leader, although a higher id is in sync.
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
     UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
     UNAVAILABLE (PROMOTING): another such call is under way: look again.
@@ -263,7 +265,8 @@ class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         To lead, the replica first reads from the catalog what it lacks, begins an epoch, and brings the peers that are
         close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch.
-        To follow, expected_epoch is the epoch that the new leader began.
+        To follow, expected_epoch is the epoch that the new leader began. hold_s is for the one that is to lead: so long the
+        health loop leaves it the leader, although a higher id is in sync.
         ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
         UNAVAILABLE (CATALOG); UNAVAILABLE (BACKFILLING) [last_number]: it lacks much and goes on reading: ask again.
         UNAVAILABLE (PROMOTING): another such call is under way: look again.

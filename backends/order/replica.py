@@ -1,5 +1,6 @@
 """One order replica: what it does with each message, as a follower and as a leader."""
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 
@@ -23,6 +24,7 @@ from protos import catalog_pb2, order_pb2
 log = structlog.get_logger()
 
 STALL_LIMIT_S = 2.0
+MAX_HOLD_S = 86_400
 
 
 class Replica:
@@ -52,6 +54,7 @@ class Replica:
         # All below are guarded by _lock; no lock is held across an RPC or a sync.
         self._leader = Leader(0, store.last_epoch())  # the newest that it has seen
         self._leadership: Leadership | None = None
+        self._held_until = float("-inf")  # until when the health loop leaves our leadership alone
         self._is_promoting = False
         self._backfill_wanted = False
         self._halted = ""
@@ -87,6 +90,7 @@ class Replica:
         """
         check_within("leader_id", request.leader_id, 1, MAX_REPLICA_ID)
         check_within("expected_epoch", request.expected_epoch, 0, MAX_NUMBER)
+        check_within("hold_s", request.hold_s, 0, MAX_HOLD_S)
         for peer in request.peers:
             check_peer(peer)
         if request.leader_id == self.replica_id:
@@ -109,6 +113,7 @@ class Replica:
         last_number, chain = self.store.position
         with self._lock:
             leadership, leader, halted = self._leadership, self._leader, self._halted
+            held_s = max(0.0, self._held_until - self._monotonic()) if leadership else 0.0
             role = order_pb2.PROMOTING if self._is_promoting else order_pb2.FOLLOWER
         return order_pb2.HealthCheckResponse(
             replica_id=self.replica_id,
@@ -123,6 +128,7 @@ class Replica:
             catalog_reachable=self._catalog.is_reachable,
             min_in_sync=self._min_in_sync,
             followers=leadership.followers.statuses(last_number) if leadership else [],
+            held_s=math.ceil(held_s),
         )
 
     # -- What one thread does without being asked ------------------------------------------------------------------
@@ -220,6 +226,7 @@ class Replica:
         with self._lock:
             self._refuse_older(promoted.epoch)
             self._leader = Leader(self.replica_id, promoted.epoch)
+            self._held_until = self._monotonic() + request.hold_s
             self._leadership = Leadership(
                 replica_id=self.replica_id,
                 epoch=promoted.epoch,

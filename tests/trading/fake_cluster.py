@@ -147,6 +147,7 @@ class FakeReplica:
         self.stalled = False
         self.halted = ""
         self.cluster_id = "c1"
+        self.held_s = 0
         self.followers: dict[int, Any] = {}
         self.assign_refusal: RpcFailure | None = None
         self.place: Callable[[order_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
@@ -194,6 +195,7 @@ class FakeReplica:
             halted=self.halted,
             cluster_id=self.cluster_id,
             min_in_sync=1,
+            held_s=self.held_s if leads else 0,
             followers=[
                 order_pb2.FollowerStatus(replica_id=one, state=state, last_number=self.last_number)
                 for one, state in self.followers.items()
@@ -209,7 +211,7 @@ class FakeReplica:
             raise refusal("FENCED", grpc.StatusCode.ABORTED, epoch=self.epoch, leader_id=self.leader_id)
         if request.leader_id == self.replica_id:
             self.epoch = self.cluster.catalog.begin_epoch(self.replica_id, request.expected_epoch)
-            self.role, self.leader_id = order_pb2.LEADER, self.replica_id
+            self.role, self.leader_id, self.held_s = order_pb2.LEADER, self.replica_id, request.hold_s
             up = {one for one, address in CONFIG.replicas.items() if self.cluster.is_up(address)}
             self.followers = {
                 one: order_pb2.IN_SYNC if one in up else order_pb2.FAULTY

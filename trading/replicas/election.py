@@ -51,17 +51,21 @@ def candidates(view: ClusterView, passed_over: Collection[int] = ()) -> list[Rep
     return sorted(healthy, key=rank)
 
 
-def assign(config: ClusterConfig, view: ClusterView, chosen: ReplicaReport, timeout_s: float) -> Steps[Leadership]:
+def assign(
+    config: ClusterConfig, view: ClusterView, chosen: ReplicaReport, timeout_s: float, hold_s: int = 0
+) -> Steps[Leadership]:
     """Make `chosen` the leader of a new epoch, then tell the other replicas that answered the poll.
+
+    For `hold_s` seconds the health loop leaves it the leader, although a higher id is in sync.
 
     Those that did not answer learn of it from the catalog, which refuses their epoch, or from the health loop.
 
     Raises:
         RpcFailure: what the chosen one answered, or that it did not answer: then it may lead all the same.
     """
-    answer: order_pb2.AssignLeaderResponse = yield Call(
-        chosen.address, _assign_request(config, chosen.replica_id, view.newest_epoch), timeout_s
-    )
+    request = _assign_request(config, chosen.replica_id, view.newest_epoch)
+    request.hold_s = hold_s
+    answer: order_pb2.AssignLeaderResponse = yield Call(chosen.address, request, timeout_s)
     leadership = Leadership(chosen.replica_id, chosen.address, answer.epoch)
     others = [report for report in view.replicas if report.health and report.replica_id != chosen.replica_id]
     yield from tell(config, leadership, others)

@@ -31,3 +31,17 @@ class WrongReplica(RpcFailure):
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "WRONG_REPLICA"
+
+
+class UnknownReplica(RpcFailure):
+    """An operator named a replica that is not in the configuration."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "REPLICA_NOT_FOUND"
+
+
+class NotInSync(RpcFailure):
+    """A replica that is to lead is not in sync: orders would wait until it has read what it lacks."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "TARGET_NOT_IN_SYNC"

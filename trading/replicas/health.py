@@ -88,7 +88,12 @@ class HealthLoop:
         self._in_sync_since = {one: self._in_sync_since.get(one, now) for one in in_sync}
 
     def _successor(self, view: ClusterView, leadership: Leadership) -> int | None:
-        """Return the highest id above the leader's that has been in sync for a whole period, None if there is none."""
+        """Return the highest id above the leader's that has been in sync for a whole period, None if there is none.
+
+        None also while an operator's choice of the leader holds.
+        """
+        if view.leader is not None and view.leader.health is not None and view.leader.health.held_s:
+            return None
         now = self._monotonic()
         passed_over = self._memory.passed_over(now)
         # A tick may be a little early against the one before it.

@@ -175,14 +175,18 @@ class DirectCluster:
     def address(replica_id: int) -> str:
         return f"order-{replica_id}:1"
 
-    def assign(self, leader_id: int, expected_epoch: int | None = None) -> order_pb2.AssignLeaderResponse:
+    def assign(
+        self, leader_id: int, expected_epoch: int | None = None, hold_s: int = 0
+    ) -> order_pb2.AssignLeaderResponse:
         """Make a replica lead, as the manager would: expected is the catalog's newest epoch unless given."""
         if expected_epoch is None:
             expected_epoch = self.catalog_health().epoch
         peers = [order_pb2.Peer(replica_id=n, address=self.address(n)) for n in (1, 2, 3)]
         answer = self.network.call(
             self.address(leader_id),
-            order_pb2.AssignLeaderRequest(leader_id=leader_id, peers=peers, expected_epoch=expected_epoch),
+            order_pb2.AssignLeaderRequest(
+                leader_id=leader_id, peers=peers, expected_epoch=expected_epoch, hold_s=hold_s
+            ),
         )
         assert isinstance(answer, order_pb2.AssignLeaderResponse)
         return answer

@@ -108,3 +108,19 @@ def test_new_catalog_of_another_cluster_is_noticed(led):
         led.network.run(led.readers[2].look_up(1))
     with pytest.raises(Halted):
         led.network.run(led.readers[2].list_orders(order_pb2.ListOrdersRequest(limit=1)))
+
+
+def test_leader_says_how_long_it_is_held(led):
+    led.assign(1, hold_s=60)
+    assert led.replicas[1].health().held_s == 60
+    led.clock.now += 59.5
+    assert led.replicas[1].health().held_s == 1
+    led.clock.now += 1
+    assert led.replicas[1].health().held_s == 0
+
+
+def test_leader_that_stepped_down_is_not_held(led):
+    led.assign(1, hold_s=60)
+    led.assign(2)
+    led.network.run(led.replicas[1].heartbeat())
+    assert led.replicas[1].health().held_s == 0

@@ -206,6 +206,7 @@ def test_malformed_assignment_is_invalid(served):
     for request in (
         order_pb2.AssignLeaderRequest(leader_id=0),
         order_pb2.AssignLeaderRequest(leader_id=2, expected_epoch=-1),
+        order_pb2.AssignLeaderRequest(leader_id=2, hold_s=86_401),
         order_pb2.AssignLeaderRequest(
             leader_id=2, expected_epoch=5, peers=[order_pb2.Peer(replica_id=1, address="nowhere")]
         ),

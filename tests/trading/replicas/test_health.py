@@ -66,6 +66,24 @@ def test_a_replica_that_falls_out_of_sync_begins_its_period_anew(cluster, tick):
     assert tick().leadership.leader_id == 3
 
 
+def test_a_leader_that_an_operator_chose_is_left_alone_while_it_is_held(cluster, tick):
+    cluster.replicas[1].lead(epoch=1)
+    cluster.replicas[1].followers = {2: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+    cluster.replicas[1].held_s = 25
+    for _ in range(3):
+        assert tick().leadership.leader_id == 1
+    cluster.replicas[1].held_s = 0
+    assert tick().leadership.leader_id == 3
+
+
+def test_a_held_leader_that_fails_is_replaced_as_ever(cluster, tick):
+    cluster.replicas[1].lead(epoch=1)
+    cluster.replicas[1].held_s = 600
+    tick()
+    cluster.kill(1)
+    assert tick().leadership.leader_id == 3
+
+
 def test_a_switchover_that_fails_leaves_the_leader_and_is_tried_again(cluster, tick):
     cluster.replicas[2].lead(epoch=1)
     cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
