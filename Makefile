@@ -47,8 +47,8 @@ start: $(VENV)/.installed ## start a stopped process, P=order-3
 rebuild: $(VENV)/.installed ## rebuild a lost or damaged catalog from the replicas, everything stopped; ARGS=...
 	@$(PY) -m backends.catalog.rebuild $(ARGS)
 
-test: $(VENV)/.installed-dev ## all tests, under 5 minutes
-	@$(PY) -m pytest $(ARGS)
+test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; WORKERS=2, ARGS=...
+	@$(PY) -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
 
 journeys: $(VENV)/.installed-dev ## the scenarios in full size; J=kill_each_process for one, SEED=file.csv for its stocks
 	@BOURSE_TEST_SIZE=full BOURSE_TEST_SEED="$(SEED)" $(PY) -m pytest -v -rA $(if $(J),tests/journeys/test_$(J).py,tests/journeys) $(ARGS)
