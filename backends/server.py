@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 
 from backends.data_directory import StartRefused
 from backends.failures import Exhausted
+from backends.request_ids import RequestIds
 from common.config import ConfigError
 from common.logs import configure_logs
 
@@ -72,7 +73,9 @@ class BackendServer:
         """
         _check_can_listen(address)
         self._server = grpc.server(
-            futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="rpc"), options=SERVER_OPTIONS
+            futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="rpc"),
+            interceptors=[RequestIds()],
+            options=SERVER_OPTIONS,
         )
         register(self._server)
         self._health = health.HealthServicer()

@@ -10,6 +10,7 @@ from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 from common.failures import RpcFailure, failure_from_error
+from common.request_context import METADATA_KEY, current_request_id
 from common.steps import Call, Effect, Pause, Steps, Together, run_steps
 from protos import catalog_pb2, order_pb2
 
@@ -45,11 +46,17 @@ def _paths_by_request() -> dict[str, tuple[str, type[Message]]]:
 _PATHS = _paths_by_request()
 
 
+def _metadata() -> tuple[tuple[str, str], ...] | None:
+    """Return what tells the callee which request this thread works for."""
+    request_id = current_request_id()
+    return ((METADATA_KEY, request_id),) if request_id else None
+
+
 class Network:
     """Channels by address, made when first used and kept for the life of the process.
 
     Any number of threads may use it. It is safe to make before a fork: a channel belongs to the process that first
-    used it, and a child makes its own.
+    used it, and a child makes its own. Every call tells the id of the request that the thread works for.
     """
 
     def __init__(self) -> None:
@@ -65,7 +72,7 @@ class Network:
             RpcFailure: the status that was answered, or UNREACHABLE / NO_ANSWER.
         """
         try:
-            return self._callable(address, request)(request, timeout=max(timeout_s, 0.001))
+            return self._callable(address, request)(request, timeout=max(timeout_s, 0.001), metadata=_metadata())
         except grpc.RpcError as error:
             raise failure_from_error(error, address) from error
 
@@ -75,7 +82,7 @@ class Network:
         Raises:
             RpcFailure: as `call`, when the stream fails.
         """
-        call = self._callable(address, request, streaming=True)(request, timeout=timeout_s)
+        call = self._callable(address, request, streaming=True)(request, timeout=timeout_s, metadata=_metadata())
         try:
             yield from call
         except grpc.RpcError as error:
@@ -104,8 +111,11 @@ class Network:
                 return time.sleep(effect.seconds)
 
     def _perform_together(self, effect: Together) -> list[Message | RpcFailure]:
+        metadata = _metadata()
         futures = [
-            self._callable(call.address, call.request).future(call.request, timeout=max(call.timeout_s, 0.001))
+            self._callable(call.address, call.request).future(
+                call.request, timeout=max(call.timeout_s, 0.001), metadata=metadata
+            )
             for call in effect.calls
         ]
         try:

@@ -3,12 +3,17 @@
 A thread that works for no request, or for several at once, has none.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from structlog.typing import EventDict
+
+# The key under which a call carries the id in its gRPC metadata.
+METADATA_KEY = "x-request-id"
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 _request_id: ContextVar[str] = ContextVar("bourse_request_id", default="")
 
@@ -26,6 +31,11 @@ def working_for(request_id: str) -> Iterator[None]:
         yield
     finally:
         _request_id.reset(token)
+
+
+def work_for(request_id: str) -> None:
+    """Have this context work for a request from now on. Only for a context that ends with the request's work."""
+    _request_id.set(request_id)
 
 
 def add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -13,6 +13,8 @@ Conventions of both files in this folder
   "bourse"; the names in capitals below are its `reason`, its metadata are named after them in brackets.
 - Any RPC may fail, with nothing done: INVALID_ARGUMENT (INVALID_ARGUMENT), a field is out of its bounds; DATA_LOSS
   (HALTED), the process must not serve until an operator acts; UNAVAILABLE (SHUTTING_DOWN), it is stopping.
+- The metadata `x-request-id` names the REST request that a call is made for; it goes into the log. A call that
+  carries orders of several requests has none: each order names its own.
 """
 
 from collections import abc as _abc
@@ -178,6 +180,7 @@ class Trade(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     stock_name: _builtins.str
     order_type: Global___OrderType.ValueType
     quantity: _builtins.int
@@ -186,6 +189,8 @@ class Trade(_message.Message):
     """0 to 64 of A-Z a-z 0-9 . _ @ + -; empty: authentication is off"""
     idempotency_key: _builtins.str
     """1 to 64 of A-Z a-z 0-9 . _ : -"""
+    request_id: _builtins.str
+    """as NewOrder.request_id: for logs alone"""
     def __init__(
         self,
         *,
@@ -194,10 +199,11 @@ class Trade(_message.Message):
         quantity: _builtins.int = ...,
         account: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "stock_name", b"stock_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "request_id", b"request_id", "stock_name", b"stock_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,8 @@ Conventions of both files in this folder
   "bourse"; the names in capitals below are its `reason`, its metadata are named after them in brackets.
 - Any RPC may fail, with nothing done: INVALID_ARGUMENT (INVALID_ARGUMENT), a field is out of its bounds; DATA_LOSS
   (HALTED), the process must not serve until an operator acts; UNAVAILABLE (SHUTTING_DOWN), it is stopping.
+- The metadata `x-request-id` names the REST request that a call is made for; it goes into the log. A call that
+  carries orders of several requests has none: each order names its own.
 """
 
 from collections import abc as _abc

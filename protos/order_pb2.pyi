@@ -75,12 +75,15 @@ class NewOrder(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     stock_name: _builtins.str
     """bounds as in catalog.proto, Trade"""
     order_type: _catalog_pb2.OrderType.ValueType
     quantity: _builtins.int
     account: _builtins.str
     idempotency_key: _builtins.str
+    request_id: _builtins.str
+    """of the request that asks for it: for logs alone, never compared, never stored"""
     def __init__(
         self,
         *,
@@ -89,10 +92,11 @@ class NewOrder(_message.Message):
         quantity: _builtins.int = ...,
         account: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "stock_name", b"stock_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "request_id", b"request_id", "stock_name", b"stock_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,15 +1,13 @@
 """One id for each request: in its answer, in its errors, in log lines and in the calls that are made for it."""
 
-import re
 import uuid
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from common.request_context import working_for
+from common.request_context import VALID_REQUEST_ID, working_for
 
 HEADER = "X-Request-Id"
-_VALID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 def request_id(request: HttpRequest) -> str:
@@ -25,7 +23,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get(HEADER, "")
-        request.bourse_request_id = given if _VALID.fullmatch(given) else uuid.uuid4().hex[:16]
+        request.bourse_request_id = given if VALID_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:16]
         with working_for(request.bourse_request_id):
             response = self._get_response(request)
         response[HEADER] = request.bourse_request_id

@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from common.bounds import STOCK_NAME
+from common.request_context import current_request_id
 from protos import order_pb2
 from trading.clients.catalog import catalog_client
 from trading.clients.network import cluster_config
@@ -74,6 +75,7 @@ def place_order(
         quantity=quantity,
         account=account,
         idempotency_key=client_order_id,
+        request_id=current_request_id(),
     )
     try:
         return order_client().place(order)

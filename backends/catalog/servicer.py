@@ -1,11 +1,16 @@
 """The catalog's RPCs: each hands its message to the catalog; a refusal becomes a status here."""
 
+import logging
+
 import grpc
+import structlog
 
 from backends.catalog.catalog import Catalog
 from backends.failures import aborting_on_failures
 from backends.server import WAITING_COUNT, WaitingRoom
 from protos import catalog_pb2, catalog_pb2_grpc
+
+log = structlog.get_logger()
 
 WRITER_COUNT = 16
 
@@ -35,7 +40,9 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self, request: catalog_pb2.UpdateStockRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.UpdateStockResponse:
         with aborting_on_failures(context), self._writers.place():
-            return self._catalog.update_stock(request)
+            response = self._catalog.update_stock(request)
+            _log_trades(request, response)
+            return response
 
     def BeginEpoch(
         self, request: catalog_pb2.BeginEpochRequest, context: grpc.ServicerContext
@@ -72,3 +79,17 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_pb2.CatalogHealthResponse:
         with aborting_on_failures(context):
             return self._catalog.health_check(request)
+
+
+def _log_trades(request: catalog_pb2.UpdateStockRequest, response: catalog_pb2.UpdateStockResponse) -> None:
+    """Log, at the level debug alone, what became of each trade."""
+    if not log.is_enabled_for(logging.DEBUG):
+        return
+    for trade, result in zip(request.trades, response.results, strict=True):
+        log.debug(
+            "trade answered",
+            request_id=trade.request_id[:64],
+            idempotency_key=trade.idempotency_key,
+            transaction_number=int(result.row.partition(b",")[0] or result.exists) or None,
+            refusal=result.refusal.reason or None,
+        )

@@ -1,11 +1,17 @@
 """What the caller of an order is told."""
 
+import logging
+from collections.abc import Iterable
+
 import grpc
+import structlog
 
 from backends.order.model import is_same_intent
 from backends.order.pending import Caller, OutcomeUnknown, Ticket
 from common.failures import RpcFailure, code_from_number
 from protos import order_pb2
+
+log = structlog.get_logger()
 
 
 def result_of(ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
@@ -53,6 +59,21 @@ def failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
         reason=failure.reason,
         metadata=dict(failure.metadata),
     )
+
+
+def log_answers(orders: Iterable[order_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
+    """Log, at the level debug alone, what each order was answered."""
+    if not log.is_enabled_for(logging.DEBUG):
+        return
+    for order, result in zip(orders, results, strict=True):
+        log.debug(
+            "order answered",
+            request_id=order.request_id[:64],
+            idempotency_key=order.idempotency_key,
+            transaction_number=result.placed.order.transaction_number or None,
+            replayed=result.placed.replayed,
+            refusal=result.failure.reason or None,
+        )
 
 
 def _no_answer_yet(ticket: Ticket) -> OutcomeUnknown:

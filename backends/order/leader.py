@@ -201,6 +201,7 @@ class Leadership:
                     quantity=ticket.order.quantity,
                     account=ticket.order.account,
                     idempotency_key=ticket.order.idempotency_key,
+                    request_id=ticket.order.request_id,
                 )
                 for ticket in batch
             ],

@@ -1,5 +1,6 @@
 """Protobuf in, protobuf out; and the waiting that a caller's thread does."""
 
+import contextvars
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from concurrent import futures
 import grpc
 
 from backends.failures import aborting_on_failures
-from backends.order.answers import failure_from_message, failure_result, result_of
+from backends.order.answers import failure_from_message, failure_result, log_answers, result_of
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
@@ -74,10 +75,12 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             remaining_s = LONGEST_WAIT_S if given_s is None else min(given_s, LONGEST_WAIT_S)
             caller = Caller(self._monotonic() + remaining_s - ANSWER_MARGIN_S, context.is_active)
             taken = self._replica.submit(epoch, orders, caller)
-            return [
+            results = [
                 failure_result(ticket) if isinstance(ticket, RpcFailure) else self._await(ticket, order, caller)
                 for order, ticket in zip(orders, taken, strict=True)
             ]
+            log_answers(orders, results)
+            return results
 
     def _await(self, ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
         """Wait for a ticket until the caller's deadline and return what this caller is told."""
@@ -146,7 +149,9 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
             else:
                 report(None)
 
-        threading.Thread(target=run, name=f"catch-up-{replica_id}", daemon=True).start()
+        # In this call's context: the thread works for the same request.
+        in_context = contextvars.copy_context().run
+        threading.Thread(target=in_context, args=(run,), name=f"catch-up-{replica_id}", daemon=True).start()
         while context.is_active():
             try:
                 event = events.get(timeout=PROGRESS_WAIT_S)

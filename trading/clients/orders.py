@@ -11,6 +11,7 @@ from common import bounds
 from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.request_context import working_for
 from common.steps import Steps
 from protos import catalog_pb2, order_pb2
 from trading.clients.gatherer import Gatherer
@@ -92,7 +93,9 @@ class OrderClient:
         self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float
     ) -> Sequence[order_pb2.PlaceOrdersResult]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
-        response: order_pb2.PlaceOrdersResponse = self._network.call(leadership.address, request, timeout_s)
+        # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
+        with working_for(orders[0].request_id if len(orders) == 1 else ""):
+            response: order_pb2.PlaceOrdersResponse = self._network.call(leadership.address, request, timeout_s)
         self._manager.heard_from(leadership)
         return response.results
 

@@ -3,10 +3,12 @@ from typing import Any
 import pytest
 
 from common.failures import RpcFailure
+from common.request_context import current_request_id, working_for
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.clients.orders import OrderClient
 from trading.clients.outcomes import OrderFailed
+from trading.replicas.election import Leadership
 from trading.replicas.manager import ReplicaManager
 
 
@@ -152,3 +154,19 @@ def test_a_list_comes_from_another_replica_when_the_leader_is_dead(cluster, clie
         cluster.network.handlers[CONFIG.replicas[one]] = lambda _request, page=page: page
     cluster.kill(3)
     assert client.list_orders(order_pb2.ListOrdersRequest(limit=10)).last_number == 2
+
+
+def test_a_call_for_one_request_is_named_after_it_and_one_for_several_after_none(cluster, client):
+    """Threads share calls: the one that sends must not sign for the others."""
+    client.place(order())
+    leadership = Leadership(3, "order:3", 1)
+    named = []
+    cluster.network.before = lambda address, request: named.append(current_request_id())
+    with working_for("req-1"):
+        client._send(leadership, [order(idempotency_key="k-2", request_id="req-1")], 1.0)
+        client._send(leadership, [order(idempotency_key=key, request_id=key) for key in ("k-3", "k-4")], 1.0)
+    assert named == ["req-1", ""]
+    assert [one.request_id for one in cluster.network.sent(order_pb2.PlaceOrdersRequest)[-1][1].orders] == [
+        "k-3",
+        "k-4",
+    ]
