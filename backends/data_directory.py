@@ -1,6 +1,5 @@
 """The directory that one process owns: locked while it runs, and marked with whose it is."""
 
-import fcntl
 import os
 import re
 import threading
@@ -8,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from backends.files import OS_FILES, DiskFull, Files, replace_file
+from backends.files import OS_FILES, DiskFull, Files, read_file, replace_file
 
 __all__ = ["DataDirectory", "Role", "StartRefused", "replace_file"]
 
@@ -34,14 +33,16 @@ class DataDirectory:
         cluster_id: the cluster that its files belong to; None in a new one, until `adopt`.
     """
 
-    def __init__(self, path: Path, role: Role, replica_id: int, lock: int, cluster_id: str | None) -> None:
+    def __init__(
+        self, path: Path, role: Role, replica_id: int, files: Files, lock: int, cluster_id: str | None
+    ) -> None:
         """For `open` alone."""
         self.path = path
         self.cluster_id = cluster_id
         self._role = role
         self._replica_id = replica_id
+        self._files = files
         self._lock = lock
-        self._files = OS_FILES
         self._adopting = threading.Lock()
 
     @classmethod
@@ -56,18 +57,16 @@ class DataDirectory:
         """
         try:
             _make(path, files)
-            lock = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+            lock = files.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StartRefused(f"data directory {path} cannot be used: {error.strerror}") from error
         try:
-            _acquire(lock, path)
-            cluster_id = _read_identity(path, role, replica_id)
+            _acquire(lock, path, files)
+            cluster_id = _read_identity(path, role, replica_id, files)
         except BaseException:
-            os.close(lock)
+            files.close(lock)
             raise
-        directory = cls(path, role, replica_id, lock, cluster_id)
-        directory._files = files
-        return directory
+        return cls(path, role, replica_id, files, lock, cluster_id)
 
     @property
     def is_new(self) -> bool:
@@ -101,37 +100,38 @@ class DataDirectory:
         """Give the directory up. Closing twice does nothing."""
         lock, self._lock = self._lock, -1
         if lock >= 0:
-            os.close(lock)
+            self._files.close(lock)
 
 
 def _make(path: Path, files: Files) -> None:
-    """Make the directory and its missing parents, each durable in its own parent, and check that it can be written."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    """Make the directory and its missing parents, each durable in its own parent."""
+    missing = [folder for folder in (path, *path.parents) if not files.exists(folder)]
     for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # another process makes it at this moment
+            files.make_directory(folder)
         files.sync_directory(folder.parent)
-    if path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
-        raise PermissionError(0, "it is not writable")
 
 
-def _acquire(lock: int, path: Path) -> None:
+def _acquire(lock: int, path: Path, files: Files) -> None:
+    if not files.is_writable(path):  # the lock file may be, where the directory is not
+        raise StartRefused(f"data directory {path} cannot be used: it is not writable")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.lock(lock)
     except BlockingIOError as error:
-        owner = os.pread(lock, 20, 0).strip().decode("ascii", "replace")
+        owner = files.pread(lock, 20, 0).strip().decode("ascii", "replace")
         process = f"process {owner}" if owner.isdigit() else "another process"
         raise StartRefused(f"data directory {path} is in use by {process}") from error
     except OSError as error:
         raise StartRefused(f"data directory {path} cannot be locked: {error.strerror}") from error
     with suppress(OSError):  # for the message above only: the lock is what counts, and the disk may be full
-        os.pwrite(lock, b"%-10d\n" % os.getpid(), 0)
+        files.pwrite(lock, b"%-10d\n" % os.getpid(), 0)
 
 
-def _read_identity(path: Path, role: Role, replica_id: int) -> str | None:
+def _read_identity(path: Path, role: Role, replica_id: int, files: Files) -> str | None:
     """Return the cluster id, or None if there is no identity yet."""
     identity = path / IDENTITY_NAME
     try:
-        text = identity.read_bytes().decode("ascii", "backslashreplace")
+        text = read_file(files, identity).decode("ascii", "backslashreplace")
     except FileNotFoundError:
         return None
     except OSError as error:

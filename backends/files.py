@@ -1,6 +1,7 @@
 """The file system as the backends use it: a thin cover of `os`, and the few durable operations built on it."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,9 @@ class DiskFull(Exception):
 
 
 class Files:
-    """The calls that the log makes. Replaceable as a whole, by a layer that injects faults or by a simulated disk.
+    """The calls that the owner of a data directory makes.
+
+    Replaceable as a whole, by a layer that injects faults or by a simulated disk.
 
     Every method is one system call, fails with OSError as that does, and may be called by any number of threads.
     """
@@ -67,6 +70,22 @@ class Files:
         """Remove a name."""
         os.unlink(path)
 
+    def names(self, path: Path) -> list[str]:
+        """Return what is in a directory, in no order."""
+        return os.listdir(path)
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory in one that exists. FileExistsError: that name is taken."""
+        os.mkdir(path)
+
+    def is_writable(self, path: Path) -> bool:
+        """Return whether this process may make files in a directory."""
+        return os.access(path, os.W_OK | os.X_OK)
+
+    def lock(self, descriptor: int) -> None:
+        """Lock a file until its descriptor is closed. BlockingIOError: somebody else has it locked."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def sync_directory(self, path: Path) -> None:
         """Return when the names in this directory are on stable storage."""
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -100,6 +119,19 @@ def write_all(files: Files, descriptor: int, data: bytes, offset: int) -> None:
         written = files.pwrite(descriptor, data, offset)
         while written < len(data):  # most often a disk that is filling up: the next call says so
             written += files.pwrite(descriptor, data[written:], offset + written)
+
+
+def read_file(files: Files, path: Path) -> bytes:
+    """Return the whole content of a file that nobody changes meanwhile.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    descriptor = files.open(path, os.O_RDONLY)
+    try:
+        return files.pread(descriptor, files.size(descriptor), 0)
+    finally:
+        files.close(descriptor)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backends.catalog.rebuild_sources import Source, read_source
 from backends.data_directory import IDENTITY_NAME, DataDirectory, StartRefused
-from backends.files import Files
+from backends.files import Files, read_file
 
 ORDER_LOG_NAME = "order_database.csv"
 
@@ -38,7 +38,7 @@ def read_replicas(paths: Sequence[Path], files: Files, locks: ExitStack) -> Repl
         if not files.exists(path / IDENTITY_NAME):
             logs.missing.append(f"{path} holds no replica's files")
             continue
-        directory = DataDirectory.open(path, "order", _replica_id(path))
+        directory = DataDirectory.open(path, "order", _replica_id(path, files), files)
         locks.callback(directory.close)
         if directory.cluster_id is None:
             raise StartRefused(f"{path} lost its identity while it was opened")
@@ -56,7 +56,7 @@ def read_replicas(paths: Sequence[Path], files: Files, locks: ExitStack) -> Repl
     return logs
 
 
-def _replica_id(path: Path) -> int:
+def _replica_id(path: Path, files: Files) -> int:
     """Return the id that the identity names; 0, which `DataDirectory.open` then refuses, if it names none."""
-    text = (path / IDENTITY_NAME).read_text("ascii", "replace").strip().rpartition(",")[2]
+    text = read_file(files, path / IDENTITY_NAME).decode("ascii", "replace").strip().rpartition(",")[2]
     return int(text) if text.isascii() and text.isdigit() else 0

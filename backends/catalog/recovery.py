@@ -18,7 +18,7 @@ from backends.catalog.model import Stock
 from backends.catalog.replay import Replay, ReplayFailed
 from backends.catalog.rollback import MARKER_NAME, read_marker
 from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory, StartRefused
+from backends.data_directory import IDENTITY_NAME, DataDirectory, StartRefused
 from backends.files import DiskFull
 from backends.known_keys import KnownKeys
 from backends.log import DamagedLog, Log
@@ -82,7 +82,7 @@ def _create(
 ) -> None:
     """Make the files of a new catalog. The identity comes last: after a crash before it, all is made again."""
     _check_nothing_is_lost(small_files)
-    _check_no_orders_beside(directory)
+    _check_no_orders_beside(directory, small_files)
     small_files.replace(DATABASE_NAME, render_checkpoint(new_stocks()))
     small_files.replace(EPOCHS_NAME, render_epochs([]))
     small_files.replace(JOURNAL_NAME, HEADER)
@@ -101,13 +101,15 @@ def _check_nothing_is_lost(small_files: SmallFiles) -> None:
         raise refuse(small_files.path(DATABASE_NAME), "it is of trades, but the identity of the directory is missing")
 
 
-def _check_no_orders_beside(directory: DataDirectory) -> None:
+def _check_no_orders_beside(directory: DataDirectory, small_files: SmallFiles) -> None:
     """Refuse to begin a new cluster where replicas of an older one have their directories: its catalog was lost."""
-    for identity in sorted(directory.path.absolute().parent.glob("order-*/identity.csv")):
-        raise refuse(
-            directory.path / JOURNAL_NAME,
-            f"the file is missing, but {identity.parent} belongs to a cluster already: its catalog was lost",
-        )
+    beside = directory.path.absolute().parent
+    for name in sorted(small_files.files.names(beside)):
+        if name.startswith("order-") and small_files.files.exists(beside / name / IDENTITY_NAME):
+            raise refuse(
+                directory.path / JOURNAL_NAME,
+                f"the file is missing, but {beside / name} belongs to a cluster already: its catalog was lost",
+            )
 
 
 def _open(directory: DataDirectory, small_files: SmallFiles, monotonic: Callable[[], float]) -> CatalogState:

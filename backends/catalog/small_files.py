@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from backends.catalog.busy import BusyWatch
-from backends.files import OS_FILES, Files, replace_file
+from backends.files import OS_FILES, Files, read_file, replace_file
 from backends.log import exit_process
 
 
@@ -43,11 +43,7 @@ class SmallFiles:
         Raises:
             OSError: it cannot be read.
         """
-        descriptor = self.files.open(self.path(name), os.O_RDONLY)
-        try:
-            return self.files.pread(descriptor, self.files.size(descriptor), 0)
-        finally:
-            self.files.close(descriptor)
+        return read_file(self.files, self.path(name))
 
     def size(self, name: str) -> int:
         """Return the length of the file in bytes, 0 if there is none.

@@ -75,6 +75,9 @@ def content_after_opening(path: Path, damage: Damage = "keep_prefix", files: Fil
     return content
 
 
+_CHANGE_NOTHING = ("size", "pread", "exists", "close", "names", "is_writable", "lock")
+
+
 class QuickFiles(Files):
     """The real files without waiting for the disk, for tests that open some thousands of logs."""
 
@@ -93,7 +96,7 @@ class RecordingFiles(Files):
 
     def changes(self) -> list[tuple[str, ...]]:
         """Return the calls that can change what is on the disk."""
-        return [call for call in self.calls if call[0] not in ("size", "pread", "exists", "close")]
+        return [call for call in self.calls if call[0] not in _CHANGE_NOTHING]
 
     def before(self, call: tuple[str, ...]) -> None:
         """Called before each call is made."""
@@ -151,6 +154,22 @@ class RecordingFiles(Files):
     def unlink(self, path: Path) -> None:
         self._note("unlink", path)
         super().unlink(path)
+
+    def names(self, path: Path) -> list[str]:
+        self._note("names", path)
+        return super().names(path)
+
+    def make_directory(self, path: Path) -> None:
+        self._note("make_directory", path)
+        super().make_directory(path)
+
+    def is_writable(self, path: Path) -> bool:
+        self._note("is_writable", path)
+        return super().is_writable(path)
+
+    def lock(self, descriptor: int) -> None:
+        self._note("lock", descriptor)
+        super().lock(descriptor)
 
     def sync_directory(self, path: Path) -> None:
         self._note("sync_directory", path)

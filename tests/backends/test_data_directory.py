@@ -56,7 +56,12 @@ def test_missing_directory_is_made_durably_and_is_new(path):
     files = RecordingFiles()
     directory = DataDirectory.open(path, "order", 1, files)
     assert (directory.path, directory.cluster_id, directory.is_new) == (path, None, True)
-    assert files.calls == [("sync_directory", path.parent.parent.name), ("sync_directory", "var")]
+    assert files.changes()[:4] == [
+        ("make_directory", "var"),
+        ("sync_directory", path.parent.parent.name),
+        ("make_directory", "order-1"),
+        ("sync_directory", "var"),
+    ]
     directory.close()
     assert open_and_close(path).is_new
 
