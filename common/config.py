@@ -52,6 +52,11 @@ class ClusterConfig:
             min_in_sync=min_in_sync,
         )
 
+    @property
+    def health_dir(self) -> Path:
+        """The folder of the health loop."""
+        return self.data_dir / "health"
+
     def replica_address(self, replica_id: int) -> str:
         """Return the configured address of a replica, or the default for an id that is not configured."""
         return self.replicas.get(replica_id, f"127.0.0.1:{REPLICA_PORT_BASE + replica_id}")

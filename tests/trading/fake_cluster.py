@@ -107,6 +107,12 @@ def refusal(reason: str, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, **
     return RpcFailure(f"refused: {reason}", code=code, reason=reason, metadata=metadata)
 
 
+def make_rows(count: int) -> list[bytes]:
+    """Rows of the log, in turn one bought and one sold; their chain is not computed."""
+    rest = "1,41.35,,key,2031-04-09T13:05:22.104511Z,00000007"
+    return [f"{n},1,ACME,{'buy' if n % 2 else 'sell'},{rest}\n".encode() for n in range(1, count + 1)]
+
+
 class FakeCatalog:
     def __init__(self) -> None:
         self.epoch = 0
@@ -114,6 +120,8 @@ class FakeCatalog:
         self.last_number = 0
         self.stalled = False
         self.halted = ""
+        self.rows = make_rows(60)
+        self.page_rows = 1000
 
     def begin_epoch(self, leader_id: int, expected_epoch: int) -> int:
         if expected_epoch != self.epoch:
@@ -122,6 +130,9 @@ class FakeCatalog:
         return self.epoch
 
     def handle(self, request: Message) -> Message:
+        if isinstance(request, catalog_pb2.ListTradesRequest):
+            rows = self.rows[request.after : request.after + min(request.limit, self.page_rows)]
+            return catalog_pb2.ListTradesResponse(after_chain=7, rows=b"".join(rows), last_number=len(self.rows))
         assert isinstance(request, catalog_pb2.CatalogHealthRequest)
         return catalog_pb2.CatalogHealthResponse(
             epoch=self.epoch,

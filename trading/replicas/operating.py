@@ -1,94 +1,137 @@
-"""What the sub-commands of `replicas` do, and with which exit code they end. Django only brings the arguments."""
+"""What the short sub-commands of `replicas` do. Django only brings the arguments."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.live import Live
 
 from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from trading.replicas.exits import DOWN_REASONS, EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
+from trading.replicas.failures import NotInSync, UnknownReplica
 from trading.replicas.manager import ReplicaManager
-from trading.replicas.printing import ResyncDisplay, print_json, print_table, result_line
-from trading.replicas.resync import Resyncer
-from trading.replicas.status import DOWN, OK, status_data
-from trading.replicas.view import ClusterView
+from trading.replicas.printing import coloured_table, print_json, print_table, print_tsv
+from trading.replicas.status import DOWN, OK, in_sync_count, status_data
+from trading.replicas.switchover import switch_over
 
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_WORK_LEFT = 3
-EXIT_DOWN = 4
-EXIT_INTERRUPTED = 130
+FORMATS = ("table", "json", "tsv")
+WAIT_PAUSE_S = 0.2
 
 
-class UsageError(Exception):
-    """The command was given something that does not exist here; the message names it."""
+class StatusCommand:
+    """`replicas status`: how the catalog and all replicas are."""
 
-
-def show_status(config: ClusterConfig, network: Network, *, as_json: bool, out: TextIO) -> int:
-    """Print the state of all replicas; return 0 all in sync, 3 degraded, 4 no leader, no catalog or too few in sync."""
-    view = ReplicaManager(config, network).look(measure=True)
-    data = status_data(view, config)
-    if as_json:
-        print_json(data, out)
-    else:
-        print_table(data, out, datetime.now(UTC))
-    return {OK: EXIT_OK, DOWN: EXIT_DOWN}.get(data["health"], EXIT_WORK_LEFT)
-
-
-class ResyncRun:
-    """One run of `replicas resync`: results go to `out`, progress and failures to `err`."""
-
-    def __init__(self, config: ClusterConfig, network: Network, out: TextIO, err: TextIO) -> None:
+    def __init__(self, config: ClusterConfig, network: Network, form: str, out: TextIO) -> None:
+        """`form` is one of FORMATS."""
         self._config = config
         self._manager = ReplicaManager(config, network)
-        self._resyncer = Resyncer(config, network)
+        self._form = form
         self._out = out
-        self._err = err
 
-    def run(self, replica_ids: Sequence[int], *, all_of_them: bool = False) -> int:
-        """Bring the named followers into sync; without names, all that are not; with `all_of_them`, all.
+    def show(self) -> int:
+        """Print it once; return 0 all in sync, 3 degraded, 4 no leader, no catalog or too few in sync."""
+        data = self._look()
+        if self._form == "json":
+            print_json(data, self._out)
+        elif self._form == "tsv":
+            print_tsv(data, self._out)
+        else:
+            print_table(data, self._out, datetime.now(UTC))
+        return {OK: EXIT_OK, DOWN: EXIT_DOWN}.get(data["health"], EXIT_WORK_LEFT)
 
-        Returns:
-            0: they are in sync. 1: one failed. 3: one does not answer. 4: no leader or no catalog.
+    def watch(self, interval_s: float, pause: Callable[[float], None] = time.sleep) -> None:
+        """Show it anew every so many seconds until KeyboardInterrupt: in place on a terminal, one after the other
+        elsewhere."""
+        if self._form != "table" or not self._out.isatty():
+            while True:
+                self.show()
+                self._out.flush()
+                pause(interval_s)
+        with Live(console=Console(file=self._out), auto_refresh=False) as live:
+            while True:
+                live.update(coloured_table(self._look(), datetime.now(UTC)), refresh=True)
+                pause(interval_s)
 
-        Raises:
-            UsageError: an id is not in the configuration.
-        """
-        unknown = sorted(set(replica_ids) - set(self._config.replicas))
-        if unknown:
-            raise UsageError(
-                f"replica {unknown[0]} is not in BOURSE_REPLICAS; there are {sorted(self._config.replicas)}"
-            )
-        view = self._manager.look()
-        data = status_data(view, self._config)
-        if view.leader is None or data["catalog"]["error"]:
-            why = data["catalog"]["error"]
-            self._err.write(f"the catalog does not trade: {why}\n" if why else "no replica leads\n")
-            return EXIT_DOWN
-        states = {replica["id"]: replica["state"] for replica in data["replicas"]}
-        chosen = list(replica_ids) or [one for one in states if all_of_them or states[one] != "in-sync"]
-        if not chosen:
-            self._out.write(f"all in sync at {data['last_number']}\n")
-        codes = [self._resync(view, replica_id) for replica_id in dict.fromkeys(chosen)]
-        # A failure says more than a replica that is merely away.
-        return EXIT_FAILED if EXIT_FAILED in codes else max(codes, default=EXIT_OK)
+    def _look(self) -> dict[str, Any]:
+        return status_data(self._manager.look(measure=True), self._config)
 
-    def _resync(self, view: ClusterView, replica_id: int) -> int:
-        report, leader = view.find(replica_id), view.leader
-        assert report is not None
-        assert leader is not None
-        if report is leader:
-            self._out.write(f"replica {replica_id}: leads; it is what the others are compared with\n")
+
+def show_leader(config: ClusterConfig, network: Network, out: TextIO, err: TextIO) -> int:
+    """Print the leader's id alone; return 0, or 4 with a word on `err` if nobody leads."""
+    view = ReplicaManager(config, network).look()
+    if view.leader is None:
+        err.write("no replica leads\n")
+        return EXIT_DOWN
+    out.write(f"{view.leader.replica_id}\n")
+    return EXIT_OK
+
+
+def wait_for(
+    config: ClusterConfig,
+    network: Network,
+    aim: str,
+    timeout_s: float,
+    out: TextIO,
+    err: TextIO,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> int:
+    """Wait until orders can be acknowledged (`aim` "leader") or all replicas are in sync ("in-sync").
+
+    Returns 0 as soon as it is so; after `timeout_s` 3, or 4 if no order can be acknowledged.
+    """
+    manager = ReplicaManager(config, network)
+    deadline = monotonic() + timeout_s
+    while True:
+        data = status_data(manager.look(), config)
+        if data["health"] == OK or (aim == "leader" and data["health"] != DOWN):
+            out.write(f"leader {data['leader']}, {_state_text(data)}\n")
             return EXIT_OK
-        if report.health is None:
-            self._err.write(f"replica {replica_id}: {report.trouble}\n")
+        if monotonic() >= deadline:
+            err.write(f"not within {timeout_s:g} s: {_state_text(data)}\n")
+            return EXIT_DOWN if data["health"] == DOWN else EXIT_WORK_LEFT
+        pause(WAIT_PAUSE_S)
+
+
+def switch_leader(
+    config: ClusterConfig, network: Network, to: int | None, hold_s: int, out: TextIO, err: TextIO
+) -> int:
+    """Make another replica the leader, as `switch_over`, and say who leads.
+
+    Returns 0 done, 1 failed, 3 the target is not in sync, 4 there is no leader or no catalog.
+
+    Raises:
+        UsageError: `to` is not in the configuration.
+    """
+    started = time.monotonic()
+    try:
+        done = network.run(switch_over(config, to, hold_s))
+    except UnknownReplica as unknown:
+        raise UsageError(unknown.message) from unknown
+    except RpcFailure as failure:
+        err.write(f"{failure.message}\n")
+        if failure.reason == NotInSync.reason:
             return EXIT_WORK_LEFT
-        try:
-            with ResyncDisplay(replica_id, self._err) as display:
-                result = self._resyncer.resync(leader.address, replica_id, display)
-        except RpcFailure as failure:
-            self._err.write(f"replica {replica_id}: {failure}\n")
-            return EXIT_FAILED
-        self._out.write(result_line(result) + "\n")
+        return EXIT_DOWN if failure.reason in DOWN_REASONS else EXIT_FAILED
+    if done.before == done.after:
+        out.write(f"replica {done.after.leader_id} leads already, epoch {done.after.epoch}\n")
         return EXIT_OK
+    held = f"; held for {hold_s} s" if hold_s else ""
+    out.write(
+        f"replica {done.after.leader_id} leads, epoch {done.after.epoch}; before it replica {done.before.leader_id},"
+        f" epoch {done.before.epoch}; {time.monotonic() - started:.2f} s{held}\n"
+    )
+    return EXIT_OK
+
+
+def _state_text(data: dict[str, Any]) -> str:
+    state = f"in sync {in_sync_count(data)}/{len(data['replicas'])} at {data['last_number']}"
+    if data["health"] != DOWN:
+        return state
+    why = data["catalog"]["error"] or ("no replica leads" if data["leader"] is None else "too few in sync")
+    return f"{state}; {why}"

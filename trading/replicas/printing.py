@@ -1,30 +1,20 @@
-"""What the operator's command prints. Rows and results come in ready-made: nothing here asks a replica anything."""
+"""The status as the operator's command prints it. It comes in ready-made: nothing here asks a replica anything."""
 
 import json
-import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from protos import order_pb2
-from trading.replicas.resync import ResyncResult
 from trading.replicas.status import in_sync_count
 
 COLUMNS = ("ID", "ADDRESS", "ROLE", "STATE", "LAST", "LAG", "RTT", "SEEN", "ERROR")
-_LEFT = {"ADDRESS", "ROLE", "STATE", "ERROR"}
+# The same, as the JSON names them.
+FIELDS = ("id", "address", "role", "state", "last_number", "lag", "rtt_ms", "last_seen", "error")
+_LEFT = frozenset({"ADDRESS", "ROLE", "STATE", "ERROR"})
 _STATE_COLOURS = {"in-sync": "green", "catching-up": "yellow", "faulty": "red"}
 
 
@@ -33,21 +23,28 @@ def print_json(data: dict[str, Any], out: TextIO) -> None:
     out.write(json.dumps(data, indent=2) + "\n")
 
 
+def print_tsv(data: dict[str, Any], out: TextIO) -> None:
+    """Print a header and a line a replica, fields as in the JSON, parted by tabs; what is not known is empty."""
+    rows = [[replica[field] for field in FIELDS] for replica in data["replicas"]]
+    out.write(tsv([FIELDS, *rows]))
+
+
 def print_table(data: dict[str, Any], out: TextIO, now: datetime) -> None:
     """Print a line on the whole and a row a replica: in colour on a terminal, aligned plain text elsewhere."""
-    rows = [_cells(replica, now) for replica in data["replicas"]]
-    if not out.isatty():
-        out.write(headline(data, now) + "\n")
-        out.write(plain_table(rows))
-        return
-    console = Console(file=out)  # honours NO_COLOR
-    console.print(headline(data, now), highlight=False, markup=False, soft_wrap=True)
+    if out.isatty():
+        Console(file=out).print(coloured_table(data, now))  # honours NO_COLOR
+    else:
+        out.write(headline(data, now) + "\n" + plain_table(COLUMNS, _rows(data, now), _LEFT))
+
+
+def coloured_table(data: dict[str, Any], now: datetime) -> Group:
+    """Return what `print_table` shows on a terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "ERROR")
-    for row, replica in zip(rows, data["replicas"], strict=True):
-        table.add_row(*row, style=_STATE_COLOURS[replica["state"]])
-    console.print(table)
+    for row, replica in zip(_rows(data, now), data["replicas"], strict=True):
+        table.add_row(*map(Text, row), style=_STATE_COLOURS[replica["state"]])
+    return Group(Text(headline(data, now)), table)
 
 
 def headline(data: dict[str, Any], now: datetime) -> str:
@@ -65,79 +62,28 @@ def headline(data: dict[str, Any], now: datetime) -> str:
     return f"{line}\ncatalog {data['catalog']['address']}: {error}" if error else line
 
 
-def plain_table(rows: list[tuple[str, ...]]) -> str:
-    """Return the rows as lines under their header, columns aligned with spaces."""
-    table = [COLUMNS, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS))]
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: frozenset[str]) -> str:
+    """Return the rows as lines under their header, aligned with spaces; the columns of `left` begin at the left."""
+    table = [columns, *rows]
+    widths = [max(len(row[place]) for row in table) for place in range(len(columns))]
     lines = []
     for row in table:
         cells = [
-            cell.ljust(width) if name in _LEFT else cell.rjust(width)
-            for cell, width, name in zip(row, widths, COLUMNS, strict=True)
+            cell.ljust(width) if name in left else cell.rjust(width)
+            for cell, width, name in zip(row, widths, columns, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines) + "\n"
 
 
-def result_line(result: ResyncResult) -> str:
-    """Return what is said of a follower that was brought into sync."""
-    shown = "equal to leader" if result.is_compared else "shown equal by the leader, orders going on"
-    return (
-        f"replica {result.replica_id}: in sync at {result.number}; {result.copied_orders} copied; "
-        f"chain {result.chain:08x} {shown}; {result.seconds:.2f} s"
-    )
+def tsv(rows: Sequence[Sequence[object]]) -> str:
+    """Return the rows as lines of fields parted by tabs; None is empty, and white space within a field a blank."""
+    lines = ["\t".join("" if cell is None else " ".join(str(cell).split()) for cell in row) for row in rows]
+    return "".join(line + "\n" for line in lines)
 
 
-class _SpeedColumn(ProgressColumn):
-    """Orders a second."""
-
-    def render(self, task: Task) -> Text:
-        # rich's own speed needs several messages; a short catch-up has one or two.
-        return Text(f"{task.completed / task.elapsed if task.elapsed else 0:.0f} orders/s")
-
-
-class ResyncDisplay:
-    """Shows the progress of one resync on stderr: a bar on a terminal, a line for each 10 % elsewhere.
-
-    Use as a context manager; call it with each message of progress.
-    """
-
-    def __init__(self, replica_id: int, err: TextIO = sys.stderr) -> None:
-        self._replica_id = replica_id
-        self._err = err
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._tenths = -1
-
-    def __enter__(self) -> "ResyncDisplay":
-        if self._err.isatty():
-            self._bar = Progress(
-                TextColumn(f"replica {self._replica_id}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                _SpeedColumn(),
-                TimeElapsedColumn(),
-                console=Console(file=self._err),
-            )
-            self._task = self._bar.add_task("", total=None)
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, progress: order_pb2.ResyncProgress) -> None:
-        done = progress.done_number - progress.from_number
-        total = max(done, progress.target_number - progress.from_number)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total)
-            return
-        tenths = 10 * done // total if total else 10
-        if tenths > self._tenths:
-            self._tenths = tenths
-            self._err.write(f"replica {self._replica_id}: {10 * tenths}% {done}/{total}\n")
-            self._err.flush()
+def _rows(data: dict[str, Any], now: datetime) -> list[tuple[str, ...]]:
+    return [_cells(replica, now) for replica in data["replicas"]]
 
 
 def _cells(replica: dict[str, Any], now: datetime) -> tuple[str, ...]:

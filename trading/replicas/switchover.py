@@ -12,6 +12,7 @@ from trading.replicas.view import ClusterView, ReplicaReport, poll
 
 # So long the health loop leaves the chosen one the leader, unless told otherwise: time for work on the one before.
 HOLD_S = 600
+MAX_HOLD_S = 86_400
 
 
 @dataclass(frozen=True)

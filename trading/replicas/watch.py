@@ -1,22 +1,24 @@
 """The health loop as a process: ticks at a fixed rate, resyncs beside them, and a log of what changes."""
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
 
 import structlog
 
 from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from trading.replicas.change_log import ChangeLog
+from trading.replicas.event_file import Event
 from trading.replicas.health import HealthLoop, TickReport
 from trading.replicas.resync import Resyncer
-from trading.replicas.status import in_sync_count, status_data
 
 log = structlog.get_logger()
 
-SUMMARY_S = 60.0
 # At its start the system's other processes are starting too: until somebody leads it is looked again sooner, so long.
 START_S = 10.0
 START_INTERVAL_S = 1.0
@@ -76,42 +78,6 @@ class ResyncThreads:
                 del self._running[replica_id]
 
 
-class ChangeLog:
-    """Logs what differs from the tick before, and a summary once in SUMMARY_S."""
-
-    def __init__(self, config: ClusterConfig, monotonic: Callable[[], float]) -> None:
-        self._config = config
-        self._monotonic = monotonic
-        self._last: dict[str, tuple[Any, ...]] = {}
-        self._summary_due = monotonic()
-
-    def note(self, report: TickReport) -> None:
-        """Log a tick's report."""
-        data = status_data(report.view, self._config)
-        leader = report.leadership
-        self._changed("leader", (leader.leader_id if leader else None, leader.epoch if leader else None))
-        self._changed("catalog", (data["catalog"]["error"],))
-        self._changed("trouble", (report.trouble.reason if report.trouble else None,), str(report.trouble or ""))
-        for replica in data["replicas"]:
-            self._changed(f"replica {replica['id']}", (replica["state"],), replica["error"] or "")
-        if self._monotonic() >= self._summary_due:
-            self._summary_due = self._monotonic() + SUMMARY_S
-            log.info(
-                "orders",
-                health=data["health"],
-                leader=data["leader"],
-                epoch=data["epoch"],
-                last_number=data["last_number"],
-                in_sync=f"{in_sync_count(data)}/{len(data['replicas'])}",
-            )
-
-    def _changed(self, what: str, now: tuple[Any, ...], why: str = "") -> None:
-        before = self._last.get(what)
-        self._last[what] = now
-        if before != now and not (before is None and now == (None,)):
-            log.info(f"{what} changed", now=now[0] if len(now) == 1 else now, **({"why": why} if why else {}))
-
-
 class Watch:
     """Ticks until it is told to stop. Run it in one thread; `stop` may be called from a signal handler."""
 
@@ -121,12 +87,15 @@ class Watch:
         network: Network,
         interval_s: float,
         monotonic: Callable[[], float] = time.monotonic,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        keep: Callable[[Event], None] = lambda _event: None,
     ) -> None:
+        """`keep` gets each event, in the thread that runs the ticks."""
         self._network = network
         self._interval_s = interval_s
         self._monotonic = monotonic
         self._loop = HealthLoop(config, monotonic, interval_s)
-        self._changes = ChangeLog(config, monotonic)
+        self._changes = ChangeLog(config, monotonic=monotonic, utc_now=utc_now, keep=keep)
         self._resyncs = ResyncThreads(Resyncer(config, network, monotonic))
         self._stopping = threading.Event()
 
@@ -141,6 +110,8 @@ class Watch:
         """
         due = started = self._monotonic()
         is_led = False
+        who = f"the health loop of pid {os.getpid()} on {socket.gethostname()}"
+        self._changes.note_watch("watch-start", f"{who} begins, every {self._interval_s:g} s")
         while not self._stopping.is_set():
             try:
                 is_led = self.tick().leadership is not None or is_led
@@ -150,6 +121,7 @@ class Watch:
             is_starting = not is_led and now - started < START_S
             due = next_tick(due, now, min(START_INTERVAL_S, self._interval_s) if is_starting else self._interval_s)
             self._stopping.wait(max(0.0, due - self._monotonic()))
+        self._changes.note_watch("watch-end", f"{who} ends")
 
     def tick(self) -> TickReport:
         """Make one tick, log it, and begin the resyncs it asks for."""
