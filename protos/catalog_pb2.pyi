@@ -130,19 +130,25 @@ class ListStocksRequest(_message.Message):
 
     AFTER_NAME_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
     after_name: _builtins.str
     """exclusive; empty: from the first"""
     limit: _builtins.int
     """1 to 500"""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """at most 500; not empty: only these, and the fields above mean nothing"""
+
     def __init__(
         self,
         *,
         after_name: _builtins.str = ...,
         limit: _builtins.int = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_name", b"after_name", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_name", b"after_name", "limit", b"limit", "names", b"names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,6 +176,57 @@ class ListStocksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListStocksResponse: _TypeAlias = ListStocksResponse  # noqa: Y015
+
+@_typing.final
+class LookupKeyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """bounds as in Trade"""
+    idempotency_key: _builtins.str
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupKeyRequest: _TypeAlias = LookupKeyRequest  # noqa: Y015
+
+@_typing.final
+class LookupKeyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    KNOWN_FROM_FIELD_NUMBER: _builtins.int
+    LAST_NUMBER_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """0: no trade numbered known_from to last_number has the key"""
+    known_from: _builtins.int
+    """the keys of older trades are forgotten; 1: none is"""
+    last_number: _builtins.int
+    """of the journal; not below `number`"""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        known_from: _builtins.int = ...,
+        last_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_from", b"known_from", "last_number", b"last_number", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookupKeyResponse: _TypeAlias = LookupKeyResponse  # noqa: Y015
 
 @_typing.final
 class Trade(_message.Message):

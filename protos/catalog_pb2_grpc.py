@@ -44,6 +44,11 @@ class CatalogServiceStub:
                 request_serializer=protos_dot_catalog__pb2.ListStocksRequest.SerializeToString,
                 response_deserializer=protos_dot_catalog__pb2.ListStocksResponse.FromString,
                 _registered_method=True)
+        self.LookupKey = channel.unary_unary(
+                '/bourse.catalog.v1.CatalogService/LookupKey',
+                request_serializer=protos_dot_catalog__pb2.LookupKeyRequest.SerializeToString,
+                response_deserializer=protos_dot_catalog__pb2.LookupKeyResponse.FromString,
+                _registered_method=True)
         self.UpdateStock = channel.unary_unary(
                 '/bourse.catalog.v1.CatalogService/UpdateStock',
                 request_serializer=protos_dot_catalog__pb2.UpdateStockRequest.SerializeToString,
@@ -88,7 +93,14 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStocks(self, request, context):
-        """A page of the stocks in the order of their names' code points. Read only.
+        """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupKey(self, request, context):
+        """The number of the trade that an account's key made. Read only: takes every trade answered before into account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,6 +181,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListStocks,
                     request_deserializer=protos_dot_catalog__pb2.ListStocksRequest.FromString,
                     response_serializer=protos_dot_catalog__pb2.ListStocksResponse.SerializeToString,
+            ),
+            'LookupKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupKey,
+                    request_deserializer=protos_dot_catalog__pb2.LookupKeyRequest.FromString,
+                    response_serializer=protos_dot_catalog__pb2.LookupKeyResponse.SerializeToString,
             ),
             'UpdateStock': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateStock,
@@ -255,6 +272,33 @@ class CatalogService:
             '/bourse.catalog.v1.CatalogService/ListStocks',
             protos_dot_catalog__pb2.ListStocksRequest.SerializeToString,
             protos_dot_catalog__pb2.ListStocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bourse.catalog.v1.CatalogService/LookupKey',
+            protos_dot_catalog__pb2.LookupKeyRequest.SerializeToString,
+            protos_dot_catalog__pb2.LookupKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

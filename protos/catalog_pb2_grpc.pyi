@@ -50,7 +50,9 @@ class CatalogServiceStub:
     NOT_FOUND (UNKNOWN_STOCK): no stock has this name.
     """
     ListStocks: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListStocksRequest, _catalog_pb2.ListStocksResponse]
-    """A page of the stocks in the order of their names' code points. Read only."""
+    """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only."""
+    LookupKey: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.LookupKeyRequest, _catalog_pb2.LookupKeyResponse]
+    """The number of the trade that an account's key made. Read only: takes every trade answered before into account."""
     UpdateStock: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpdateStockRequest, _catalog_pb2.UpdateStockResponse]
     """Takes the trades in order against the stock, with one sync. Nothing is visible before that sync.
 
@@ -98,7 +100,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     NOT_FOUND (UNKNOWN_STOCK): no stock has this name.
     """
     ListStocks: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListStocksRequest, _catalog_pb2.ListStocksResponse]  # type: ignore[assignment]
-    """A page of the stocks in the order of their names' code points. Read only."""
+    """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only."""
+    LookupKey: _aio.UnaryUnaryMultiCallable[_catalog_pb2.LookupKeyRequest, _catalog_pb2.LookupKeyResponse]  # type: ignore[assignment]
+    """The number of the trade that an account's key made. Read only: takes every trade answered before into account."""
     UpdateStock: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpdateStockRequest, _catalog_pb2.UpdateStockResponse]  # type: ignore[assignment]
     """Takes the trades in order against the stock, with one sync. Nothing is visible before that sync.
 
@@ -155,7 +159,15 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.ListStocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListStocksResponse, _abc.Awaitable[_catalog_pb2.ListStocksResponse]]:
-        """A page of the stocks in the order of their names' code points. Read only."""
+        """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only."""
+
+    @_abc_1.abstractmethod
+    def LookupKey(
+        self,
+        request: _catalog_pb2.LookupKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.LookupKeyResponse, _abc.Awaitable[_catalog_pb2.LookupKeyResponse]]:
+        """The number of the trade that an account's key made. Read only: takes every trade answered before into account."""
 
     @_abc_1.abstractmethod
     def UpdateStock(

@@ -93,20 +93,20 @@ def look_up_order(*, number: int) -> order_pb2.Order:
     return order_client().look_up(number)
 
 
-def list_orders(*, query: OrderQuery) -> OrderPage:
+def list_orders(*, query: OrderQuery, account: str = "") -> OrderPage:
     """Return a page of the orders; it shows every order that was acknowledged before this call.
 
     It may be shorter than the query's limit, even empty, and still have a next one: a replica looks at a bounded number
-    of orders in one call. While nothing is found this goes on, for LIST_BUDGET_S.
+    of orders in one call. While nothing is found this goes on, for LIST_BUDGET_S. `account`: see OrderQuery.request.
 
     Raises:
         RpcFailure: CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
     """
     give_up = time.monotonic() + LIST_BUDGET_S
-    page = order_client().list_orders(query.request())
+    page = order_client().list_orders(query.request(account))
     while page.resume_number and not page.orders and time.monotonic() < give_up:
         query = dataclasses.replace(query, position=page.resume_number)
-        page = order_client().list_orders(query.request())
+        page = order_client().list_orders(query.request(account))
     next_cursor = query.cursor_after(page.resume_number) if page.resume_number else None
     return OrderPage(list(page.orders), next_cursor, page.last_number)
 

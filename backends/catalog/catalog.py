@@ -20,6 +20,7 @@ from backends.catalog.requests import (
     check_list_stocks,
     check_list_trades,
     check_lookup,
+    check_lookup_key,
     check_set_stock,
     check_update,
     check_watch,
@@ -28,6 +29,7 @@ from backends.catalog.rollback import proof_of_rollback, write_marker
 from backends.catalog.stocks import StockTable
 from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, Unavailable
 from backends.files import DiskFull
+from backends.known_keys import key_of
 from common.failures import RpcFailure
 from protos import catalog_pb2
 
@@ -69,7 +71,7 @@ class Catalog:
         self._stocks = StockTable(state.stocks, state.journal.position, self.changes)
         self._writer = threading.Lock()
         self._epochs = state.epochs  # guarded by _writer, like all below; the newest epoch and _halted are read freely
-        self._keys = state.keys
+        self._keys = state.keys  # read freely too
         self._gate = EpochGate()
         self._last_created_at = state.last_created_at
         self._halted = ""
@@ -84,10 +86,23 @@ class Catalog:
         return self._stocks.lookup(request.name)
 
     def list_stocks(self, request: catalog_pb2.ListStocksRequest) -> catalog_pb2.ListStocksResponse:
-        """Return a page of the stocks, all of one moment."""
+        """Return a page of the stocks, or those named, all of one moment."""
         self._refuse_if_stopped()
         check_list_stocks(request)
+        if request.names:
+            return self._stocks.named(request.names)
         return self._stocks.page(request.after_name, request.limit)
+
+    def lookup_key(self, request: catalog_pb2.LookupKeyRequest) -> catalog_pb2.LookupKeyResponse:
+        """Return the number of the trade that an account's key made."""
+        self._refuse_if_stopped()
+        check_lookup_key(request)
+        # Read before the keys: those of all trades up to this number are among them.
+        last_number, _ = self._stocks.position
+        number, known_from = self._keys.find(key_of(request.account, request.idempotency_key))
+        return catalog_pb2.LookupKeyResponse(
+            number=number or 0, known_from=max(known_from, 1), last_number=max(last_number, number or 0)
+        )
 
     def update_stock(self, request: catalog_pb2.UpdateStockRequest) -> catalog_pb2.UpdateStockResponse:
         """Take a batch of trades; what was accepted is synced when it returns. A repeat gets the stored answer."""

@@ -3,7 +3,7 @@
 Every function raises InvalidArgument, naming field and value, and does nothing else.
 """
 
-from backends.checks import check_stock_name, check_within
+from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within
 from common.bounds import (
     MAX_BATCH_ORDERS,
     MAX_NUMBER,
@@ -26,9 +26,20 @@ def check_lookup(request: catalog_pb2.LookupStockRequest) -> None:
 
 def check_list_stocks(request: catalog_pb2.ListStocksRequest) -> None:
     """Check a ListStocks request."""
+    if request.names:
+        check_within("number of names", len(request.names), 1, MAX_PAGE)
+        for name in request.names:
+            check_stock_name(name)
+        return
     if request.after_name:
         check_stock_name(request.after_name)
     check_within("limit", request.limit, 1, MAX_PAGE)
+
+
+def check_lookup_key(request: catalog_pb2.LookupKeyRequest) -> None:
+    """Check a LookupKey request."""
+    check_account(request.account)
+    check_idempotency_key(request.idempotency_key)
 
 
 def check_update(request: catalog_pb2.UpdateStockRequest) -> None:

@@ -36,6 +36,12 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         with aborting_on_failures(context):
             return self._catalog.list_stocks(request)
 
+    def LookupKey(
+        self, request: catalog_pb2.LookupKeyRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.LookupKeyResponse:
+        with aborting_on_failures(context):
+            return self._catalog.lookup_key(request)
+
     def UpdateStock(
         self, request: catalog_pb2.UpdateStockRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.UpdateStockResponse:

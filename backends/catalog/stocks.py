@@ -58,6 +58,12 @@ class StockTable:
                 has_more=first + limit < len(self._names),
             )
 
+    def named(self, names: Iterable[str]) -> catalog_pb2.ListStocksResponse:
+        """Return the stocks of these names, all of one moment; a name that no stock has is left out."""
+        with self._lock.read():
+            found = [self._stocks[name].to_proto() for name in names if name in self._stocks]
+        return catalog_pb2.ListStocksResponse(stocks=found)
+
     def snapshot(self) -> list[Stock]:
         """Return copies of all stocks, of one moment."""
         with self._lock.read():

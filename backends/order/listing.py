@@ -9,7 +9,7 @@ from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from backends.row import parse_row
 from common.bounds import MAX_NUMBER, MAX_PAGE, TIME
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 
 CHUNK_ROWS = 4_096
 # Some 30 ms of scanning: a sparse filter gives short pages with a place to go on, not a call that keeps the processor
@@ -45,6 +45,18 @@ def list_orders(store: OrderStore, request: order_pb2.ListOrdersRequest) -> orde
             response.resume_number = chunk_first if request.descending else chunk_last
             return response
     return response
+
+
+def narrow_to_key(
+    request: order_pb2.ListOrdersRequest, found: catalog_pb2.LookupKeyResponse
+) -> order_pb2.ListOrdersRequest:
+    """Return the request bounded to where its account's key can be, by the catalog's word: one row, or the old ones."""
+    narrowed = order_pb2.ListOrdersRequest()
+    narrowed.CopyFrom(request)
+    before = found.number + 1 if found.number else found.known_from
+    narrowed.after_number = max(request.after_number, found.number - 1)
+    narrowed.before_number = min(request.before_number or before, before)
+    return narrowed
 
 
 def _check(request: order_pb2.ListOrdersRequest) -> None:

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 
 from backends.failures import InvalidArgument, NotFound, Unavailable
-from backends.order.catalog_link import CatalogLink
-from backends.order.listing import list_orders
+from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
+from backends.order.listing import list_orders, narrow_to_key
 from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from backends.row import check_rows, parse_row
@@ -55,11 +55,21 @@ class OrderReader:
     def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
         """List orders, once this replica holds the last number that the catalog has now.
 
+        An account's key is looked up at the catalog: only rows older than those whose keys it knows are searched.
+
         Raises:
             InvalidArgument; CatalogUnavailable; Unavailable: LAGGING, it does not get there in time.
         """
         self._store.refuse_if_foreign()
-        last_number = (yield from self._catalog.health()).last_number
+        if request.idempotency_key and request.HasField("account"):
+            found: catalog_pb2.LookupKeyResponse = yield from self._catalog.call(
+                catalog_pb2.LookupKeyRequest(account=request.account, idempotency_key=request.idempotency_key),
+                HEALTH_TIMEOUT_S,
+            )
+            request = narrow_to_key(request, found)
+            last_number = found.last_number
+        else:
+            last_number = (yield from self._catalog.health()).last_number
         deadline = self._monotonic() + LIST_WAIT_S
         while self._store.last_number < last_number:
             if self._monotonic() >= deadline:

@@ -1,5 +1,8 @@
 """Orders written straight into the files of a stopped system, as if they had been traded."""
 
+from datetime import datetime, timedelta
+
+from backends.catalog.catalog import time_text
 from backends.row import HEADER, chain_seed, encode_row, parse_row
 from tests.harness.cluster import Cluster
 
@@ -10,7 +13,7 @@ def preload(cluster: Cluster, up_to: int) -> None:
     """Append orders to the journal and to every order database, until there are `up_to`.
 
     All processes are stopped, all logs are equal and hold one order at least. Buys and sells of one share alternate, so
-    no stock changes by more than one. Keys are `preloaded-<number>`.
+    no stock changes by more than one. Keys are `preloaded-<number>`; each is made a microsecond after the one before.
     """
     identity = (cluster.data_dir / "catalog" / "identity.csv").read_text().splitlines()[1]
     lines = cluster.journal.read_bytes()[len(HEADER) :].splitlines(keepends=True)
@@ -30,7 +33,7 @@ def preload(cluster: Cluster, up_to: int) -> None:
                 price_cents=12_345,
                 account="",
                 idempotency_key=f"preloaded-{next_number}",
-                created_at=last.created_at,
+                created_at=later(last.created_at, next_number - last.transaction_number),
                 prev_chain=chain,
             )
             rows.append(row)
@@ -39,3 +42,8 @@ def preload(cluster: Cluster, up_to: int) -> None:
         for path in paths:
             with path.open("ab") as log:
                 log.write(chunk)
+
+
+def later(time: str, microseconds: int) -> str:
+    """Return a row's time, some microseconds later."""
+    return time_text(datetime.fromisoformat(time) + timedelta(microseconds=microseconds))

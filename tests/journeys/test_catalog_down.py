@@ -23,6 +23,7 @@ def test_503_within_2_s_and_recovery(cluster: Cluster):
         lambda: cluster.rest.get(f"/stocks/{name}"),
         lambda: cluster.rest.get("/stocks"),
         lambda: cluster.rest.get("/orders"),
+        lambda: cluster.rest.get("/orders?client_order_id=while-down"),
         lambda: cluster.rest.get("/orders/2"),
         lambda: cluster.rest.place(name, "buy", 1, "while-down"),
     ):

@@ -1,4 +1,5 @@
 import base64
+from zlib import crc32
 
 import pytest
 from django.http import QueryDict
@@ -41,7 +42,13 @@ def test_any_other_text_is_refused(text):
 
 
 def written(inner: str) -> str:
-    return base64.urlsafe_b64encode(inner.encode()).decode().rstrip("=")
+    """What a cursor with this in it would be, its checksum right."""
+    data = inner.encode()
+    return base64.urlsafe_b64encode(data + crc32(data).to_bytes(4, "big")).decode().rstrip("=")
+
+
+def test_the_helper_above_writes_good_cursors():
+    assert read_order_query(QueryDict(f"cursor={written('o1?at=7')}")).position == 7
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,15 @@ def test_cursor_that_no_answer_has_held_is_refused(inner):
     with pytest.raises(ApiError) as refusal:
         read_order_query(QueryDict(f"cursor={written(inner)}"))
     assert refusal.value.reason == "INVALID_CURSOR"
+
+
+def test_cursor_changed_at_any_place_is_refused():
+    cursor = encode_cursor("o1", [("name", "ACME"), ("at", "57")])
+    for place, character in enumerate(cursor):
+        for other in "AQgw0_":
+            if other != character:
+                with pytest.raises(ApiError):
+                    decode_cursor("o1", cursor[:place] + other + cursor[place + 1 :])
 
 
 def test_padded_or_spare_bits_are_refused():

@@ -111,7 +111,10 @@ def test_all_filters_reach_the_replica(rest, market):
     assert request.idempotency_key == "k:1"
     assert (request.after_time, request.until_time) == ("2031-04-09T13:05:22.000000Z", "2031-04-09T14:05:22.500000Z")
     assert (request.after_number, request.before_number, request.descending, request.limit) == (3, 0, False, 7)
-    assert not request.HasField("account")
+    assert request.HasField("account")  # a key is looked up among its account's
+    assert request.account == ""
+    rest.get("/orders?name=A")
+    assert not market.listed[-1].HasField("account")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,12 @@ def test_stocks_are_listed_in_name_order_by_pages(desk):
     assert not rest.has_more
 
 
+def test_named_stocks_are_listed_without_the_rest(desk):
+    page = desk.catalog.list_stocks(catalog_pb2.ListStocksRequest(names=["T", "none", "ACME"]))
+    assert [stock.name for stock in page.stocks] == ["T", "ACME"]
+    assert not page.has_more
+
+
 def test_accepted_trades_become_rows_of_one_chain(desk):
     desk.begin()
     _, seed = desk.position
@@ -82,6 +88,16 @@ def test_one_refused_trade_fails_no_other(desk):
     assert results[0].refusal.message == "stock 'ACME': 100 left, 101 asked"
     assert parse_row(results[9].row).transaction_number == 1
     assert results[10].refusal.available == 0
+
+
+def test_key_is_looked_up_by_account(desk):
+    desk.begin()
+    desk.send(desk.buy("ACME", 1), desk.buy("ACME", 1, idempotency_key="k", account="ann"))
+    for account, key, number in (("ann", "k", 2), ("", "k", 0), ("ann", "j", 0)):
+        found = desk.catalog.lookup_key(catalog_pb2.LookupKeyRequest(account=account, idempotency_key=key))
+        assert (found.number, found.known_from, found.last_number) == (number, 1, 2)
+    desk.restart()
+    assert desk.catalog.lookup_key(catalog_pb2.LookupKeyRequest(account="ann", idempotency_key="k")).number == 2
 
 
 def test_known_key_answers_with_its_number_whatever_else_it_asks(desk):
@@ -278,6 +294,10 @@ def test_unknown_name_is_not_found(desk):
         ("list_stocks", catalog_pb2.ListStocksRequest(limit=0)),
         ("list_stocks", catalog_pb2.ListStocksRequest(limit=501)),
         ("list_stocks", catalog_pb2.ListStocksRequest(after_name="a b", limit=5)),
+        ("list_stocks", catalog_pb2.ListStocksRequest(names=["a b"])),
+        ("list_stocks", catalog_pb2.ListStocksRequest(names=["T"] * 501)),
+        ("lookup_key", catalog_pb2.LookupKeyRequest(idempotency_key="")),
+        ("lookup_key", catalog_pb2.LookupKeyRequest(idempotency_key="k", account="a,b")),
         ("list_trades", catalog_pb2.ListTradesRequest(after=-1)),
         ("list_trades", catalog_pb2.ListTradesRequest(limit=-1)),
         ("watch_stocks", catalog_pb2.WatchStocksRequest(wait_ms=501)),

@@ -238,6 +238,8 @@ class DirectCluster:
                 return self.catalog.begin_epoch(request)
             case catalog_pb2.ListTradesRequest():
                 return self.catalog.list_trades(request)
+            case catalog_pb2.LookupKeyRequest():
+                return self.catalog.lookup_key(request)
             case catalog_pb2.CatalogHealthRequest():
                 return self.catalog.health_check(request)
         raise AssertionError(f"the catalog is not asked for {type(request)}")

@@ -3,11 +3,11 @@
 import pytest
 
 from backends.failures import CatalogUnavailable, NotFound
+from backends.known_keys import KnownKeys, key_of
+from backends.order import listing
 from common.failures import RpcFailure
 from protos import order_pb2
-from tests.backends.order.direct import (
-    buy,
-)
+from tests.backends.order.direct import buy
 
 
 def test_any_replica_answers_a_number_that_it_lacks_through_the_catalog(led):
@@ -37,3 +37,79 @@ def test_list_of_a_replica_that_lags_is_unavailable(led):
     assert caught.value.reason == "LAGGING"
     orders = led.network.run(led.readers[3].list_orders(order_pb2.ListOrdersRequest(limit=1))).orders
     assert [order.transaction_number for order in orders] == [1]
+
+
+def by_key(key: str, **fields) -> order_pb2.ListOrdersRequest:
+    return order_pb2.ListOrdersRequest(**{"idempotency_key": key, "account": "", "limit": 5, **fields})
+
+
+def test_key_is_found_without_a_search(led, monkeypatch):
+    """Only the row that the catalog names is read, from whichever end the list begins."""
+    for number in range(1, 31):
+        led.place(3, buy(f"k{number}"))
+    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 1)
+    for descending in (False, True):
+        page = led.network.run(led.readers[1].list_orders(by_key("k7", descending=descending)))
+        assert [order.transaction_number for order in page.orders] == [7]
+        assert (page.resume_number, page.last_number) == (0, 30)
+        page = led.network.run(led.readers[1].list_orders(by_key("k77", descending=descending)))
+        assert (list(page.orders), page.resume_number) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"after_number": 2}, {"before_number": 2}, {"stock_names": ["MSFT"]}, {"account": "somebody"}],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_key_is_looked_up_beside_the_other_filters(led, fields):
+    for number in (1, 2, 3):
+        led.place(3, buy(f"k{number}"))
+    assert [order.transaction_number for order in led.network.run(led.readers[1].list_orders(by_key("k2"))).orders] == [
+        2
+    ]
+    assert not led.network.run(led.readers[1].list_orders(by_key("k2", **fields))).orders
+
+
+def test_key_that_the_catalog_forgot_is_searched_among_the_old_orders_alone(led, monkeypatch):
+    for number in range(1, 31):
+        led.place(3, buy(f"k{number}"))
+    monkeypatch.setattr(led.catalog, "_keys", forgetful(led))
+    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 4)
+    for descending in (False, True):
+        request = by_key("k7", descending=descending)
+        found = []
+        for _page in range(10):
+            page = led.network.run(led.readers[1].list_orders(request))
+            found += [order.transaction_number for order in page.orders]
+            if not page.resume_number:
+                break
+            assert 1 <= page.resume_number < 21
+            setattr(request, "before_number" if descending else "after_number", page.resume_number)
+        assert found == [7]
+        assert not page.resume_number
+
+
+def forgetful(led) -> KnownKeys:
+    """The catalog's keys as they would be if it kept no more than the last ten."""
+    keys = KnownKeys(at_least=5, generation_keys=5)
+    for number in range(1, 31):
+        keys.add(key_of("", f"k{number}"), number)
+    assert keys.find(key_of("", "k7")) == (None, 21)
+    return keys
+
+
+def test_key_cannot_be_looked_up_without_the_catalog(led):
+    led.place(3, buy("a"))
+    led.stop_catalog()
+    with pytest.raises(CatalogUnavailable):
+        led.network.run(led.readers[1].list_orders(by_key("a")))
+
+
+def test_list_by_key_waits_for_the_row(led):
+    """A replica that lacks the order does not say that there is none."""
+    led.stop_replica(1)
+    led.place(3, buy("a"))
+    led.start_replica(1)
+    with pytest.raises(RpcFailure) as caught:
+        led.network.run(led.readers[1].list_orders(by_key("a")))
+    assert caught.value.reason == "LAGGING"
