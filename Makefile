@@ -10,10 +10,10 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill stop start rebuild test check format journeys simulate protos lock clean
+.PHONY: help install run status kill stop start rebuild certificates test check format journeys simulate protos lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
 
 install: $(VENV)/.installed ## the environment in .venv, from requirements.lock
 
@@ -46,6 +46,9 @@ start: $(VENV)/.installed ## start a stopped process, P=order-3
 
 rebuild: $(VENV)/.installed ## rebuild a lost or damaged catalog from the replicas, everything stopped; ARGS=...
 	@$(PY) -m backends.catalog.rebuild $(ARGS)
+
+certificates: ## for TLS between the processes: DIR=certs, NAME=bourse, HOSTS="localhost 127.0.0.1 ::1"
+	@sh deploy/certificates.sh "$(or $(DIR),certs)" "$(or $(NAME),bourse)" "$(or $(HOSTS),localhost 127.0.0.1 ::1)"
 
 test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; WORKERS=2, ARGS=...
 	@$(PY) -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)

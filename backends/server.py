@@ -20,6 +20,7 @@ from backends.failures import Exhausted
 from backends.request_ids import RequestIds
 from common.config import ConfigError
 from common.logs import configure_logs
+from common.tls import Tls
 
 log = structlog.get_logger()
 
@@ -65,8 +66,14 @@ class WaitingRoom:
 class BackendServer:
     """A gRPC server with its services, standard health and reflection."""
 
-    def __init__(self, address: str, register: Callable[[grpc.Server], None], service_names: Sequence[str]) -> None:
-        """Listen on `address` (port 0: any free one).
+    def __init__(
+        self,
+        address: str,
+        register: Callable[[grpc.Server], None],
+        service_names: Sequence[str],
+        tls: Tls | None = None,
+    ) -> None:
+        """Listen on `address` (port 0: any free one), with `tls` for callers that it knows alone.
 
         Raises:
             StartRefused: the address cannot be listened on.
@@ -83,7 +90,10 @@ class BackendServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*self._names, reflection.SERVICE_NAME), self._server)
         try:
-            port = self._server.add_insecure_port(address)
+            if tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, tls.server_credentials())
         except RuntimeError as error:
             raise StartRefused(f"cannot listen on {address}: is the port in use?") from error
         if port == 0:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from common.failures import RpcFailure, failure_from_error
 from common.request_context import METADATA_KEY, current_request_id
 from common.steps import Call, Effect, Pause, Steps, Together, run_steps
+from common.tls import Tls
 from protos import catalog_pb2, order_pb2
 
 T = TypeVar("T")
@@ -52,6 +53,13 @@ def _metadata() -> tuple[tuple[str, str], ...] | None:
     return ((METADATA_KEY, request_id),) if request_id else None
 
 
+def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
+    """Return a new channel, encrypted if `tls` is given. It belongs to this process; it connects when it is used."""
+    if tls is None:
+        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(address, tls.channel_credentials(), options=CHANNEL_OPTIONS)
+
+
 class Network:
     """Channels by address, made when first used and kept for the life of the process.
 
@@ -59,7 +67,9 @@ class Network:
     used it, and a child makes its own. Every call tells the id of the request that the thread works for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Tls | None = None) -> None:
+        """Encrypt all calls with `tls`; None: none of them."""
+        self._tls = tls
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._channels: dict[str, grpc.Channel] = {}  # guarded by _lock
@@ -142,7 +152,7 @@ class Network:
                 self._pid, self._channels, self._callables = os.getpid(), {}, {}
             channel = self._channels.get(address)
             if channel is None:
-                channel = self._channels[address] = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+                channel = self._channels[address] = open_channel(address, self._tls)
             make = channel.unary_stream if streaming else channel.unary_unary
             made = make(
                 path,

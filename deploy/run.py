@@ -77,7 +77,7 @@ def lock_run_dir(run_dir: Path) -> BinaryIO:
 
 def run(settings: RunSettings) -> int:
     """Migrate, start the supervisor, and return its exit code when it has ended."""
-    environment = {**os.environ, "BOURSE_DATA_DIR": str(settings.cluster.data_dir.absolute())}
+    environment = {**os.environ, **settings.tls, "BOURSE_DATA_DIR": str(settings.cluster.data_dir.absolute())}
     environment.pop("PYTHONUNBUFFERED", None)  # it would write the end of a line apart, with others' lines between
     migrated = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=False

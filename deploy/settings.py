@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.config import ClusterConfig, ConfigError, parse_address
+from common.tls import TLS_VARIABLES
 
 DEFAULT_HTTP = "127.0.0.1:8081"
 CONFIG_NAME = "supervisord.conf"
@@ -102,6 +103,7 @@ class RunSettings:
         http_variable: the variable that says so.
         http_host: a name under which the frontend may be called.
         seed: stocks for a new catalog; None: the shipped list.
+        tls: the variables of TLS, their files with absolute paths; empty without it.
     """
 
     cluster: ClusterConfig
@@ -110,6 +112,7 @@ class RunSettings:
     http_variable: str
     http_host: str
     seed: Path | None
+    tls: Mapping[str, str]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "RunSettings":
@@ -132,6 +135,7 @@ class RunSettings:
             http_variable=http_variable(environment),
             http_host=allowed_host(environment),
             seed=seed,
+            tls={name: str(Path(environment[name]).absolute()) for name in TLS_VARIABLES if environment.get(name)},
         )
 
     @property
@@ -147,11 +151,14 @@ class RunSettings:
     def addresses(self) -> str:
         """Return what stands in that file: a line NAME=value for each variable of the cluster's configuration."""
         replicas = ",".join(f"{number}={address}" for number, address in self.cluster.replicas.items())
-        return (
-            f"BOURSE_CATALOG={self.cluster.catalog}\n"
-            f"BOURSE_REPLICAS={replicas}\n"
-            f"BOURSE_MIN_IN_SYNC={self.cluster.min_in_sync}\n"
-        )
+        values = {
+            "BOURSE_CATALOG": self.cluster.catalog,
+            "BOURSE_REPLICAS": replicas,
+            "BOURSE_MIN_IN_SYNC": self.cluster.min_in_sync,
+            "BOURSE_ALLOW_PLAINTEXT": int(self.cluster.allow_plaintext),
+            **self.tls,
+        }
+        return "".join(f"{name}={value}\n" for name, value in values.items())
 
     def check_addresses(self) -> None:
         """Raise unless all addresses of the system are free and differ.

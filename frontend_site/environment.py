@@ -9,14 +9,12 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import load_backend
 
-from common.config import ClusterConfig, ConfigError, parse_count
+from common.config import ClusterConfig, ConfigError, parse_count, parse_switch
 from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 
 DEFAULT_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
 DEFAULT_CACHE_SIZE = "1000"
 DATABASE_FILE = "frontend.sqlite3"
-
-_SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,7 @@ def _usable_directory(path: Path) -> Path:
 
 
 def _switch(env: environ.Env, name: str) -> bool:
-    text = env.str(name, default="0")
-    value = _SWITCHES.get(text.strip().lower())
-    if value is None:
-        raise ConfigError(f"{name}={text!r} is neither on (1, true, yes, on) nor off (0, false, no, off)")
-    return value
+    return parse_switch(env.str(name, default="0"), name=name)
 
 
 def _secret_key(env: environ.Env, data_dir: Path) -> str:

@@ -20,6 +20,7 @@ from backends.data_directory import DataDirectory
 from backends.failures import Exhausted
 from backends.server import BackendServer, run_process, wait_for_signal
 from common.config import ClusterConfig, parse_address
+from common.tls import Tls
 from protos import catalog_pb2, catalog_pb2_grpc
 
 log = structlog.get_logger()
@@ -44,9 +45,10 @@ def main() -> None:
     arguments = parse_arguments()
     config = ClusterConfig.from_environment(os.environ)
     address = parse_address(arguments.address or config.catalog, name="--address")
+    config.check_privacy(address, name="--address")
     directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog")
     catalog = start_catalog(directory, arguments.seed)
-    server = make_server(address, catalog)
+    server = make_server(address, catalog, config.tls)
     checkpointer = Checkpointer(catalog)
     server.start()
     checkpointer.start()
@@ -88,14 +90,14 @@ def start_catalog(directory: DataDirectory, seed: Path | None) -> Catalog:
     return catalog
 
 
-def make_server(address: str, catalog: Catalog) -> BackendServer:
+def make_server(address: str, catalog: Catalog, tls: Tls | None = None) -> BackendServer:
     """Return the server of a catalog, listening but not serving yet."""
 
     def register(server: grpc.Server) -> None:
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog), server)
 
     services = catalog_pb2.DESCRIPTOR.services_by_name.values()
-    return BackendServer(address, register, [service.full_name for service in services])
+    return BackendServer(address, register, [service.full_name for service in services], tls)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from common.channels import Network
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.failures import RpcFailure
 from common.logs import configure_logs
+from common.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
 log = structlog.get_logger()
@@ -51,7 +52,9 @@ def main() -> None:
         log.warning("not in BOURSE_REPLICAS: nobody will ask this replica", replica_id=replica_id)
     address = parse_address(arguments.address or config.replica_address(replica_id), name="--address")
     catalog = parse_address(arguments.catalog or config.catalog, name="--catalog")
-    network = Network()
+    config.check_privacy(address, name="--address")
+    config.check_privacy(catalog, name="--catalog")
+    network = Network(config.tls)
     store = open_store(arguments.data_dir or config.data_dir / f"order-{replica_id}", replica_id, catalog, network)
     work, stopping = threading.Event(), threading.Event()
     link = CatalogLink(catalog, time.monotonic)
@@ -63,7 +66,7 @@ def main() -> None:
         monotonic=time.monotonic,
         on_work=work.set,
     )
-    server = make_server(address, replica, OrderReader(store, link, time.monotonic), network)
+    server = make_server(address, replica, OrderReader(store, link, time.monotonic), network, config.tls)
     worker = threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping), name="work")
     worker.start()
     server.start()
@@ -103,7 +106,9 @@ def ask_cluster_id(catalog: str, network: Network) -> str:
     return health.cluster_id
 
 
-def make_server(address: str, replica: Replica, reader: OrderReader, network: Network) -> BackendServer:
+def make_server(
+    address: str, replica: Replica, reader: OrderReader, network: Network, tls: Tls | None = None
+) -> BackendServer:
     """Return the server of a replica, listening but not serving yet."""
 
     def register(server: grpc.Server) -> None:
@@ -113,7 +118,7 @@ def make_server(address: str, replica: Replica, reader: OrderReader, network: Ne
         order_pb2_grpc.add_ReplicationServiceServicer_to_server(ReplicationServicer(replica, network), server)
 
     services = order_pb2.DESCRIPTOR.services_by_name.values()
-    return BackendServer(address, register, [service.full_name for service in services])
+    return BackendServer(address, register, [service.full_name for service in services], tls)
 
 
 def work_until_stopped(replica: Replica, network: Network, work: threading.Event, stopping: threading.Event) -> None:

@@ -21,9 +21,12 @@ def test_every_variable_is_read():
             "BOURSE_REPLICAS": " 7=[::1]:700 , 2=b:2",
             "BOURSE_DATA_DIR": "/srv/bourse",
             "BOURSE_MIN_IN_SYNC": "2",
+            "BOURSE_ALLOW_PLAINTEXT": "yes",
         }
     )
-    assert config == ClusterConfig("catalog.example:1", {7: "[::1]:700", 2: "b:2"}, Path("/srv/bourse"), 2)
+    assert config == ClusterConfig(
+        "catalog.example:1", {7: "[::1]:700", 2: "b:2"}, Path("/srv/bourse"), 2, allow_plaintext=True
+    )
 
 
 def test_variable_that_is_set_but_empty_means_its_default():
@@ -45,6 +48,10 @@ def test_configuration_is_frozen():
         ("BOURSE_REPLICAS", "1=a:1,2=b", "replica 2='b' is not host:port"),
         ("BOURSE_MIN_IN_SYNC", "0", "'0' is not a whole number of at least 1"),
         ("BOURSE_MIN_IN_SYNC", "4", "more than the 3 replicas of BOURSE_REPLICAS"),
+        ("BOURSE_ALLOW_PLAINTEXT", "maybe", "'maybe' is neither on"),
+        ("BOURSE_CATALOG", "10.0.0.5:50052", "10.0.0.5:50052 is not on loopback"),
+        ("BOURSE_CATALOG", "0.0.0.0:50052", "0.0.0.0:50052 is not on loopback"),
+        ("BOURSE_REPLICAS", "1=127.0.0.1:50054,2=order-2:50054", "replica 2: order-2:50054 is not on loopback"),
     ],
 )
 def test_bad_value_is_refused_in_one_line_that_names_the_variable(name, value, said):
@@ -56,8 +63,8 @@ def test_bad_value_is_refused_in_one_line_that_names_the_variable(name, value, s
 
 
 def test_replica_that_is_not_configured_has_its_default_address():
-    config = ClusterConfig.from_environment({"BOURSE_REPLICAS": "1=h:9"})
-    assert config.replica_address(1) == "h:9"
+    config = ClusterConfig.from_environment({"BOURSE_REPLICAS": "1=[::1]:9"})
+    assert config.replica_address(1) == "[::1]:9"
     assert config.replica_address(4) == "127.0.0.1:50057"
 
 
@@ -101,3 +108,13 @@ def test_count_has_a_least_value():
     assert parse_count("0", name="X", least=0) == 0
     with pytest.raises(ConfigError, match="at least 5"):
         parse_count("4", name="X", least=5)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "[::1]", "localhost", "LOCALHOST"])
+def test_loopback_needs_no_tls(host):
+    assert ClusterConfig.from_environment({"BOURSE_CATALOG": f"{host}:9"}).tls is None
+
+
+def test_plaintext_may_be_allowed_beyond_loopback():
+    environment = {"BOURSE_CATALOG": "10.0.0.5:9", "BOURSE_ALLOW_PLAINTEXT": "1"}
+    assert ClusterConfig.from_environment(environment).catalog == "10.0.0.5:9"

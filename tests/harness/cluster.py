@@ -10,6 +10,7 @@ import httpx
 
 from common.channels import Network
 from common.failures import RpcFailure
+from common.tls import Tls
 from protos import catalog_pb2, order_pb2
 from tests.harness.ports import PortBlock
 from tests.harness.process import ManagedProcess
@@ -46,7 +47,6 @@ class Cluster:
         self.data_dir = folder / "var"
         self.initial = read_seed(seed)
         self.interval_s = interval_s
-        self.network = Network()
         self._ports = PortBlock()
         catalog, frontend, *orders = [f"127.0.0.1:{port}" for port in self._ports.ports]
         self.catalog_address = catalog
@@ -61,6 +61,7 @@ class Cluster:
             "PYTHONUNBUFFERED": "1",
             **(environment or {}),
         }
+        self.network = Network(Tls.from_environment(self.environment))
         arguments = {
             "catalog": ["-m", "backends.catalog", "--seed", str(seed)],
             **{f"order-{n}": ["-m", "backends.order", "--replica-id", str(n)] for n in self.replicas},

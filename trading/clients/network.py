@@ -40,4 +40,4 @@ def _read_cluster_config() -> ClusterConfig:
 
 # Raises ConfigError at the first call if the environment holds a value that cannot be used.
 cluster_config = OncePerProcess(_read_cluster_config)
-network = OncePerProcess(Network)
+network = OncePerProcess(lambda: Network(cluster_config().tls))

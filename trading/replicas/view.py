@@ -160,8 +160,9 @@ def short_text(failure: RpcFailure | None) -> str:
         return "no answer"
     if failure.reason == NO_ANSWER:
         return "no answer in time"
-    # gRPC names every address and layer that it tried; the system's own words come last.
-    return failure.message.rpartition(": ")[2] if failure.reason == UNREACHABLE else failure.message
+    # gRPC names every address and layer that it tried; the system's own words come last, behind some an "OK".
+    last = failure.message.removesuffix(": OK").rpartition(": ")[2]
+    return last if failure.reason == UNREACHABLE else failure.message
 
 
 def _report(replica_id: int, address: str, outcome: Outcome, cluster_id: str) -> ReplicaReport:
