@@ -98,6 +98,7 @@ def test_addresses_of_the_running_system_are_read_back(tmp_path: Path):
         "BOURSE_CATALOG": "127.0.0.1:7002",
         "BOURSE_REPLICAS": "1=127.0.0.1:7001,4=[::1]:7004",
         "BOURSE_MIN_IN_SYNC": "2",
+        "BOURSE_ALLOW_PLAINTEXT": "0",
     }
     settings = RunSettings.from_environment({"BOURSE_DATA_DIR": str(tmp_path), **variables})
     settings.run_dir.mkdir()
