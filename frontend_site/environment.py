@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import load_backend
 
 from common.config import ClusterConfig, ConfigError, parse_count, parse_switch
+from frontend_site.production import ProductionConfig
 from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 
 DEFAULT_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
@@ -29,6 +30,8 @@ class FrontendConfig:
         cache_size: most stocks in the stock cache; 0 switches it off.
         database: Django's own database: users and sessions, nothing that trading depends on.
         created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
+        authentication: whether callers need a token, or to have logged in with one.
+        production: how the site is reached from elsewhere; None: a sandbox.
     """
 
     cluster: ClusterConfig
@@ -38,6 +41,8 @@ class FrontendConfig:
     cache_size: int
     database: dict[str, Any]
     created_status: int
+    authentication: bool
+    production: ProductionConfig | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "FrontendConfig":
@@ -52,6 +57,7 @@ class FrontendConfig:
         env.ENVIRON = {name: value for name, value in environment.items() if value.strip()}
         cluster = ClusterConfig.from_environment(env.ENVIRON)
         data_dir = _usable_directory(cluster.data_dir)
+        production = ProductionConfig.from_environment(env.ENVIRON) if _switch(env, "BOURSE_PRODUCTION") else None
         return cls(
             cluster=cluster,
             debug=_switch(env, "BOURSE_DEBUG"),
@@ -62,6 +68,8 @@ class FrontendConfig:
             ),
             database=_database(env, data_dir),
             created_status=_created_status(env),
+            authentication=_switch(env, "BOURSE_AUTH", default="on" if production else "off"),
+            production=production,
         )
 
 
@@ -73,8 +81,8 @@ def _usable_directory(path: Path) -> Path:
     return path.resolve()
 
 
-def _switch(env: environ.Env, name: str) -> bool:
-    return parse_switch(env.str(name, default="0"), name=name)
+def _switch(env: environ.Env, name: str, default: str = "off") -> bool:
+    return parse_switch(env.str(name, default=default), name=name)
 
 
 def _secret_key(env: environ.Env, data_dir: Path) -> str:

@@ -13,6 +13,7 @@ DATABASES = {"default": _config.database}
 
 STOCK_CACHE_SIZE = _config.cache_size
 ORDERS_CREATED_STATUS = _config.created_status
+AUTHENTICATION = _config.authentication
 
 ROOT_URLCONF = "frontend_site.urls"
 WSGI_APPLICATION = "frontend_site.wsgi.application"
@@ -31,16 +32,37 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
+    "knox",
 ]
 
-# Sessions and users are left out until something asks who the caller is: each costs every order its time.
+# Only somebody who logs in has a session: while nobody can, no order pays for looking.
+_LOGIN = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+]
 MIDDLEWARE = [
     "trading.request_id.RequestIdMiddleware",  # first: every answer carries the id
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length
+    *(_LOGIN if AUTHENTICATION else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+# A secret found in a log or a repository is known for what it is by its beginning.
+REST_KNOX = {"TOKEN_PREFIX": "bourse_"}
+
+if _config.production is not None:
+    SECURE_PROXY_SSL_HEADER = _config.production.proxy_header
+    SECURE_SSL_REDIRECT = True
+    # Asked by machines beside this one, past the proxy.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$"]
+    SECURE_HSTS_SECONDS = _config.production.hsts_seconds
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = _config.production.hsts_subdomains
+    SECURE_HSTS_PRELOAD = _config.production.hsts_preload
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 TEMPLATES = [
     {

@@ -11,8 +11,9 @@ from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
 from common.failures import RpcFailure
+from trading.accounts.verifying import AccountsUnavailable
 from trading.errors import ApiError, error_from_failure, shown
-from trading.order_key import FIELD, key_of, new_key
+from trading.order_key import FIELD, key_of, name_key, new_key
 from trading.request_id import request_id
 
 MOST_DETAILS = 20
@@ -35,6 +36,7 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     view, request = context["view"], context["request"]
     error = _error_from(exception)
     _log(error, exception, request)
+    _name_key(request)
     data = envelope(error, request._request)
     form = getattr(view, "form", None)
     if form is not None and isinstance(request.data, QueryDict):
@@ -42,7 +44,21 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
             # Who sends the form again must do so under the same key, unless the order was refused: that is final.
             form.validated_data[FIELD] = key_of(request._request) if error.kind.code >= 500 else new_key()
         data = ReturnDict(data, serializer=form)
-    return Response(data, status=error.kind.code, headers=_headers(error))
+    headers = _headers(error)
+    if challenge := getattr(exception, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    return Response(data, status=error.kind.code, headers=headers)
+
+
+def _name_key(request: Any) -> None:
+    """See that an order that was refused before its body was read is told under the key that stands in it."""
+    if request.method != "POST" or request.path not in _ORDER_PATHS or hasattr(request._request, "bourse_order_key"):
+        return
+    try:
+        data = request.data
+    except (ApiError, exceptions.APIException, OSError):
+        data = None
+    name_key(request._request, data)
 
 
 def envelope(error: ApiError, request: HttpRequest) -> dict[str, Any]:
@@ -96,6 +112,8 @@ def _error_from(exception: Exception) -> ApiError:
             error = error_from_failure(exception)
         case exceptions.ValidationError():
             error = _validation_error(exception.detail)
+        case AccountsUnavailable():
+            error = ApiError("OVERLOADED", str(exception.detail))
         case exceptions.APIException():
             reason = _REASON_BY_CODE.get(exception.status_code, "VALIDATION_FAILED")
             error = ApiError(reason, str(exception.detail)) if exception.status_code < 500 else None

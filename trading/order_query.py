@@ -57,15 +57,15 @@ class OrderQuery:
         """Whether the newest orders come first."""
         return self.filters.direction == "desc"
 
-    def request(self, account: str = "") -> order_pb2.ListOrdersRequest:
+    def request(self, account: str | None = None) -> order_pb2.ListOrdersRequest:
         """Return the RPC's request for this page.
 
-        `account` is whose orders are listed; with "" they are everybody's, but a client order id is still looked up
+        `account` is whose orders are listed; with None they are everybody's, but a client order id is still looked up
         among those of account "" alone, as it is when an order is placed.
         """
         filters, position = self.filters, self.position or 0
         return order_pb2.ListOrdersRequest(
-            account=account if account or filters.client_order_id else None,
+            account="" if account is None and filters.client_order_id else account,
             stock_names=filters.name,
             order_type=TYPES.get(filters.type, catalog_pb2.ORDER_TYPE_UNSPECIFIED),
             idempotency_key=filters.client_order_id,

@@ -1,29 +1,48 @@
-"""Who may call, while authentication is off."""
+"""Who may call: by role when authentication is on, by where from when it is off."""
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from rest_framework.permissions import BasePermission
+
+from trading.accounts.account import ANY, OPEN, OPERATOR
 
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
-class IsFromLoopback(BasePermission):
-    """Only callers from this machine, and not through a proxy on it."""
+class HasRole(BasePermission):
+    """The caller has the role that the view asks for: any account for ANY, nobody at all for OPEN.
 
-    message = "Operator endpoints answer callers from the loopback interface only while authentication is off."
+    While authentication is off everybody has every role, but only callers from this machine operate, and not through a
+    proxy on it.
+    """
 
     def has_permission(self, request: Any, view: Any) -> bool:
-        """Return whether the request comes from the loopback interface itself."""
-        if any(name in request.META for name in _FORWARDED):
-            return False
-        try:
-            address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return (mapped or address).is_loopback
+        """Return whether the caller may; `message` says what is missing."""
+        role = view.role_needed(request.method)
+        if role == OPEN:
+            return True
+        if not settings.AUTHENTICATION:
+            self.message = (
+                "Operator endpoints answer callers from the loopback interface only while authentication is off."
+            )
+            return role != OPERATOR or _is_from_loopback(request.META)
+        self.message = f"This needs an account with the role {role!r}."
+        return bool(request.user.is_authenticated) and role in (ANY, request.user.role)
+
+
+def _is_from_loopback(meta: Mapping[str, str]) -> bool:
+    if any(name in meta for name in _FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(meta.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 class IsNotForeignPage(BasePermission):

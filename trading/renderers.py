@@ -61,6 +61,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
         return context | {
             "error": error,
             "outcome_words": _OUTCOME_WORDS.get(error.get("outcome", ""), ""),
+            "can_log_in": bool(renderer_context["view"].get_authenticators()),
             "next_page": data.get("page", {}).get("next"),
         }
 

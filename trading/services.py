@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from common.bounds import STOCK_NAME
+from common.failures import RpcFailure
 from common.request_context import current_request_id
 from protos import order_pb2
 from trading.clients.catalog import catalog_client
@@ -84,17 +85,30 @@ def place_order(
         forget_stock(name)
 
 
-def look_up_order(*, number: int) -> order_pb2.Order:
-    """Return the order of this number, 1 to MAX_NUMBER.
+def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
+    """Return the order of this number, 1 to MAX_NUMBER; with an account, only if it is that account's.
 
     Raises:
+        ApiError: ORDER_NOT_FOUND, with an account: the same whether the order is another's or there is none.
         RpcFailure: UNKNOWN_ORDER, CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
     """
-    return order_client().look_up(number)
+    if account is None:
+        return order_client().look_up(number)
+    hidden = ApiError("ORDER_NOT_FOUND", f"account {account!r} has no order {number}", [{"field": "number"}])
+    try:
+        order = order_client().look_up(number)
+    except RpcFailure as failure:
+        if failure.reason == "UNKNOWN_ORDER":
+            raise hidden from failure
+        raise
+    if order.account != account:
+        raise hidden
+    return order
 
 
-def list_orders(*, query: OrderQuery, account: str = "") -> OrderPage:
-    """Return a page of the orders; it shows every order that was acknowledged before this call.
+def list_orders(*, query: OrderQuery, account: str | None = None) -> OrderPage:
+    """Return a page of the orders, of one account unless that is None; it shows every one of them that was acknowledged
+    before this call.
 
     It may be shorter than the query's limit, even empty, and still have a next one: a replica looks at a bounded number
     of orders in one call. While nothing is found this goes on, for LIST_BUDGET_S. `account`: see OrderQuery.request.

@@ -5,7 +5,8 @@ Names and numbers are taken as they come, slashes included: the views say what i
 
 from django.urls import re_path
 
-from trading import views
+from trading import operator_views, views
+from trading.accounts.login import LoginView, LogoutView
 
 urlpatterns = [
     re_path(r"^\Z", views.StartView.as_view()),
@@ -13,7 +14,9 @@ urlpatterns = [
     re_path(r"^stocks/(?P<name>[\s\S]+?)/?\Z", views.StockView.as_view()),
     re_path(r"^orders/?\Z", views.OrderListView.as_view()),
     re_path(r"^orders/(?P<number>[\s\S]+?)/?\Z", views.OrderView.as_view()),
-    re_path(r"^replicas/?\Z", views.ReplicasView.as_view()),
-    re_path(r"^healthz/?\Z", views.HealthView.as_view()),
+    re_path(r"^replicas/?\Z", operator_views.ReplicasView.as_view()),
+    re_path(r"^healthz/?\Z", operator_views.HealthView.as_view()),
+    re_path(r"^login/?\Z", LoginView.as_view()),
+    re_path(r"^logout/?\Z", LogoutView.as_view()),
     re_path(r"^", views.UnknownPathView.as_view()),
 ]

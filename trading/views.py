@@ -1,21 +1,20 @@
 """The REST endpoints: each reads the request, makes one call to a service, and writes the answer. docs/API.md."""
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
-from django.utils.cache import patch_cache_control
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from common.bounds import MAX_NUMBER
 from trading import services
+from trading.accounts.account import OPEN, TRADER, account_of
+from trading.api_view import ApiView
 from trading.errors import ApiError, shown
 from trading.exception_handler import unknown_path
 from trading.order_key import name_key, unusable_key
 from trading.order_query import read_order_query
-from trading.permissions import IsFromLoopback, IsNotForeignPage
 from trading.renderers import ExactJSONRenderer, StartPageRenderer
 from trading.representations import order_data, stock_data
 from trading.serializers import PlaceOrderSerializer
@@ -23,19 +22,6 @@ from trading.stock_query import read_stock_query
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 _NO_CACHE = re.compile(r"(^|[\s,])no-(cache|store)($|[\s,=])", re.IGNORECASE)
-
-
-class ApiView(APIView):
-    """A view of this interface. There is no OPTIONS: docs/API.md describes the endpoints."""
-
-    http_method_names: ClassVar[list[str]] = ["get", "post", "head"]
-    permission_classes: list[Any] = [IsNotForeignPage]
-
-    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Mark every answer as not to be kept by caches on the way: it is true now."""
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        patch_cache_control(answer, no_store=True)
-        return answer
 
 
 class StartView(ApiView):
@@ -103,6 +89,7 @@ class OrderListView(ApiView):
     Parameters: name (repeatable), type, client_order_id, status, after, until, after_number, direction, limit, cursor.
     """
 
+    roles = {"POST": TRADER}
     serializer_class = PlaceOrderSerializer
     example_body = '{\n    "name": "AAPL",\n    "type": "buy",\n    "quantity": 1\n}'
 
@@ -113,7 +100,7 @@ class OrderListView(ApiView):
     def get(self, request: Request) -> Response:
         """Answer with one page."""
         query = read_order_query(request.query_params)
-        page = services.list_orders(query=query)
+        page = services.list_orders(query=query, account=account_of(request))
         return Response(
             {
                 "data": [order_data(order) for order in page.orders],
@@ -128,7 +115,9 @@ class OrderListView(ApiView):
         self.form.is_valid(raise_exception=True)
         if key is None:
             raise unusable_key(request._request, request.data)
-        placed = services.place_order(**self.form.validated_data | {"client_order_id": key})
+        placed = services.place_order(
+            **self.form.validated_data | {"client_order_id": key}, account=account_of(request) or ""
+        )
         headers = {"Location": f"/orders/{placed.order.transaction_number}"}
         if placed.replayed:
             headers["Idempotency-Replayed"] = "true"
@@ -147,41 +136,14 @@ class OrderView(ApiView):
         if not _NUMBER.fullmatch(number) or int(number) > MAX_NUMBER:
             message = f"{shown(number)} is not an order number: an integer from 1 to {MAX_NUMBER}."
             raise ApiError("VALIDATION_FAILED", message, [{"field": "number", "message": message}])
-        return Response({"data": order_data(services.look_up_order(number=int(number)))})
-
-
-class ReplicasView(ApiView):
-    """The state of the order service, for operators."""
-
-    permission_classes = [IsFromLoopback]
-
-    def get_view_name(self) -> str:
-        """Return the page's heading."""
-        return "Replicas"
-
-    def get(self, request: Request) -> Response:
-        """Answer with leader, replicas, lag and health."""
-        return Response({"data": services.replicas_status()})
-
-
-class HealthView(ApiView):
-    """Whether this process is alive. It asks nobody else."""
-
-    permission_classes = []
-
-    def get_view_name(self) -> str:
-        """Return the page's heading."""
-        return "Health"
-
-    def get(self, request: Request) -> Response:
-        """Answer that it is."""
-        return Response({"data": {"status": "ok"}})
+        order = services.look_up_order(number=int(number), account=account_of(request))
+        return Response({"data": order_data(order)})
 
 
 class UnknownPathView(ApiView):
     """There is no page at this address. The start page lists those that there are."""
 
-    permission_classes = []
+    role = OPEN
 
     def get_view_name(self) -> str:
         """Return the page's heading."""

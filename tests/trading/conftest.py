@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from tests.trading.fake_cluster import FakeClock
 from tests.trading.fakes import FakeMarket, FakeOrderClient
 from trading import services
+from trading.accounts.tokens import create_token
 from trading.cache import StockCache
 from trading.stock_reader import StockReader
 
@@ -45,3 +46,24 @@ def post(rest: APIClient) -> Callable[..., Any]:
         return rest.post("/orders", fields, format="json", headers=headers or {})
 
     return place
+
+
+@pytest.fixture
+def authentication(settings: Any, db: None) -> None:
+    """Authentication is on, with an empty database of accounts; nothing is remembered from another test."""
+    settings.AUTHENTICATION = True
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+    ]
+
+
+@pytest.fixture
+def token(authentication: None) -> Callable[..., dict[str, str]]:
+    """Make a token for an account, and return the headers of a request with it."""
+
+    def make(name: str, role: str = "trader") -> dict[str, str]:
+        return {"Authorization": f"Bearer {create_token(name, role, 1)[0]}"}
+
+    return make

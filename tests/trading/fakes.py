@@ -51,7 +51,7 @@ class FakeMarket:
         self.placed.append(order)
         self._fail()
         for known in self.orders:
-            if known.idempotency_key == order.idempotency_key:
+            if (known.account, known.idempotency_key) == (order.account, order.idempotency_key):
                 return self._replay(known, order)
         stock = self.stocks.get(order.stock_name)
         if stock is None:
@@ -68,6 +68,7 @@ class FakeMarket:
             order_type=order.order_type,
             quantity=order.quantity,
             price_cents=stock.price_cents,
+            account=order.account,
             idempotency_key=order.idempotency_key,
             created_at=CREATED_AT,
         )
@@ -90,7 +91,8 @@ class FakeMarket:
         resume = 0
         for seen, number in enumerate(scanned, start=1):
             order = self.orders[number - 1]
-            if not request.stock_names or order.stock_name in request.stock_names:
+            is_wanted = not request.stock_names or order.stock_name in request.stock_names
+            if is_wanted and (not request.HasField("account") or order.account == request.account):
                 page.append(order)
             if (len(page) == request.limit or seen == self.scan_limit) and seen < len(scanned):
                 resume = number

@@ -1,0 +1,82 @@
+"""Whether a token is good: asked of Django's database, and remembered for a few seconds."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from django.db import DatabaseError
+from knox.models import AuthToken
+from rest_framework.exceptions import APIException
+
+from trading.accounts.account import ROLES, Account
+from trading.clients.network import OncePerProcess
+
+# A token that was revoked is refused at the latest after this time, in every frontend process.
+TRUST_S = 5.0
+MOST_REMEMBERED = 10_000
+
+
+class AccountsUnavailable(APIException):
+    """Django's database does not answer, so nobody can say whose token it is."""
+
+    status_code = 503
+    default_detail = "The database of the accounts does not answer."
+
+
+class TokenVerifier:
+    """Turns digests of tokens into accounts. Any number of threads may use it.
+
+    `look_up` returns the account of a digest as it is now, or None. Only good tokens are remembered, so what is made
+    up costs no memory.
+    """
+
+    def __init__(
+        self,
+        look_up: Callable[[str], Account | None],
+        monotonic: Callable[[], float] = time.monotonic,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._look_up = look_up
+        self._monotonic = monotonic
+        self._utc_now = utc_now
+        self._known: dict[str, tuple[Account, float]] = {}  # until when it is trusted; entries are replaced as a whole
+
+    def verify(self, digest: str) -> Account | None:
+        """Return whose token has this digest; None if nobody's, or if it has expired.
+
+        Raises:
+            AccountsUnavailable.
+        """
+        now = self._monotonic()
+        account, trusted_until = self._known.get(digest, (None, 0.0))
+        if account is None or now >= trusted_until:
+            account = self._look_up(digest)
+            if account is None:
+                self._known.pop(digest, None)
+                return None
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            # Counted from before the look-up: what was revoked during it is not trusted for longer.
+            self._known[digest] = (account, now + TRUST_S)
+        if account.expires_at is not None and self._utc_now() >= account.expires_at:
+            return None
+        return account
+
+
+def look_up_account(digest: str) -> Account | None:
+    """Return the account of a token as the database has it now; None if there is none, or it has lost its role.
+
+    Raises:
+        AccountsUnavailable.
+    """
+    try:
+        token = AuthToken.objects.select_related("user").filter(digest=digest).first()
+        if token is None or not token.user.is_active:
+            return None
+        role = token.user.groups.filter(name__in=ROLES).values_list("name", flat=True).first()
+    except DatabaseError as error:
+        raise AccountsUnavailable from error
+    return Account(token.user.get_username(), role, token.expiry) if role else None
+
+
+token_verifier = OncePerProcess(lambda: TokenVerifier(look_up_account))

@@ -1,0 +1,36 @@
+"""The REST endpoints of those who operate the system: docs/API.md, "Operation"."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trading import services
+from trading.accounts.account import OPEN, OPERATOR
+from trading.api_view import ApiView
+
+
+class ReplicasView(ApiView):
+    """The state of the order service, for operators."""
+
+    role = OPERATOR
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Replicas"
+
+    def get(self, request: Request) -> Response:
+        """Answer with leader, replicas, lag and health."""
+        return Response({"data": services.replicas_status()})
+
+
+class HealthView(ApiView):
+    """Whether this process is alive. It asks nobody else."""
+
+    role = OPEN
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Health"
+
+    def get(self, request: Request) -> Response:
+        """Answer that it is."""
+        return Response({"data": {"status": "ok"}})
