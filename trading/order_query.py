@@ -57,7 +57,7 @@ class OrderQuery:
         """Whether the newest orders come first."""
         return self.filters.direction == "desc"
 
-    def request(self, account: str | None = None) -> order_pb2.ListOrdersRequest:
+    def request(self, account: str | None) -> order_pb2.ListOrdersRequest:
         """Return the RPC's request for this page.
 
         `account` is whose orders are listed; with None they are everybody's, but a client order id is still looked up

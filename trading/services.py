@@ -106,7 +106,7 @@ def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
     return order
 
 
-def list_orders(*, query: OrderQuery, account: str | None = None) -> OrderPage:
+def list_orders(*, query: OrderQuery, account: str | None) -> OrderPage:
     """Return a page of the orders, of one account unless that is None; it shows every one of them that was acknowledged
     before this call.
 
