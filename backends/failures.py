@@ -26,6 +26,13 @@ class Halted(RpcFailure):
     reason = "HALTED"
 
 
+class OutOfRange(RpcFailure):
+    """Rows above the last one were asked for. Metadata: last_number."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    reason = "OUT_OF_RANGE"
+
+
 class Diverged(RpcFailure):
     """Two histories differ at a number that both hold."""
 

@@ -61,21 +61,25 @@ class Stock(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PRICE_CENTS_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    INITIAL_QUANTITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 32 of A-Z a-z 0-9 . _ -"""
     price_cents: _builtins.int
     quantity: _builtins.int
     """shares left: 0 to 10^15"""
+    initial_quantity: _builtins.int
+    """shares before its first trade: 0 to 10^15"""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         price_cents: _builtins.int = ...,
         quantity: _builtins.int = ...,
+        initial_quantity: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "price_cents", b"price_cents", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["initial_quantity", b"initial_quantity", "name", b"name", "price_cents", b"price_cents", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,7 +164,10 @@ class ListStocksResponse(_message.Message):
 
     STOCKS_FIELD_NUMBER: _builtins.int
     HAS_MORE_FIELD_NUMBER: _builtins.int
+    LAST_NUMBER_FIELD_NUMBER: _builtins.int
     has_more: _builtins.bool
+    last_number: _builtins.int
+    """the trade as of which these stocks are"""
     @_builtins.property
     def stocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stock]: ...
     def __init__(
@@ -168,10 +175,11 @@ class ListStocksResponse(_message.Message):
         *,
         stocks: _abc.Iterable[Global___Stock] | None = ...,
         has_more: _builtins.bool = ...,
+        last_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_more", b"has_more", "stocks", b"stocks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_more", b"has_more", "last_number", b"last_number", "stocks", b"stocks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -502,6 +510,75 @@ class ListTradesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTradesResponse: _TypeAlias = ListTradesResponse  # noqa: Y015
+
+@_typing.final
+class ListEpochsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """1 to 1000"""
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEpochsRequest: _TypeAlias = ListEpochsRequest  # noqa: Y015
+
+@_typing.final
+class ListEpochsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def epochs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Epoch]:
+        """those since the last rebuild, the newest 1000 at most are kept at hand"""
+
+    def __init__(
+        self,
+        *,
+        epochs: _abc.Iterable[Global___Epoch] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epochs", b"epochs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEpochsResponse: _TypeAlias = ListEpochsResponse  # noqa: Y015
+
+@_typing.final
+class Epoch(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    LEADER_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    leader_id: _builtins.int
+    """0: begun by a rebuild, nobody led in it"""
+    time: _builtins.str
+    """when it began: RFC 3339, UTC, microseconds; for people"""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        leader_id: _builtins.int = ...,
+        time: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "leader_id", b"leader_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Epoch: _TypeAlias = Epoch  # noqa: Y015
 
 @_typing.final
 class WatchStocksRequest(_message.Message):

@@ -64,6 +64,11 @@ class CatalogServiceStub:
                 request_serializer=protos_dot_catalog__pb2.ListTradesRequest.SerializeToString,
                 response_deserializer=protos_dot_catalog__pb2.ListTradesResponse.FromString,
                 _registered_method=True)
+        self.ListEpochs = channel.unary_unary(
+                '/bourse.catalog.v1.CatalogService/ListEpochs',
+                request_serializer=protos_dot_catalog__pb2.ListEpochsRequest.SerializeToString,
+                response_deserializer=protos_dot_catalog__pb2.ListEpochsResponse.FromString,
+                _registered_method=True)
         self.WatchStocks = channel.unary_unary(
                 '/bourse.catalog.v1.CatalogService/WatchStocks',
                 request_serializer=protos_dot_catalog__pb2.WatchStocksRequest.SerializeToString,
@@ -93,7 +98,8 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStocks(self, request, context):
-        """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only.
+        """A page of the stocks in the order of their names' code points; or those named, where there are such. All of one
+        moment. Read only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +145,13 @@ class CatalogServiceServicer:
     def ListTrades(self, request, context):
         """Rows of the journal above `after`, up to 1 MiB. Read only.
         OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above the last number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEpochs(self, request, context):
+        """The newest leaderships, oldest first: when which replica began to lead. Read only; answers when halted too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +214,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListTrades,
                     request_deserializer=protos_dot_catalog__pb2.ListTradesRequest.FromString,
                     response_serializer=protos_dot_catalog__pb2.ListTradesResponse.SerializeToString,
+            ),
+            'ListEpochs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEpochs,
+                    request_deserializer=protos_dot_catalog__pb2.ListEpochsRequest.FromString,
+                    response_serializer=protos_dot_catalog__pb2.ListEpochsResponse.SerializeToString,
             ),
             'WatchStocks': grpc.unary_unary_rpc_method_handler(
                     servicer.WatchStocks,
@@ -380,6 +398,33 @@ class CatalogService:
             '/bourse.catalog.v1.CatalogService/ListTrades',
             protos_dot_catalog__pb2.ListTradesRequest.SerializeToString,
             protos_dot_catalog__pb2.ListTradesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEpochs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bourse.catalog.v1.CatalogService/ListEpochs',
+            protos_dot_catalog__pb2.ListEpochsRequest.SerializeToString,
+            protos_dot_catalog__pb2.ListEpochsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,7 +50,9 @@ class CatalogServiceStub:
     NOT_FOUND (UNKNOWN_STOCK): no stock has this name.
     """
     ListStocks: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListStocksRequest, _catalog_pb2.ListStocksResponse]
-    """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only."""
+    """A page of the stocks in the order of their names' code points; or those named, where there are such. All of one
+    moment. Read only.
+    """
     LookupKey: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.LookupKeyRequest, _catalog_pb2.LookupKeyResponse]
     """The number of the trade that an account's key made. Read only: takes every trade answered before into account."""
     UpdateStock: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpdateStockRequest, _catalog_pb2.UpdateStockResponse]
@@ -79,6 +81,8 @@ class CatalogServiceStub:
     """Rows of the journal above `after`, up to 1 MiB. Read only.
     OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above the last number.
     """
+    ListEpochs: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListEpochsRequest, _catalog_pb2.ListEpochsResponse]
+    """The newest leaderships, oldest first: when which replica began to lead. Read only; answers when halted too."""
     WatchStocks: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.WatchStocksRequest, _catalog_pb2.WatchStocksResponse]
     """Long poll: the names of the stocks that changed since the cursor. Answers at once when there are some, or after
     wait_ms with none. The order of `names` means nothing.
@@ -100,7 +104,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     NOT_FOUND (UNKNOWN_STOCK): no stock has this name.
     """
     ListStocks: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListStocksRequest, _catalog_pb2.ListStocksResponse]  # type: ignore[assignment]
-    """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only."""
+    """A page of the stocks in the order of their names' code points; or those named, where there are such. All of one
+    moment. Read only.
+    """
     LookupKey: _aio.UnaryUnaryMultiCallable[_catalog_pb2.LookupKeyRequest, _catalog_pb2.LookupKeyResponse]  # type: ignore[assignment]
     """The number of the trade that an account's key made. Read only: takes every trade answered before into account."""
     UpdateStock: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpdateStockRequest, _catalog_pb2.UpdateStockResponse]  # type: ignore[assignment]
@@ -129,6 +135,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Rows of the journal above `after`, up to 1 MiB. Read only.
     OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above the last number.
     """
+    ListEpochs: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListEpochsRequest, _catalog_pb2.ListEpochsResponse]  # type: ignore[assignment]
+    """The newest leaderships, oldest first: when which replica began to lead. Read only; answers when halted too."""
     WatchStocks: _aio.UnaryUnaryMultiCallable[_catalog_pb2.WatchStocksRequest, _catalog_pb2.WatchStocksResponse]  # type: ignore[assignment]
     """Long poll: the names of the stocks that changed since the cursor. Answers at once when there are some, or after
     wait_ms with none. The order of `names` means nothing.
@@ -159,7 +167,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.ListStocksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListStocksResponse, _abc.Awaitable[_catalog_pb2.ListStocksResponse]]:
-        """A page of the stocks in the order of their names' code points; or those named, where there are such. Read only."""
+        """A page of the stocks in the order of their names' code points; or those named, where there are such. All of one
+        moment. Read only.
+        """
 
     @_abc_1.abstractmethod
     def LookupKey(
@@ -212,6 +222,14 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         """Rows of the journal above `after`, up to 1 MiB. Read only.
         OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above the last number.
         """
+
+    @_abc_1.abstractmethod
+    def ListEpochs(
+        self,
+        request: _catalog_pb2.ListEpochsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.ListEpochsResponse, _abc.Awaitable[_catalog_pb2.ListEpochsResponse]]:
+        """The newest leaderships, oldest first: when which replica began to lead. Read only; answers when halted too."""
 
     @_abc_1.abstractmethod
     def WatchStocks(

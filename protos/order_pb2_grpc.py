@@ -277,6 +277,11 @@ class ReplicationServiceStub:
                 request_serializer=protos_dot_order__pb2.ResyncRequest.SerializeToString,
                 response_deserializer=protos_dot_order__pb2.ResyncProgress.FromString,
                 _registered_method=True)
+        self.ListRows = channel.unary_unary(
+                '/bourse.order.v1.ReplicationService/ListRows',
+                request_serializer=protos_dot_order__pb2.ListRowsRequest.SerializeToString,
+                response_deserializer=protos_dot_order__pb2.ListRowsResponse.FromString,
+                _registered_method=True)
         self.HealthCheck = channel.unary_unary(
                 '/bourse.order.v1.ReplicationService/HealthCheck',
                 request_serializer=protos_dot_order__pb2.HealthCheckRequest.SerializeToString,
@@ -334,6 +339,14 @@ class ReplicationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRows(self, request, context):
+        """Rows of this replica's own log above `after`, as they are on its disk, up to 1 MiB: for who compares logs. Read only.
+        OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def HealthCheck(self, request, context):
         """Never waits for an order, a sync or another RPC.
         """
@@ -363,6 +376,11 @@ def add_ReplicationServiceServicer_to_server(servicer, server):
                     servicer.Resync,
                     request_deserializer=protos_dot_order__pb2.ResyncRequest.FromString,
                     response_serializer=protos_dot_order__pb2.ResyncProgress.SerializeToString,
+            ),
+            'ListRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRows,
+                    request_deserializer=protos_dot_order__pb2.ListRowsRequest.FromString,
+                    response_serializer=protos_dot_order__pb2.ListRowsResponse.SerializeToString,
             ),
             'HealthCheck': grpc.unary_unary_rpc_method_handler(
                     servicer.HealthCheck,
@@ -478,6 +496,33 @@ class ReplicationService:
             '/bourse.order.v1.ReplicationService/Resync',
             protos_dot_order__pb2.ResyncRequest.SerializeToString,
             protos_dot_order__pb2.ResyncProgress.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bourse.order.v1.ReplicationService/ListRows',
+            protos_dot_order__pb2.ListRowsRequest.SerializeToString,
+            protos_dot_order__pb2.ListRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

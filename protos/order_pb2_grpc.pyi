@@ -190,6 +190,10 @@ class ReplicationServiceStub:
     FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
     UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
     """
+    ListRows: _grpc.UnaryUnaryMultiCallable[_order_pb2.ListRowsRequest, _order_pb2.ListRowsResponse]
+    """Rows of this replica's own log above `after`, as they are on its disk, up to 1 MiB: for who compares logs. Read only.
+    OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
+    """
     HealthCheck: _grpc.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]
     """Never waits for an order, a sync or another RPC."""
 
@@ -225,6 +229,10 @@ class ReplicationServiceAsyncStub(ReplicationServiceStub):
     """Operator and health loop, at the leader: brings one follower up to date now; streams progress until it is in sync.
     FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
     UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
+    """
+    ListRows: _aio.UnaryUnaryMultiCallable[_order_pb2.ListRowsRequest, _order_pb2.ListRowsResponse]  # type: ignore[assignment]
+    """Rows of this replica's own log above `after`, as they are on its disk, up to 1 MiB: for who compares logs. Read only.
+    OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
     """
     HealthCheck: _aio.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]  # type: ignore[assignment]
     """Never waits for an order, a sync or another RPC."""
@@ -282,6 +290,16 @@ class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Operator and health loop, at the leader: brings one follower up to date now; streams progress until it is in sync.
         FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]. NOT_FOUND (UNKNOWN_REPLICA).
         UNAVAILABLE (FOLLOWER): the follower does not answer or refuses the rows. RESOURCE_EXHAUSTED (TOO_MANY_RESYNCS).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRows(
+        self,
+        request: _order_pb2.ListRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.ListRowsResponse, _abc.Awaitable[_order_pb2.ListRowsResponse]]:
+        """Rows of this replica's own log above `after`, as they are on its disk, up to 1 MiB: for who compares logs. Read only.
+        OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
         """
 
     @_abc_1.abstractmethod

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 import grpc
@@ -13,10 +12,11 @@ from backends.catalog.changes import ChangeFeed
 from backends.catalog.checkpoint import DATABASE_NAME, checkpoint_number, render_checkpoint
 from backends.catalog.epoch_gate import EpochGate, fenced
 from backends.catalog.epochs import Epoch
-from backends.catalog.model import Stock
+from backends.catalog.model import Stock, stock_to_be
 from backends.catalog.recovery import CatalogState
 from backends.catalog.requests import (
     check_begin_epoch,
+    check_list_epochs,
     check_list_stocks,
     check_list_trades,
     check_lookup,
@@ -27,7 +27,7 @@ from backends.catalog.requests import (
 )
 from backends.catalog.rollback import proof_of_rollback, write_marker
 from backends.catalog.stocks import StockTable
-from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, Unavailable
+from backends.failures import Diverged, Exhausted, Halted, OutOfRange, Unavailable
 from backends.files import DiskFull
 from backends.known_keys import key_of
 from common.failures import RpcFailure
@@ -146,11 +146,8 @@ class Catalog:
         # would see an order whose shares are not taken yet.
         last_number, _ = self._stocks.position
         if request.after > last_number:
-            raise RpcFailure(
-                f"no trade above {request.after}: the last one is {last_number}",
-                code=grpc.StatusCode.OUT_OF_RANGE,
-                reason="OUT_OF_RANGE",
-                metadata={"last_number": last_number},
+            raise OutOfRange(
+                f"no trade above {request.after}: the last one is {last_number}", metadata={"last_number": last_number}
             )
         count = last_number - request.after
         if request.limit:
@@ -161,6 +158,12 @@ class Catalog:
             last_number=last_number,
             cluster_id=self.cluster_id,
         )
+
+    def list_epochs(self, request: catalog_pb2.ListEpochsRequest) -> catalog_pb2.ListEpochsResponse:
+        """Return the newest leaderships, oldest first."""
+        check_list_epochs(request)
+        recent = self._epochs.recent[-request.limit :]
+        return catalog_pb2.ListEpochsResponse(epochs=[catalog_pb2.Epoch(**epoch._asdict()) for epoch in recent])
 
     def watch_stocks(self, request: catalog_pb2.WatchStocksRequest) -> catalog_pb2.WatchStocksResponse:
         """Return the names that changed since the cursor, at once; the waiting is the servicer's."""
@@ -175,7 +178,7 @@ class Catalog:
         with self._writer:
             self._refuse_if_stopped()
             known = self._stocks.for_writer().get(request.name)
-            stock = _set_stock(known, request)
+            stock = stock_to_be(known, request)
             if stock != known:
                 # Durable before it is visible: a price that was shown, or traded at, does not come back as another.
                 with self._checkpoint_turn:
@@ -300,24 +303,6 @@ class Catalog:
 def time_text(moment: datetime) -> str:
     """Return an aware UTC time as rows record it: RFC 3339 with microseconds and Z."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _set_stock(known: Stock | None, request: catalog_pb2.SetStockRequest) -> Stock:
-    """Return the stock as it is to be.
-
-    Raises:
-        InvalidArgument: a new stock without its first quantity, or a known one with another.
-    """
-    if known is None:
-        if not request.HasField("initial_quantity"):
-            raise InvalidArgument(f"stock {request.name!r} is new: initial_quantity is needed")
-        return Stock.new(request.name, request.price_cents, request.initial_quantity)
-    if request.HasField("initial_quantity") and request.initial_quantity != known.initial_quantity:
-        raise InvalidArgument(
-            f"stock {known.name!r} began with {known.initial_quantity} shares, not {request.initial_quantity};"
-            " the quantity of a known stock changes by trades only"
-        )
-    return replace(known, price_cents=request.price_cents)
 
 
 def _disk_full() -> Exhausted:

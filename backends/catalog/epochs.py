@@ -14,6 +14,8 @@ from common.bounds import MAX_NUMBER, MAX_REPLICA_ID, TIME
 log = structlog.get_logger()
 
 EPOCHS_NAME = "catalog_epochs.csv"
+# So many of the newest leaderships are kept in memory, for operators.
+RECENT_COUNT = 1000
 # What leads an epoch that the rebuild command writes: nobody.
 NO_LEADER_ID = 0
 
@@ -72,7 +74,11 @@ def seen_epochs(data: bytes) -> list[int]:
 
 
 class EpochsFile:
-    """The leaderships on disk. Callers serialise all calls but `newest`, which any thread may read."""
+    """The leaderships on disk. Callers serialise all calls but `newest` and `recent`, which any thread may read.
+
+    Attributes:
+        recent: the newest RECENT_COUNT, oldest first; replaced as a whole.
+    """
 
     def __init__(self, small_files: SmallFiles) -> None:
         """Open the file; a torn last line is cut off, and what is shown is on stable storage.
@@ -86,10 +92,16 @@ class EpochsFile:
         self._files = small_files.files
         self._path = small_files.path(EPOCHS_NAME)
         epochs, self._length = self._mend(small_files.read(EPOCHS_NAME))
-        self.newest = epochs[-1] if epochs else Epoch(0, NO_LEADER_ID, "")
+        self.recent = tuple(epochs[-RECENT_COUNT:])
         self._descriptor = self._files.open(self._path, os.O_RDWR)
         self._files.fdatasync(self._descriptor)
         self._files.sync_directory(self._path.parent)
+
+    @property
+    def newest(self) -> Epoch:
+        """The newest leadership; epoch 0 if none was ever begun."""
+        recent = self.recent
+        return recent[-1] if recent else Epoch(0, NO_LEADER_ID, "")
 
     @property
     def next(self) -> int:
@@ -110,7 +122,7 @@ class EpochsFile:
             left = "" if leave_marker(self._path, self._files) else "; no marker could be left for the next start"
             self._small_files.die(f"{self._path}: {error}: this process ends without an answer{left}")
         self._length += len(line)
-        self.newest = epoch
+        self.recent = (*self.recent[1 - RECENT_COUNT :], epoch)
 
     def close(self) -> None:
         """Close the file; nobody may append afterwards."""

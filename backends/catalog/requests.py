@@ -3,6 +3,7 @@
 Every function raises InvalidArgument, naming field and value, and does nothing else.
 """
 
+from backends.catalog.epochs import RECENT_COUNT
 from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within
 from common.bounds import (
     MAX_BATCH_ORDERS,
@@ -61,6 +62,11 @@ def check_list_trades(request: catalog_pb2.ListTradesRequest) -> None:
     """Check a ListTrades request."""
     check_within("after", request.after, 0, MAX_NUMBER)
     check_within("limit", request.limit, 0, _MAX_LIMIT)
+
+
+def check_list_epochs(request: catalog_pb2.ListEpochsRequest) -> None:
+    """Check a ListEpochs request."""
+    check_within("limit", request.limit, 1, RECENT_COUNT)
 
 
 def check_watch(request: catalog_pb2.WatchStocksRequest) -> None:

@@ -62,6 +62,12 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         with aborting_on_failures(context):
             return self._catalog.list_trades(request)
 
+    def ListEpochs(
+        self, request: catalog_pb2.ListEpochsRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.ListEpochsResponse:
+        with aborting_on_failures(context):
+            return self._catalog.list_epochs(request)
+
     def WatchStocks(
         self, request: catalog_pb2.WatchStocksRequest, context: grpc.ServicerContext
     ) -> catalog_pb2.WatchStocksResponse:

@@ -56,13 +56,14 @@ class StockTable:
             return catalog_pb2.ListStocksResponse(
                 stocks=[self._stocks[name].to_proto() for name in names],
                 has_more=first + limit < len(self._names),
+                last_number=self._position[0],
             )
 
     def named(self, names: Iterable[str]) -> catalog_pb2.ListStocksResponse:
         """Return the stocks of these names, all of one moment; a name that no stock has is left out."""
         with self._lock.read():
             found = [self._stocks[name].to_proto() for name in names if name in self._stocks]
-        return catalog_pb2.ListStocksResponse(stocks=found)
+            return catalog_pb2.ListStocksResponse(stocks=found, last_number=self._position[0])
 
     def snapshot(self) -> list[Stock]:
         """Return copies of all stocks, of one moment."""

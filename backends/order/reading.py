@@ -3,18 +3,22 @@
 import threading
 from collections.abc import Callable
 
-from backends.failures import InvalidArgument, NotFound, Unavailable
+from backends.checks import check_within
+from backends.failures import InvalidArgument, NotFound, OutOfRange, Unavailable
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.listing import list_orders, narrow_to_key
 from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from backends.row import check_rows, parse_row
+from common.bounds import MAX_NUMBER
 from common.steps import Pause, Steps
 from protos import catalog_pb2, order_pb2
 
 LIST_WAIT_S = 1.0
 LIST_PAUSE_S = 0.005
 SCANS_AT_ONCE = 2
+MAX_ROWS_BYTES = 1 << 20
+MAX_ROW_COUNT = 2**31 - 1
 
 
 class OrderReader:
@@ -80,3 +84,20 @@ class OrderReader:
             yield Pause(LIST_PAUSE_S)
         with self._scanning:
             return list_orders(self._store, request)
+
+
+def list_rows(store: OrderStore, request: order_pb2.ListRowsRequest) -> order_pb2.ListRowsResponse:
+    """Return rows of the own log as they are on disk; asks nobody.
+
+    Raises:
+        InvalidArgument; OutOfRange: `after` is above the last number.
+    """
+    check_within("after", request.after, 0, MAX_NUMBER)
+    check_within("limit", request.limit, 0, MAX_ROW_COUNT)
+    last_number = store.last_number
+    if request.after > last_number:
+        raise OutOfRange(
+            f"no order above {request.after}: the last one is {last_number}", metadata={"last_number": last_number}
+        )
+    rows = store.read_after(request.after, MAX_ROWS_BYTES, request.limit) if last_number else b""
+    return order_pb2.ListRowsResponse(rows=rows, last_number=last_number)

@@ -11,7 +11,7 @@ import grpc
 from backends.failures import aborting_on_failures
 from backends.order.answers import failure_from_message, failure_result, log_answers, result_of
 from backends.order.pending import Caller, Ticket
-from backends.order.reading import OrderReader
+from backends.order.reading import OrderReader, list_rows
 from backends.order.replica import Replica
 from backends.server import READING_COUNT, WAITING_COUNT, WaitingRoom
 from common.channels import Network
@@ -23,6 +23,7 @@ LONGEST_WAIT_S = 30.0
 # So long before its deadline a caller is told that there is no answer yet, so that it hears it.
 ANSWER_MARGIN_S = 0.05
 RESYNC_COUNT = 8
+READER_COUNT = 4
 PROGRESS_KEPT = 16
 PROGRESS_WAIT_S = 0.2
 
@@ -95,6 +96,7 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
         self._replica = replica
         self._network = network
         self._resyncs = WaitingRoom(RESYNC_COUNT, reason="TOO_MANY_RESYNCS")
+        self._readers = WaitingRoom(READER_COUNT, reason="TOO_MANY_READERS")
 
     def SyncOrder(
         self, request: order_pb2.SyncOrderRequest, context: grpc.ServicerContext
@@ -119,6 +121,10 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
     ) -> order_pb2.HealthCheckResponse:
         with aborting_on_failures(context):
             return self._replica.health()
+
+    def ListRows(self, request: order_pb2.ListRowsRequest, context: grpc.ServicerContext) -> order_pb2.ListRowsResponse:
+        with aborting_on_failures(context), self._readers.place():
+            return list_rows(self._replica.store, request)
 
     def Resync(
         self, request: order_pb2.ResyncRequest, context: grpc.ServicerContext

@@ -163,9 +163,9 @@ class OrderStore:
         """Return the rows first..last, both included; nothing if last is below first."""
         return self._opened().read(first, last) if first <= last else b""
 
-    def read_after(self, after: int, max_bytes: int) -> bytes:
-        """Return whole rows from after+1, at most max_bytes, at least one if there is one."""
-        return self._opened().read_after(after, max_bytes)
+    def read_after(self, after: int, max_bytes: int, max_rows: int = 0) -> bytes:
+        """Return whole rows from after+1, at most max_bytes, at least one if there is one; max_rows 0: no bound."""
+        return self._opened().read_after(after, max_bytes, max_rows)
 
     def last_epoch(self) -> int:
         """Return the epoch of the last order, 0 if there is none."""

@@ -19,7 +19,7 @@ def refusals(results):
 
 def test_new_catalog_shows_its_stocks(desk):
     answer = desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="ACME"))
-    assert answer.stock == catalog_pb2.Stock(name="ACME", price_cents=4135, quantity=100)
+    assert answer.stock == catalog_pb2.Stock(name="ACME", price_cents=4135, quantity=100, initial_quantity=100)
     assert answer.last_number == 0
     health = desk.health()
     assert (health.epoch, health.leader_id, health.last_number, health.halted, health.stalled) == (0, 0, 0, "", False)
@@ -38,6 +38,14 @@ def test_named_stocks_are_listed_without_the_rest(desk):
     page = desk.catalog.list_stocks(catalog_pb2.ListStocksRequest(names=["T", "none", "ACME"]))
     assert [stock.name for stock in page.stocks] == ["T", "ACME"]
     assert not page.has_more
+
+
+def test_a_page_of_stocks_says_as_of_which_trade_it_is(desk):
+    desk.begin()
+    desk.send(desk.buy("ACME", 40), desk.sell("Blue.Finch", 7))
+    page = desk.catalog.list_stocks(catalog_pb2.ListStocksRequest(limit=1))
+    assert page.last_number == 2
+    assert (page.stocks[0].initial_quantity, page.stocks[0].quantity) == (100, 60)
 
 
 def test_accepted_trades_become_rows_of_one_chain(desk):

@@ -22,6 +22,29 @@ def test_epochs_rise_and_are_recorded(desk):
     assert desk.begin().epoch == 3
 
 
+def listed(desk, limit=1000):
+    response = desk.catalog.list_epochs(catalog_pb2.ListEpochsRequest(limit=limit))
+    return [(epoch.epoch, epoch.leader_id) for epoch in response.epochs]
+
+
+def test_the_newest_epochs_are_listed_oldest_first_also_after_a_restart(desk, monkeypatch):
+    assert listed(desk) == []
+    monkeypatch.setattr("backends.catalog.epochs.RECENT_COUNT", 3)
+    for leader_id in (3, 2, 1, 3, 2):
+        desk.begin(leader_id=leader_id)
+    assert listed(desk) == [(3, 1), (4, 3), (5, 2)]
+    assert listed(desk, limit=2) == [(4, 3), (5, 2)]
+    desk.restart()
+    assert listed(desk) == [(3, 1), (4, 3), (5, 2)]
+    assert desk.begin().epoch == 6
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+def test_a_list_of_epochs_is_bounded(desk, limit):
+    with pytest.raises(RpcFailure, match=f"limit {limit} is not within 1 to 1000"):
+        listed(desk, limit)
+
+
 def test_begun_epoch_names_the_last_trade_and_the_cluster(desk):
     desk.begin()
     desk.send(desk.buy("ACME", 1))

@@ -100,6 +100,13 @@ def test_one_order_is_placed_and_found_at_any_replica(served):
         assert served.call(replica_id, order_pb2.LookUpOrderRequest(transaction_number=1)).order == placed.order
 
 
+def test_rows_of_both_replicas_are_the_same_bytes(served):
+    served.place(buy("k", 3), buy("l", 1))
+    first, second = [served.call(one, order_pb2.ListRowsRequest()).rows for one in (1, 2)]
+    assert first == second
+    assert first.count(b"\n") == 2
+
+
 def test_repeated_key_is_replayed_and_a_reused_one_names_its_order(served):
     served.place(buy("k", 3))
     again, other = served.place(buy("k", 3), buy("k", 4))
