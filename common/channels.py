@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from common.failures import RpcFailure, failure_from_error
 from common.request_context import METADATA_KEY, current_request_id
-from common.steps import Call, Effect, Pause, Steps, Together, run_steps
+from common.steps import Call, Effect, Pause, Steps, Together, Wait, run_steps
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2
 
@@ -119,6 +119,8 @@ class Network:
                 return self._perform_together(effect)
             case Pause():
                 return time.sleep(effect.seconds)
+            case Wait():
+                return effect.event.wait(effect.timeout_s)
 
     def _perform_together(self, effect: Together) -> list[Message | RpcFailure]:
         metadata = _metadata()

@@ -6,6 +6,7 @@ the effects with gRPC in the calling thread; a simulator can perform the same pr
 with messages that are lost, late, doubled or reordered.
 """
 
+import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -45,7 +46,15 @@ class Pause:
     seconds: float
 
 
-Effect: TypeAlias = Call | Together | Pause
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Go on when another procedure of this process has set the event, or after this time. Answered: is it set?"""
+
+    event: threading.Event
+    timeout_s: float
+
+
+Effect: TypeAlias = Call | Together | Pause | Wait
 Outcome: TypeAlias = Message | RpcFailure
 # The answers are typed where they are received: a generator has one send type for all its yields.
 Steps: TypeAlias = Generator[Effect, Any, T]

@@ -18,22 +18,22 @@ class Fill:
     """One question to the catalog about a stock, on its way. Whoever began it must complete or abandon it, once.
 
     `sent_at` is a time of the cache's clock from before the question was sent.
+
+    Attributes:
+        done: set once the one who began it has an answer; those who joined wait for it.
+        outcome: what that one got: the stock, or what was raised. None until it is done.
     """
 
     def __init__(self, name: str, sent_at: float) -> None:
         self.name = name
         self.sent_at = sent_at
         self.is_cancelled = False  # guarded by the cache's write lock
-        self._done = threading.Event()
-        self._outcome: Stock | Exception | None = None  # written once, before _done is set
-
-    def wait(self, timeout_s: float) -> Stock | Exception | None:
-        """Return what the one who began it got: the stock, or what was raised. None: not done in time."""
-        return self._outcome if self._done.wait(timeout_s) else None
+        self.done = threading.Event()
+        self.outcome: Stock | Exception | None = None  # written once, before `done` is set
 
     def _finish(self, outcome: Stock | Exception) -> None:
-        self._outcome = outcome
-        self._done.set()
+        self.outcome = outcome
+        self.done.set()
 
 
 class _Entry(NamedTuple):

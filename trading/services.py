@@ -9,7 +9,7 @@ from common.failures import RpcFailure
 from common.request_context import current_request_id
 from protos import order_pb2
 from trading.clients.catalog import catalog_client
-from trading.clients.network import cluster_config
+from trading.clients.network import cluster_config, network
 from trading.clients.orders import order_client
 from trading.errors import ApiError, shown
 from trading.order_query import OrderQuery
@@ -47,7 +47,7 @@ def look_up_stock(*, name: str, past_cache: bool) -> StockRead:
     """
     if not STOCK_NAME.fullmatch(name):
         raise ApiError("STOCK_NOT_FOUND", f"No stock is named {shown(name)}.", [{"field": "name"}])
-    return stock_reader().read(name, past_cache=past_cache)
+    return network().run(stock_reader().read(name, past_cache=past_cache))
 
 
 def list_stocks(*, query: StockQuery) -> StockPage:
@@ -56,7 +56,7 @@ def list_stocks(*, query: StockQuery) -> StockPage:
     Raises:
         RpcFailure: CATALOG_UNAVAILABLE, HALTED.
     """
-    stocks, has_more = catalog_client().list_stocks(after_name=query.after_name, limit=query.limit)
+    stocks, has_more = network().run(catalog_client().list_stocks(after_name=query.after_name, limit=query.limit))
     return StockPage(stocks, stock_cursor(stocks[-1].name) if has_more and stocks else None)
 
 
@@ -79,7 +79,7 @@ def place_order(
         request_id=current_request_id(),
     )
     try:
-        return order_client().place(order)
+        return network().run(order_client().place(order))
     finally:
         # After a failure too: it may have been executed, or refused because another process traded the stock.
         forget_stock(name)
@@ -93,10 +93,10 @@ def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
         RpcFailure: UNKNOWN_ORDER, CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
     """
     if account is None:
-        return order_client().look_up(number)
+        return network().run(order_client().look_up(number))
     hidden = ApiError("ORDER_NOT_FOUND", f"account {account!r} has no order {number}", [{"field": "number"}])
     try:
-        order = order_client().look_up(number)
+        order = network().run(order_client().look_up(number))
     except RpcFailure as failure:
         if failure.reason == "UNKNOWN_ORDER":
             raise hidden from failure
@@ -117,10 +117,10 @@ def list_orders(*, query: OrderQuery, account: str | None) -> OrderPage:
         RpcFailure: CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
     """
     give_up = time.monotonic() + LIST_BUDGET_S
-    page = order_client().list_orders(query.request(account))
+    page = network().run(order_client().list_orders(query.request(account)))
     while page.resume_number and not page.orders and time.monotonic() < give_up:
         query = dataclasses.replace(query, position=page.resume_number)
-        page = order_client().list_orders(query.request(account))
+        page = network().run(order_client().list_orders(query.request(account)))
     next_cursor = query.cursor_after(page.resume_number) if page.resume_number else None
     return OrderPage(list(page.orders), next_cursor, page.last_number)
 

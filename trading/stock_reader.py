@@ -7,9 +7,10 @@ from typing import NamedTuple
 from django.conf import settings
 
 from common.failures import RpcFailure
+from common.steps import Steps, Wait
 from trading.cache import MOST_AGE_S, StockCache
 from trading.clients.catalog import LOOK_UP_BUDGET_S, catalog_client
-from trading.clients.network import OncePerProcess
+from trading.clients.network import OncePerProcess, network
 from trading.stock import Stock
 from trading.stock_watch import StockWatch
 
@@ -30,7 +31,7 @@ class StockReader:
 
     def __init__(
         self,
-        look_up: Callable[[str], Stock],
+        look_up: Callable[[str], Steps[Stock]],
         cache: StockCache | None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -38,7 +39,7 @@ class StockReader:
         self._cache = cache
         self._monotonic = monotonic
 
-    def read(self, name: str, *, past_cache: bool) -> StockRead:
+    def read(self, name: str, *, past_cache: bool) -> Steps[StockRead]:
         """Return the stock; with `past_cache` as it is at the catalog now, else as it was in the last second.
 
         Raises:
@@ -46,21 +47,22 @@ class StockReader:
         """
         cache = self._cache
         if cache is None or past_cache:
-            return StockRead(self._look_up(name), BYPASS)
+            return StockRead((yield from self._look_up(name)), BYPASS)
         stock = cache.look(name)
         if stock is not None:
             return StockRead(stock, HIT)
         fill, is_mine = cache.begin_fill(name)
         if not is_mine:
-            outcome = fill.wait(LOOK_UP_BUDGET_S)
+            yield Wait(fill.done, LOOK_UP_BUDGET_S)
+            outcome = fill.outcome
             if isinstance(outcome, Stock) and self._monotonic() - fill.sent_at <= MOST_AGE_S:
                 return StockRead(outcome, MISS)
             if isinstance(outcome, RpcFailure):
                 # Each thread raises its own: a raised exception carries the trace of its thread.
                 raise RpcFailure(outcome.message, code=outcome.code, reason=outcome.reason, metadata=outcome.metadata)
-            return StockRead(self._look_up(name), MISS)
+            return StockRead((yield from self._look_up(name)), MISS)
         try:
-            stock = self._look_up(name)
+            stock = yield from self._look_up(name)
         except BaseException as failure:
             cache.abandon_fill(fill, failure if isinstance(failure, Exception) else RuntimeError("given up"))
             raise
@@ -79,14 +81,14 @@ class _Stocks:
     def __init__(self) -> None:
         size = settings.STOCK_CACHE_SIZE
         self.cache = StockCache(size, time.monotonic) if size else None
-        self.reader = StockReader(lambda name: catalog_client().look_up(name), self.cache)
+        self.reader = StockReader(catalog_client().look_up, self.cache)
 
 
 def _start_watch() -> StockWatch | None:
     cache = _stocks().cache
     if cache is None:
         return None
-    return StockWatch(lambda cursor, wait_ms: catalog_client().watch(cursor, wait_ms), cache, time.monotonic).start()
+    return StockWatch(catalog_client().watch, cache, time.monotonic).start(network().run)
 
 
 _stocks = OncePerProcess(_Stocks)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from common.failures import RpcFailure
+from common.steps import Steps, Wait
 from protos import catalog_pb2
 from trading.cache import StockCache
 
@@ -17,11 +18,11 @@ log = structlog.get_logger()
 
 
 class StockWatch:
-    """Asks the catalog, over and over, what changed, and tells the cache. One thread, made by `start`."""
+    """Asks the catalog, over and over, what changed, and tells the cache."""
 
     def __init__(
         self,
-        watch: Callable[[str, int], catalog_pb2.WatchStocksResponse],
+        watch: Callable[[str, int], Steps[catalog_pb2.WatchStocksResponse]],
         cache: StockCache,
         monotonic: Callable[[], float],
     ) -> None:
@@ -33,25 +34,35 @@ class StockWatch:
         self._is_failing = False
         self._stopped = threading.Event()
 
-    def start(self) -> "StockWatch":
-        """Watch in a daemon thread of this process until `stop`; call once.
+    def start(self, perform: Callable[[Steps[None]], None]) -> "StockWatch":
+        """Watch in a daemon thread of this process until `stop`; call once. `perform` runs a procedure to its end.
 
         The first call is made here: it is answered at once, with a reset. Behind it nothing that the caller is about to
         read would be dropped again.
         """
-        self._try_tick(wait_ms=0)
-        threading.Thread(target=self._run, name="stock-watch", daemon=True).start()
+        perform(self.begin())
+        threading.Thread(target=perform, args=(self.follow(),), name="stock-watch", daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """End the thread after the call under way."""
+        """End `follow` after the call under way."""
         self._stopped.set()
 
-    def tick(self, wait_ms: int = WAIT_MS) -> bool:
+    def begin(self) -> Steps[None]:
+        """Make the first call, which is answered at once."""
+        yield from self._try_tick(wait_ms=0)
+
+    def follow(self) -> Steps[None]:
+        """Make one call after the other until `stop`."""
+        while not self._stopped.is_set():
+            if not (yield from self._try_tick()):
+                yield Wait(self._stopped, PAUSE_S)
+
+    def tick(self, wait_ms: int = WAIT_MS) -> Steps[bool]:
         """Make one call and tell the cache; return whether it was answered. Used by one thread at a time."""
         sent_at = self._monotonic()
         try:
-            changes = self._watch(self._cursor, wait_ms)
+            changes = yield from self._watch(self._cursor, wait_ms)
         except RpcFailure as failure:
             if not self._is_failing:
                 log.warning("stock changes cannot be followed", failure=str(failure))
@@ -64,15 +75,10 @@ class StockWatch:
         self._is_failing = False
         return True
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            if not self._try_tick():
-                self._stopped.wait(PAUSE_S)
-
-    def _try_tick(self, wait_ms: int = WAIT_MS) -> bool:
-        """As tick. A bug here must not end the thread: without it the cache keeps nothing for longer than a second."""
+    def _try_tick(self, wait_ms: int = WAIT_MS) -> Steps[bool]:
+        """As tick. A bug here must not end the watch: without it the cache keeps nothing for longer than a second."""
         try:
-            return self.tick(wait_ms)
+            return (yield from self.tick(wait_ms))
         except Exception:
             log.exception("stock watch failed")
             return False

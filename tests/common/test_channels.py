@@ -9,7 +9,7 @@ import pytest
 from backends.failures import Fenced, aborting_on_failures
 from common.channels import Network
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
-from common.steps import Call, Pause, Steps, Together
+from common.steps import Call, Pause, Steps, Together, Wait
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 
 
@@ -126,6 +126,18 @@ def test_pause_pauses(network):
         yield Pause(0.001)
 
     assert network.run(procedure()) is None
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_wait_says_whether_the_event_was_set_in_its_time(network, is_set):
+    event = threading.Event()
+    if is_set:
+        event.set()
+
+    def procedure() -> Steps[bool]:
+        return (yield Wait(event, 0.001))
+
+    assert network.run(procedure()) is is_set
 
 
 def test_stream_yields_and_then_raises(network, address):

@@ -7,7 +7,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.trading.fake_cluster import FakeClock
-from tests.trading.fakes import FakeMarket, FakeOrderClient
+from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient
 from trading import services
 from trading.accounts.tokens import create_token
 from trading.cache import StockCache
@@ -23,9 +23,9 @@ def clock() -> FakeClock:
 def market(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeMarket:
     """The market that the services reach, through a stock cache of their own on a clock that stands."""
     market = FakeMarket()
-    orders = FakeOrderClient(market)
-    reader = StockReader(market.look_up, StockCache(100, clock), clock)
-    monkeypatch.setattr(services, "catalog_client", lambda: market)
+    catalog, orders = FakeCatalogClient(market), FakeOrderClient(market)
+    reader = StockReader(catalog.look_up, StockCache(100, clock), clock)
+    monkeypatch.setattr(services, "catalog_client", lambda: catalog)
     monkeypatch.setattr(services, "order_client", lambda: orders)
     monkeypatch.setattr(services, "stock_reader", lambda: reader)
     monkeypatch.setattr(services, "forget_stock", reader.forget)

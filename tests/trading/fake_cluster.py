@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from common.config import ClusterConfig
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
-from common.steps import Call, Pause, Together
+from common.steps import Call, Pause, Together, Wait, run_steps
 from protos import catalog_pb2, order_pb2
 
 CATALOG = "catalog:1"
@@ -52,17 +52,7 @@ class FakeNetwork:
         yield from self.call(address, request, timeout_s)
 
     def run(self, steps: Any) -> Any:
-        try:
-            effect = next(steps)
-            while True:
-                try:
-                    answer = self._perform(effect)
-                except RpcFailure as failure:
-                    effect = steps.throw(failure)
-                else:
-                    effect = steps.send(answer)
-        except StopIteration as stop:
-            return stop.value
+        return run_steps(steps, self._perform)
 
     def sent(self, kind: type[Message]) -> list[tuple[str, Any]]:
         """The calls of one RPC so far: address and request."""
@@ -84,6 +74,8 @@ class FakeNetwork:
             case Pause():
                 self.clock.now += effect.seconds
                 return None
+            case Wait():
+                return effect.event.wait(effect.timeout_s)
 
     def _outcome(self, address: str, request: Message) -> Any:
         self.before(address, request)

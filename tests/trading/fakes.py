@@ -6,6 +6,7 @@ import grpc
 
 from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
+from tests.trading.procedures import procedure
 from trading.clients.outcomes import OrderFailed
 from trading.stock import Stock
 
@@ -41,9 +42,6 @@ class FakeMarket:
         self._fail()
         names = sorted(name for name in self.stocks if name > after_name)
         return [self.stocks[name] for name in names[:limit]], len(names) > limit
-
-    def watch(self, cursor: str, wait_ms: int) -> catalog_pb2.WatchStocksResponse:
-        raise _refusal("UNREACHABLE", "not watched", grpc.StatusCode.UNAVAILABLE)
 
     # As OrderClient
 
@@ -116,13 +114,21 @@ class FakeMarket:
             raise self.failure
 
 
+class FakeCatalogClient:
+    """The market as CatalogClient."""
+
+    def __init__(self, market: FakeMarket) -> None:
+        self.look_up = procedure(lambda name: market.look_up(name))
+        self.list_stocks = procedure(lambda **page: market.list_stocks(**page))
+
+
 class FakeOrderClient:
     """The market as OrderClient."""
 
     def __init__(self, market: FakeMarket) -> None:
-        self.place = market.place
-        self.look_up = market.order
-        self.list_orders = market.list_orders
+        self.place = procedure(market.place)
+        self.look_up = procedure(market.order)
+        self.list_orders = procedure(market.list_orders)
 
 
 def failed(reason: str, outcome: str) -> OrderFailed:

@@ -61,7 +61,7 @@ def test_change_drops_the_entry_and_cancels_its_fill(cache, clock, names, reset)
     assert cache.look("ACME") is None
     cache.complete_fill(begun, ACME)
     assert cache.look("ACME") is None
-    assert begun.wait(0) == ACME  # it answers its reader all the same
+    assert begun.outcome == ACME  # it answers its reader all the same
 
 
 def test_change_of_one_stock_leaves_the_others(cache, clock):
@@ -79,7 +79,7 @@ def test_reader_joins_the_fill_under_way(cache):
     assert joined is begun
     assert not is_mine
     cache.complete_fill(begun, ACME)
-    assert joined.wait(0) == ACME
+    assert joined.outcome == ACME
 
 
 def test_nobody_joins_a_cancelled_fill(cache):
@@ -117,7 +117,7 @@ def test_abandoned_fill_tells_those_who_joined_and_keeps_nothing(cache):
     begun, _ = cache.begin_fill("ACME")
     failure = ValueError("unknown")
     cache.abandon_fill(begun, failure)
-    assert begun.wait(0) is failure
+    assert begun.outcome is failure
     assert cache.look("ACME") is None
     _, is_mine = cache.begin_fill("ACME")
     assert is_mine
@@ -125,7 +125,7 @@ def test_abandoned_fill_tells_those_who_joined_and_keeps_nothing(cache):
 
 def test_fill_that_is_not_done_gives_nothing(cache):
     begun, _ = cache.begin_fill("ACME")
-    assert begun.wait(0) is None
+    assert begun.outcome is None
 
 
 def test_least_recently_used_is_evicted(cache):

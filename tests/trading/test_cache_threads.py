@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.trading.fakes import FakeMarket
+from tests.trading.procedures import perform, procedure
 from trading.cache import StockCache
 from trading.stock import Stock
 from trading.stock_reader import StockReader
@@ -30,7 +31,7 @@ def test_no_reader_sees_a_quantity_from_before_an_answered_order():
     quantities = dict.fromkeys(NAMES, 10**6)
     answered = dict.fromkeys(NAMES, 10**6)
     cache = StockCache(4, time.monotonic)  # smaller than the market: entries are evicted all the time
-    reader = StockReader(lambda name: Stock(name, 100, quantities[name]), cache)
+    reader = StockReader(procedure(lambda name: Stock(name, 100, quantities[name])), cache)
     wrong: list[str] = []
     reads = [0] * 6
     stop = threading.Event()
@@ -41,7 +42,7 @@ def test_no_reader_sees_a_quantity_from_before_an_answered_order():
             name = choose(NAMES)
             bound = answered[name]
             reads[seed] += 1
-            seen = reader.read(name, past_cache=False).stock
+            seen = perform(reader.read(name, past_cache=False)).stock
             if seen.name != name or seen.quantity > bound:
                 wrong.append(f"seed {seed}: {name} shows {seen.quantity}, {bound} was answered before")
 
@@ -72,10 +73,11 @@ def test_readers_of_a_missing_stock_share_one_question():
         assert go_on.wait(10)
         return market.look_up(name)
 
-    reader = StockReader(slowly, StockCache(4, time.monotonic))
+    reader = StockReader(procedure(slowly), StockCache(4, time.monotonic))
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(reader.read("BlueFinch", past_cache=False))) for _ in range(5)
+        threading.Thread(target=lambda: answers.append(perform(reader.read("BlueFinch", past_cache=False))))
+        for _ in range(5)
     ]
     threads[0].start()
     assert asked.wait(10)

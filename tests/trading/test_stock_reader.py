@@ -5,6 +5,7 @@ import pytest
 
 from common.failures import RpcFailure
 from tests.trading.fakes import FakeMarket
+from tests.trading.procedures import perform, procedure
 from trading.cache import StockCache
 from trading.stock_reader import StockReader
 
@@ -23,61 +24,61 @@ def cache(clock):
 
 @pytest.fixture
 def reader(own_market, cache, clock):
-    return StockReader(own_market.look_up, cache, clock)
+    return StockReader(procedure(own_market.look_up), cache, clock)
 
 
 def test_first_read_misses_and_the_next_one_hits(reader, own_market):
-    assert reader.read("BlueFinch", past_cache=False).cache == "MISS"
-    assert reader.read("BlueFinch", past_cache=False).cache == "HIT"
+    assert perform(reader.read("BlueFinch", past_cache=False)).cache == "MISS"
+    assert perform(reader.read("BlueFinch", past_cache=False)).cache == "HIT"
     assert own_market.look_ups == 1
 
 
 def test_read_past_the_cache_asks_the_catalog_and_leaves_the_cache_alone(reader, own_market):
-    reader.read("BlueFinch", past_cache=False)
+    perform(reader.read("BlueFinch", past_cache=False))
     own_market.stocks["BlueFinch"] = own_market.stocks["BlueFinch"]._replace(quantity=7)
-    read = reader.read("BlueFinch", past_cache=True)
+    read = perform(reader.read("BlueFinch", past_cache=True))
     assert (read.stock.quantity, read.cache) == (7, "BYPASS")
-    assert reader.read("BlueFinch", past_cache=False).cache == "HIT"
+    assert perform(reader.read("BlueFinch", past_cache=False)).cache == "HIT"
 
 
 def test_without_a_cache_every_read_asks(own_market):
-    reader = StockReader(own_market.look_up, None)
-    assert [reader.read("BlueFinch", past_cache=False).cache for _ in range(2)] == ["BYPASS", "BYPASS"]
+    reader = StockReader(procedure(own_market.look_up), None)
+    assert [perform(reader.read("BlueFinch", past_cache=False)).cache for _ in range(2)] == ["BYPASS", "BYPASS"]
     reader.forget("BlueFinch")
     assert own_market.look_ups == 2
 
 
 def test_old_data_is_never_given_when_the_catalog_is_down(reader, own_market, clock):
-    reader.read("BlueFinch", past_cache=False)
+    perform(reader.read("BlueFinch", past_cache=False))
     own_market.failure = DOWN
-    assert reader.read("BlueFinch", past_cache=False).cache == "HIT"
+    assert perform(reader.read("BlueFinch", past_cache=False)).cache == "HIT"
     clock.now += 1.1
     with pytest.raises(RpcFailure, match="CATALOG_UNAVAILABLE"):
-        reader.read("BlueFinch", past_cache=False)
+        perform(reader.read("BlueFinch", past_cache=False))
 
 
 def test_unknown_stock_is_not_kept(reader, own_market):
     for _ in range(2):
         with pytest.raises(RpcFailure, match="UNKNOWN_STOCK"):
-            reader.read("NoSuch", past_cache=False)
+            perform(reader.read("NoSuch", past_cache=False))
     assert own_market.look_ups == 2
 
 
 def test_forgotten_stock_is_asked_again(reader, own_market):
-    reader.read("BlueFinch", past_cache=False)
+    perform(reader.read("BlueFinch", past_cache=False))
     reader.forget("BlueFinch")
-    assert reader.read("BlueFinch", past_cache=False).cache == "MISS"
+    assert perform(reader.read("BlueFinch", past_cache=False)).cache == "MISS"
 
 
 def test_reader_that_joined_gets_the_failure_as_its_own(cache, clock):
-    reader = StockReader(lambda name: pytest.fail("it should have joined"), cache, clock)
+    reader = StockReader(procedure(lambda name: pytest.fail("it should have joined")), cache, clock)
     fill, _ = cache.begin_fill("BlueFinch")
     joined = told_when_joined(fill)
     raised: list[RpcFailure] = []
 
     def read():
         try:
-            reader.read("BlueFinch", past_cache=False)
+            perform(reader.read("BlueFinch", past_cache=False))
         except RpcFailure as failure:
             raised.append(failure)
 
@@ -93,22 +94,22 @@ def test_reader_that_joined_gets_the_failure_as_its_own(cache, clock):
 def told_when_joined(fill):
     """Return an event that is set when a reader has joined the fill."""
     joined = threading.Event()
-    wait = fill.wait
+    wait = fill.done.wait
 
     def announce(timeout_s):
         joined.set()
         return wait(timeout_s)
 
-    fill.wait = announce
+    fill.done.wait = announce
     return joined
 
 
 def test_reader_that_joined_a_fill_that_took_too_long_asks_for_itself(own_market, cache, clock):
     fill, _ = cache.begin_fill("BlueFinch")
     joined = told_when_joined(fill)
-    reader = StockReader(own_market.look_up, cache, clock)
+    reader = StockReader(procedure(own_market.look_up), cache, clock)
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(reader.read("BlueFinch", past_cache=False)))
+    thread = threading.Thread(target=lambda: answers.append(perform(reader.read("BlueFinch", past_cache=False))))
     thread.start()
     assert joined.wait(10)
     clock.now += 1.5

@@ -5,6 +5,7 @@ import pytest
 
 from common.failures import RpcFailure
 from protos import catalog_pb2
+from tests.trading.procedures import perform, procedure
 from trading.cache import StockCache
 from trading.stock import Stock
 from trading.stock_watch import StockWatch
@@ -49,17 +50,17 @@ def feed(clock):
 
 
 def test_changes_are_taken_in_and_the_cursor_goes_on(cache, clock, feed):
-    watch = StockWatch(feed, cache, clock)
+    watch = StockWatch(procedure(feed), cache, clock)
     feed.answers = [changes("r.1", "ACME"), changes("r.2")]
-    assert watch.tick()
-    assert watch.tick()
+    assert perform(watch.tick())
+    assert perform(watch.tick())
     assert cache.names() == ["BETA"]
     assert [cursor for cursor, _wait in feed.asked] == ["", "r.1"]
 
 
 def test_reset_drops_everything(cache, clock, feed):
     feed.answers = [changes("r.1", reset=True)]
-    assert StockWatch(feed, cache, clock).tick()
+    assert perform(StockWatch(procedure(feed), cache, clock).tick())
     assert cache.names() == []
 
 
@@ -67,20 +68,20 @@ def test_freshness_counts_from_the_sending_of_the_call_that_was_answered(cache, 
     feed.seconds = 0.6
     feed.answers = [changes("r.1")]
     clock.now += 3
-    StockWatch(feed, cache, clock).tick()
+    perform(StockWatch(procedure(feed), cache, clock).tick())
     assert cache.look("ACME") is not None
     clock.now += 0.41
     assert cache.look("ACME") is None
 
 
 def test_failure_keeps_the_cursor_and_makes_nothing_fresh(cache, clock, feed):
-    watch = StockWatch(feed, cache, clock)
+    watch = StockWatch(procedure(feed), cache, clock)
     feed.answers = [changes("r.1"), DOWN, changes("r.2", "ACME")]
-    assert watch.tick()
+    assert perform(watch.tick())
     clock.now += 1.1
-    assert not watch.tick()
+    assert not perform(watch.tick())
     assert cache.look("BETA") is None
-    assert watch.tick()
+    assert perform(watch.tick())
     assert feed.asked[2][0] == "r.1"
     assert cache.names() == ["BETA"]
 
@@ -101,7 +102,7 @@ def test_started_watch_asks_at_once_then_goes_on_through_failures_until_stopped(
             enough.wait(10)
         return changes(f"r.{len(asked)}")
 
-    started = StockWatch(watch, cache, clock).start()
+    started = StockWatch(procedure(watch), cache, clock).start(perform)
     assert asked[0] == ("", 0)
     assert gone_on.wait(10)
     started.stop()

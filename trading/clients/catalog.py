@@ -7,12 +7,11 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import catalog_pb2
-from trading.clients.network import OncePerProcess, cluster_config, network
+from trading.clients.network import OncePerProcess, cluster_config
 from trading.stock import Stock
 
 LOOK_UP_BUDGET_S = 1.0
@@ -33,50 +32,45 @@ class CatalogUnavailable(RpcFailure):
 
 
 class CatalogClient:
-    """Any number of threads may use it. Its calls only read, so they are repeated while the catalog is unreachable."""
+    """Procedures that any number of threads may run. They only read, so calls that are not answered are repeated."""
 
-    def __init__(
-        self, config: ClusterConfig, network: Network, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, config: ClusterConfig, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._address = config.catalog
-        self._network = network
         self._monotonic = monotonic
 
-    def look_up(self, name: str) -> Stock:
+    def look_up(self, name: str) -> Steps[Stock]:
         """Return the stock as of the last synced trade; takes LOOK_UP_BUDGET_S at most.
 
         Raises:
             RpcFailure: UNKNOWN_STOCK, INVALID_ARGUMENT, HALTED, CATALOG_UNAVAILABLE.
         """
-        response: catalog_pb2.LookupStockResponse = self._ask(
+        response: catalog_pb2.LookupStockResponse = yield from self._ask(
             catalog_pb2.LookupStockRequest(name=name), LOOK_UP_BUDGET_S
         )
         return _stock(response.stock)
 
-    def list_stocks(self, *, after_name: str, limit: int) -> tuple[list[Stock], bool]:
+    def list_stocks(self, *, after_name: str, limit: int) -> Steps[tuple[list[Stock], bool]]:
         """Return at most `limit` stocks by name, from after `after_name`, and whether there are more behind them.
 
         Raises:
             RpcFailure: as look_up, without UNKNOWN_STOCK.
         """
         request = catalog_pb2.ListStocksRequest(after_name=after_name, limit=limit)
-        response: catalog_pb2.ListStocksResponse = self._ask(request, LIST_BUDGET_S)
+        response: catalog_pb2.ListStocksResponse = yield from self._ask(request, LIST_BUDGET_S)
         return [_stock(stock) for stock in response.stocks], response.has_more
 
-    def watch(self, cursor: str, wait_ms: int) -> catalog_pb2.WatchStocksResponse:
+    def watch(self, cursor: str, wait_ms: int) -> Steps[catalog_pb2.WatchStocksResponse]:
         """Make one WatchStocks call; it is not repeated.
 
         Raises:
             RpcFailure: UNREACHABLE, NO_ANSWER, TOO_MANY_WATCHES.
         """
         request = catalog_pb2.WatchStocksRequest(cursor=cursor, wait_ms=wait_ms)
-        response: catalog_pb2.WatchStocksResponse = self._network.call(
-            self._address, request, wait_ms / 1000 + WATCH_MARGIN_S
-        )
+        response: catalog_pb2.WatchStocksResponse = yield Call(self._address, request, wait_ms / 1000 + WATCH_MARGIN_S)
         return response
 
-    def _ask(self, request: Message, budget_s: float) -> Any:
-        return self._network.run(ask(self._address, request, self._monotonic, self._monotonic() + budget_s))
+    def _ask(self, request: Message, budget_s: float) -> Steps[Any]:
+        return ask(self._address, request, self._monotonic, self._monotonic() + budget_s)
 
 
 def ask(address: str, request: Message, monotonic: Callable[[], float], deadline: float) -> Steps[Any]:
@@ -106,4 +100,4 @@ def _stock(stock: catalog_pb2.Stock) -> Stock:
     return Stock(stock.name, stock.price_cents, stock.quantity)
 
 
-catalog_client = OncePerProcess(lambda: CatalogClient(cluster_config(), network()))
+catalog_client = OncePerProcess(lambda: CatalogClient(cluster_config()))

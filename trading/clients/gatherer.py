@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from common.failures import NO_ANSWER, RpcFailure
+from common.steps import Steps, Wait
 from protos import order_pb2
 from trading.clients.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
@@ -23,8 +24,9 @@ CALL_TIMEOUT_S = 1.5
 LEAST_SEND_S = 0.3
 
 Result = order_pb2.PlaceOrderResponse | AttemptFailed
+Answers = Sequence[order_pb2.PlaceOrdersResult]
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
-Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Sequence[order_pb2.PlaceOrdersResult]]
+Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Steps[Answers]]
 
 
 class _Waiting:
@@ -80,7 +82,9 @@ class Gatherer:
         self._lock = threading.Lock()
         self._lanes: dict[Leadership, _Lane] = {}  # guarded by _lock, with all that is in them
 
-    def place(self, leadership: Leadership, order: order_pb2.NewOrder, deadline: float) -> order_pb2.PlaceOrderResponse:
+    def place(
+        self, leadership: Leadership, order: order_pb2.NewOrder, deadline: float
+    ) -> Steps[order_pb2.PlaceOrderResponse]:
         """Send one order to a leadership, together with those of other threads, and return what became of it.
 
         `deadline` is a time of the monotonic clock. The thread leaves at it even if the call goes on.
@@ -92,8 +96,8 @@ class Gatherer:
         lane = self._enter(leadership, waiting)
         while waiting.result is None:
             if waiting.sends:
-                self._send_turn(leadership, lane, waiting, deadline)
-            elif waiting.woken.wait(max(0.0, deadline - self._monotonic())):
+                yield from self._send_turn(leadership, lane, waiting, deadline)
+            elif (yield Wait(waiting.woken, max(0.0, deadline - self._monotonic()))):
                 waiting.woken.clear()
             else:
                 self._leave(lane, waiting)
@@ -117,7 +121,7 @@ class Gatherer:
                 waiting.sends = True
             return lane
 
-    def _send_turn(self, leadership: Leadership, lane: _Lane, sender: _Waiting, deadline: float) -> None:
+    def _send_turn(self, leadership: Leadership, lane: _Lane, sender: _Waiting, deadline: float) -> Steps[None]:
         """Send all that waits, hand the results out, pass the turn on."""
         with self._lock:
             sender.sends = False
@@ -131,7 +135,7 @@ class Gatherer:
         results: list[Result] = []
         try:
             timeout_s = min(CALL_TIMEOUT_S, deadline - self._monotonic())
-            answers = self._send(leadership, [one.order for one in batch], timeout_s)
+            answers = yield from self._send(leadership, [one.order for one in batch], timeout_s)
             results = [_result(answer) for answer in answers]
             if len(results) != len(batch):
                 failure = RpcFailure(f"{len(results)} answers for {len(batch)} orders")

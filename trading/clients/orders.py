@@ -1,21 +1,18 @@
 """Placing and reading orders: the frontend's only way to the order replicas."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import grpc
-from google.protobuf.message import Message
 
 from common import bounds
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
 from common.request_context import working_for
-from common.steps import Steps
+from common.steps import Call, Steps
 from protos import catalog_pb2, order_pb2
-from trading.clients.gatherer import Gatherer
-from trading.clients.network import OncePerProcess, cluster_config, network
+from trading.clients.gatherer import Answers, Gatherer
+from trading.clients.network import OncePerProcess, cluster_config
 from trading.clients.outcomes import OrderFailed
 from trading.clients.placing import Placing
 from trading.clients.reading import Reader
@@ -28,22 +25,22 @@ LIST_TIMEOUT_S = 2.0
 
 
 class OrderClient:
-    """Any number of threads may use it; those that place orders at the same time share calls."""
+    """Procedures that any number of threads may run; those that place orders at the same time share calls."""
 
     def __init__(
         self,
         config: ClusterConfig,
-        network: Network,
         manager: ReplicaManager,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._network = network
         self._manager = manager
         self._monotonic = monotonic
         self._gatherer = Gatherer(self._send, monotonic)
         self._reader = Reader(config, monotonic)
 
-    def place(self, order: order_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S) -> order_pb2.PlaceOrderResponse:
+    def place(
+        self, order: order_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S
+    ) -> Steps[order_pb2.PlaceOrderResponse]:
         """Place one order under its key, through failures of replicas, within `budget_s` (and half a second at most).
 
         Raises:
@@ -55,47 +52,44 @@ class OrderClient:
         _check(order)
 
         def find(failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
-            yield from ()  # the manager makes its calls itself: threads share them
             return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
 
         def attempt(leadership: Leadership, deadline: float) -> Steps[order_pb2.PlaceOrderResponse]:
-            yield from ()
             return self._gatherer.place(leadership, order, deadline)
 
-        return self._network.run(Placing(find, attempt, self._monotonic, self._monotonic() + budget_s).steps())
+        return Placing(find, attempt, self._monotonic, self._monotonic() + budget_s).steps()
 
-    def look_up(self, number: int) -> order_pb2.Order:
+    def look_up(self, number: int) -> Steps[order_pb2.Order]:
         """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.
 
         Raises:
             RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG_UNAVAILABLE: no replica that answers holds it, and the
                 catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
         """
-        response: order_pb2.LookUpOrderResponse = self._read(
-            order_pb2.LookUpOrderRequest(transaction_number=number), LOOK_UP_TIMEOUT_S
+        request = order_pb2.LookUpOrderRequest(transaction_number=number)
+        response: order_pb2.LookUpOrderResponse = yield from self._reader.steps(
+            request, self._leader_id, LOOK_UP_TIMEOUT_S
         )
         return response.order
 
-    def list_orders(self, request: order_pb2.ListOrdersRequest) -> order_pb2.ListOrdersResponse:
+    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
         """Return one page; it shows every order that was acknowledged before this call.
 
         Raises:
             RpcFailure: INVALID_ARGUMENT, CATALOG_UNAVAILABLE, HALTED, NO_LEADER.
         """
-        page: order_pb2.ListOrdersResponse = self._read(request, LIST_TIMEOUT_S)
-        return page
+        return self._reader.steps(request, self._leader_id, LIST_TIMEOUT_S)
 
-    def _read(self, request: Message, timeout_s: float) -> Any:
+    @property
+    def _leader_id(self) -> int | None:
         known = self._manager.known
-        return self._network.run(self._reader.steps(request, known.leader_id if known else None, timeout_s))
+        return known.leader_id if known else None
 
-    def _send(
-        self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float
-    ) -> Sequence[order_pb2.PlaceOrdersResult]:
+    def _send(self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
         # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
         with working_for(orders[0].request_id if len(orders) == 1 else ""):
-            response: order_pb2.PlaceOrdersResponse = self._network.call(leadership.address, request, timeout_s)
+            response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, request, timeout_s)
         self._manager.heard_from(leadership)
         return response.results
 
@@ -122,4 +116,4 @@ def _check(order: order_pb2.NewOrder) -> None:
     )
 
 
-order_client = OncePerProcess(lambda: OrderClient(cluster_config(), network(), replica_manager()))
+order_client = OncePerProcess(lambda: OrderClient(cluster_config(), replica_manager()))

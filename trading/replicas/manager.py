@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
-from common.steps import Steps
+from common.steps import Steps, Wait
 from trading.clients.network import OncePerProcess, cluster_config, network
 from trading.replicas.election import Leadership
 from trading.replicas.failures import CatalogUnavailable, NoLeader
@@ -58,7 +58,7 @@ class ReplicaManager:
         """The leadership last found, without asking anybody; None when there is none."""
         return self._known
 
-    def leadership(self, deadline: float) -> Leadership:
+    def leadership(self, deadline: float) -> Steps[Leadership]:
         """Return the leadership to send an order to: it has answered within SILENCE_S, or is asked now.
 
         `deadline` is a time of the monotonic clock; this may take half a second longer.
@@ -69,9 +69,9 @@ class ReplicaManager:
         known = self._known
         if known is not None and self._monotonic() - self._heard_at <= SILENCE_S:
             return known
-        return self._join_round(None, None, deadline)
+        return (yield from self._join_round(None, None, deadline))
 
-    def replace(self, failed: Leadership, failure: RpcFailure, deadline: float) -> Leadership:
+    def replace(self, failed: Leadership, failure: RpcFailure, deadline: float) -> Steps[Leadership]:
         """Return the leadership to go on with after `failed` answered, or failed to answer, with `failure`.
 
         It is the same one again when that is healthy: then it was merely slow.
@@ -99,7 +99,7 @@ class ReplicaManager:
         reports = [dataclasses.replace(report, last_seen=seen.get(report.replica_id)) for report in view.replicas]
         return dataclasses.replace(view, replicas=tuple(reports))
 
-    def _join_round(self, failed: Leadership | None, failure: RpcFailure | None, deadline: float) -> Leadership:
+    def _join_round(self, failed: Leadership | None, failure: RpcFailure | None, deadline: float) -> Steps[Leadership]:
         """Search for a leader, or wait for the outcome of the search that is under way."""
         with self._lock:
             known = self._known
@@ -112,8 +112,8 @@ class ReplicaManager:
             if round_ is None:
                 round_ = self._round = _Round()
         if is_mine:
-            self._run_round(round_, self._search(known, failed, failure, deadline))
-        elif not round_.done.wait(max(0.0, deadline - self._monotonic())):
+            yield from self._run_round(round_, self._search(known, failed, failure, deadline))
+        elif not (yield Wait(round_.done, max(0.0, deadline - self._monotonic()))):
             raise NoLeader("the time was up while another request looked for a leader")
         outcome = round_.outcome
         if isinstance(outcome, RpcFailure):
@@ -139,9 +139,9 @@ class ReplicaManager:
         )
         return (yield from search.steps())
 
-    def _run_round(self, round_: _Round, steps: Steps[Leadership]) -> None:
+    def _run_round(self, round_: _Round, steps: Steps[Leadership]) -> Steps[None]:
         try:
-            round_.outcome = self._network.run(steps)
+            round_.outcome = yield from steps
         except RpcFailure as failure:
             round_.outcome = failure
         finally:

@@ -6,6 +6,7 @@ import pytest
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from protos import order_pb2
 from tests.trading.fake_cluster import refusal
+from tests.trading.procedures import perform, procedure
 from trading.clients.gatherer import Gatherer
 from trading.clients.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
@@ -74,7 +75,7 @@ class Crowd:
     def _place(self, key):
         order = order_pb2.NewOrder(idempotency_key=key)
         try:
-            placed = self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds)
+            placed = perform(self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds))
             self.results[key] = placed.order.idempotency_key
         except AttemptFailed as failure:
             self.results[key] = failure
@@ -87,7 +88,7 @@ def leader():
 
 @pytest.fixture
 def crowd(leader):
-    return Crowd(Gatherer(leader.send))
+    return Crowd(Gatherer(procedure(leader.send)))
 
 
 def test_a_lone_order_goes_at_once(leader, crowd):
@@ -201,9 +202,9 @@ def test_an_order_in_a_call_that_goes_on_is_unknown_when_its_time_is_up(leader, 
 
 
 def test_an_answer_of_the_wrong_length_is_a_failure(crowd):
-    gatherer = Gatherer(lambda *_: [])
+    gatherer = Gatherer(procedure(lambda *_: []))
     with pytest.raises(AttemptFailed) as failure:
-        gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1)
+        perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
     assert failure.value.outcome_unknown
 
 
@@ -211,16 +212,16 @@ def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
     def fail(_leadership, _orders, _timeout_s):
         raise ZeroDivisionError
 
-    gatherer = Gatherer(fail)
+    gatherer = Gatherer(procedure(fail))
     with pytest.raises(ZeroDivisionError):
-        gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1)
+        perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
     assert all(lane.calls == 0 and not lane.waiting for lane in gatherer._lanes.values())
 
 
 def test_lanes_of_past_leaderships_are_dropped(leader):
-    gatherer = Gatherer(lambda _leadership, orders, _timeout_s: [result(order) for order in orders])
+    gatherer = Gatherer(procedure(lambda _leadership, orders, _timeout_s: [result(order) for order in orders]))
     for epoch in range(20):
-        gatherer.place(Leadership(3, "order:3", epoch), order_pb2.NewOrder(), time.monotonic() + 1)
+        perform(gatherer.place(Leadership(3, "order:3", epoch), order_pb2.NewOrder(), time.monotonic() + 1))
     assert len(gatherer._lanes) == 1
 
 
@@ -242,14 +243,16 @@ def test_many_threads_and_many_orders_end_with_every_result_in_place():
             raise RpcFailure("lost", reason=UNREACHABLE)
         return [result(order) for order in orders]
 
-    gatherer = Gatherer(send)
+    gatherer = Gatherer(procedure(send))
     wrong = []
 
     def work(name):
         for number in range(40):
             key = f"{name}-{number}"
             try:
-                placed = gatherer.place(LEADERSHIP, order_pb2.NewOrder(idempotency_key=key), time.monotonic() + 10)
+                placed = perform(
+                    gatherer.place(LEADERSHIP, order_pb2.NewOrder(idempotency_key=key), time.monotonic() + 10)
+                )
                 if placed.order.idempotency_key != key:
                     wrong.append(key)
             except AttemptFailed as failure:
@@ -304,7 +307,7 @@ def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(lead
         timeouts.append(timeout_s)
         return send(leadership, orders, timeout_s)
 
-    crowd.gatherer._send = note
+    crowd.gatherer._send = procedure(note)
     crowd.start("a")
     leader.wait_for_calls(1)
     crowd.start("b")

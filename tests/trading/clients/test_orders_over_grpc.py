@@ -50,7 +50,7 @@ class Servers:
         catalog = address.pop(0)
         self.config = ClusterConfig(catalog, address, Path("unused"), min_in_sync=1)
         self.network = Network()
-        self.client = OrderClient(self.config, self.network, ReplicaManager(self.config, self.network))
+        self.client = OrderClient(self.config, ReplicaManager(self.config, self.network))
 
     def kill(self, *ids):
         for one in ids:
@@ -87,7 +87,7 @@ def test_orders_of_many_threads_go_on_when_the_leader_dies(servers):
     def trade(name):
         for number in range(20):
             try:
-                placed.append(servers.client.place(order(f"{name}-{number}")).order)
+                placed.append(servers.network.run(servers.client.place(order(f"{name}-{number}"))).order)
             except OrderFailed as failure:
                 failed.append(failure)
             if len(placed) > 40:
@@ -109,12 +109,12 @@ def test_orders_of_many_threads_go_on_when_the_leader_dies(servers):
 def test_with_all_replicas_dead_an_order_is_known_not_to_be_executed(servers):
     servers.kill(1, 2, 3)
     with pytest.raises(OrderFailed) as failure:
-        servers.client.place(order("k"))
+        servers.network.run(servers.client.place(order("k")))
     assert (failure.value.outcome, failure.value.reason) == ("not_executed", "NO_LEADER")
 
 
 def test_one_replica_alive_is_enough_to_read(servers):
-    number = servers.client.place(order("k")).order.transaction_number
+    number = servers.network.run(servers.client.place(order("k"))).order.transaction_number
     servers.fake.replicas[1].last_number = number
     servers.kill(0, 2, 3)
-    assert servers.client.look_up(number).transaction_number == number
+    assert servers.network.run(servers.client.look_up(number)).transaction_number == number

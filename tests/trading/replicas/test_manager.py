@@ -24,78 +24,80 @@ def deadline(cluster, seconds=8.0):
 
 
 def test_the_leader_is_found_once_and_remembered_while_it_answers(cluster, manager):
-    found = manager.leadership(deadline(cluster))
+    found = cluster.network.run(manager.leadership(deadline(cluster)))
     asked = len(cluster.network.calls)
     for _ in range(5):
         cluster.clock.now += 0.25
         manager.heard_from(found)
-        assert manager.leadership(deadline(cluster)) == found
+        assert cluster.network.run(manager.leadership(deadline(cluster))) == found
     assert len(cluster.network.calls) == asked
 
 
 def test_a_silent_leader_is_asked_for_its_health_first_and_the_others_are_not(cluster, manager):
-    found = manager.leadership(deadline(cluster))
+    found = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.clock.now += 1.1
     cluster.network.calls.clear()
     cluster.freeze(1)
-    assert manager.leadership(deadline(cluster)) == found
+    assert cluster.network.run(manager.leadership(deadline(cluster))) == found
     assert [address for address, _ in cluster.network.calls] == ["order:3", CATALOG]
 
 
 def test_a_silent_leader_that_died_is_replaced_before_it_gets_an_order(cluster, manager):
-    manager.leadership(deadline(cluster))
+    cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.clock.now += 5.0
     cluster.kill(3)
-    assert manager.leadership(deadline(cluster)).leader_id == 2
+    assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 2
 
 
 def test_a_frozen_leader_is_replaced_within_a_second_and_a_half(cluster, manager):
-    found = manager.leadership(deadline(cluster))
+    found = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.clock.now += 5.0
     cluster.freeze(3)
     begun = cluster.clock.now
-    assert manager.replace(found, refusal(NO_ANSWER), deadline(cluster)).leader_id == 2
+    assert cluster.network.run(manager.replace(found, refusal(NO_ANSWER), deadline(cluster))).leader_id == 2
     assert cluster.clock.now - begun <= 1.5
 
 
 def test_a_leader_that_was_replaced_meanwhile_costs_no_call(cluster, manager):
-    first = manager.leadership(deadline(cluster))
+    first = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.clock.now += 3.0
     cluster.kill(3)
-    second = manager.replace(first, refusal(UNREACHABLE), deadline(cluster))
+    second = cluster.network.run(manager.replace(first, refusal(UNREACHABLE), deadline(cluster)))
     asked = len(cluster.network.calls)
-    assert manager.replace(first, refusal(NO_ANSWER), deadline(cluster)) == second
+    assert cluster.network.run(manager.replace(first, refusal(NO_ANSWER), deadline(cluster))) == second
     assert len(cluster.network.calls) == asked
 
 
 def test_a_leader_named_by_not_leader_is_adopted(cluster, manager):
-    first = manager.leadership(deadline(cluster))
+    first = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.replicas[1].lead(epoch=first.epoch + 1)
     named = refusal("NOT_LEADER", leader_id=1, epoch=first.epoch + 1)
-    assert manager.replace(first, named, deadline(cluster)) == Leadership(1, "order:1", first.epoch + 1)
+    assert cluster.network.run(manager.replace(first, named, deadline(cluster))) == Leadership(
+        1, "order:1", first.epoch + 1
+    )
 
 
 def test_all_replicas_down_is_no_leader_also_for_the_first_order(cluster, manager):
     cluster.kill(1, 2, 3)
     with pytest.raises(RpcFailure) as failure:
-        manager.leadership(deadline(cluster))
+        cluster.network.run(manager.leadership(deadline(cluster)))
     assert failure.value.reason == "NO_LEADER"
 
 
 def test_the_catalogs_death_is_known_before_an_order_is_sent(cluster, manager):
-    manager.leadership(deadline(cluster))
+    cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.network.dead.add(CATALOG)
     cluster.clock.now += 2.0
     with pytest.raises(RpcFailure) as failure:
-        manager.leadership(deadline(cluster))
+        cluster.network.run(manager.leadership(deadline(cluster)))
     assert failure.value.reason == "CATALOG_UNAVAILABLE"
     cluster.network.dead.clear()
-    assert manager.leadership(deadline(cluster)).leader_id == 3
+    assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 3
 
 
 def test_threads_share_one_search_and_its_outcome(cluster, manager):
     """Eight threads lose the leader at once; one of them elects, all go on with the new one."""
-    first = manager.leadership(deadline(cluster))
+    first = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.kill(3)
     cluster.clock.now += 100
     cluster.network.calls.clear()
@@ -110,7 +112,7 @@ def test_threads_share_one_search_and_its_outcome(cluster, manager):
     found = []
 
     def lose_the_leader():
-        found.append(manager.replace(first, refusal(UNREACHABLE), deadline(cluster)).leader_id)
+        found.append(cluster.network.run(manager.replace(first, refusal(UNREACHABLE), deadline(cluster))).leader_id)
 
     threads = [threading.Thread(target=lose_the_leader) for _ in range(8)]
     threads[0].start()
@@ -133,11 +135,11 @@ def test_a_thread_does_not_wait_for_anothers_search_beyond_its_deadline(cluster)
         assert going_on.wait(10)
 
     cluster.network.before = hold
-    searching = threading.Thread(target=manager.leadership, args=(8.0,))
+    searching = threading.Thread(target=cluster.network.run, args=(manager.leadership(8.0),))
     searching.start()
     assert polling.wait(10)
     with pytest.raises(RpcFailure, match="another request") as failure:
-        manager.leadership(0.01)
+        cluster.network.run(manager.leadership(0.01))
     assert failure.value.reason == "NO_LEADER"
     going_on.set()
     searching.join(10)
@@ -149,9 +151,9 @@ def test_an_unforeseen_error_in_a_search_leaves_no_thread_waiting(cluster, manag
 
     cluster.network.before = fail
     with pytest.raises(ZeroDivisionError):
-        manager.leadership(deadline(cluster))
+        cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.network.before = lambda *_: None
-    assert manager.leadership(deadline(cluster)).leader_id == 3
+    assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 3
 
 
 def test_a_look_remembers_when_each_replica_was_last_seen(cluster, manager):
@@ -166,5 +168,5 @@ def test_a_look_remembers_when_each_replica_was_last_seen(cluster, manager):
 def test_a_replica_at_anothers_address_is_not_taken_for_it(cluster, manager):
     cluster.network.handlers["order:3"] = cluster.replicas[1].handle
     assert manager.look().find(3).trouble == "replica 1 answers at the address of 3"
-    assert manager.leadership(deadline(cluster)).leader_id == 2
+    assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 2
     assert not [one for one in cluster.network.sent(order_pb2.AssignLeaderRequest) if one[0] == "order:3"]

@@ -1,0 +1,22 @@
+"""Procedures made of plain functions, and performed in the calling thread."""
+
+from collections.abc import Callable
+from typing import Any
+
+from common.channels import Network
+from common.steps import Steps
+
+
+def procedure(function: Callable[..., Any]) -> Callable[..., Steps[Any]]:
+    """Return the function as one that returns a procedure, which calls nobody."""
+
+    def steps(*arguments: Any, **keywords: Any) -> Steps[Any]:
+        yield from ()
+        return function(*arguments, **keywords)
+
+    return steps
+
+
+def perform(steps: Steps[Any]) -> Any:
+    """Run a procedure that calls nobody; what it raises is raised."""
+    return Network().run(steps)
