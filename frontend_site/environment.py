@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import load_backend
 
 from common.config import ClusterConfig, ConfigError, parse_count, parse_switch
+from common.rates import Rate, parse_rate
 from frontend_site.production import ProductionConfig
 from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 
@@ -31,6 +32,7 @@ class FrontendConfig:
         database: Django's own database: users and sessions, nothing that trading depends on.
         created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
         authentication: whether callers need a token, or to have logged in with one.
+        rate_limits: how often one caller may call each class of endpoints; a class without a limit is missing.
         production: how the site is reached from elsewhere; None: a sandbox.
     """
 
@@ -42,6 +44,7 @@ class FrontendConfig:
     database: dict[str, Any]
     created_status: int
     authentication: bool
+    rate_limits: dict[str, Rate]
     production: ProductionConfig | None
 
     @classmethod
@@ -69,6 +72,7 @@ class FrontendConfig:
             database=_database(env, data_dir),
             created_status=_created_status(env),
             authentication=_switch(env, "BOURSE_AUTH", default="on" if production else "off"),
+            rate_limits=_rate_limits(env),
             production=production,
         )
 
@@ -83,6 +87,11 @@ def _usable_directory(path: Path) -> Path:
 
 def _switch(env: environ.Env, name: str, default: str = "off") -> bool:
     return parse_switch(env.str(name, default=default), name=name)
+
+
+def _rate_limits(env: environ.Env) -> dict[str, Rate]:
+    names = {limit: f"BOURSE_RATE_{limit.upper()}" for limit in ("read", "trade", "operate")}
+    return {limit: parse_rate(env.str(name), name=name) for limit, name in names.items() if name in env.ENVIRON}
 
 
 def _secret_key(env: environ.Env, data_dir: Path) -> str:

@@ -14,6 +14,7 @@ DATABASES = {"default": _config.database}
 STOCK_CACHE_SIZE = _config.cache_size
 ORDERS_CREATED_STATUS = _config.created_status
 AUTHENTICATION = _config.authentication
+RATE_LIMITS = _config.rate_limits
 
 ROOT_URLCONF = "frontend_site.urls"
 WSGI_APPLICATION = "frontend_site.wsgi.application"

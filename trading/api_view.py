@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from trading.accounts.account import ANY, OPEN
 from trading.accounts.authentication import BearerAuthentication, LoginAuthentication
 from trading.permissions import HasRole, IsNotForeignPage
+from trading.throttling import CallerThrottle, add_limit_headers
 
 
 class ApiView(APIView):
@@ -25,6 +26,7 @@ class ApiView(APIView):
 
     http_method_names: ClassVar[list[str]] = ["get", "post", "head"]
     permission_classes: list[Any] = [IsNotForeignPage, HasRole]
+    throttle_classes: list[Any] = [CallerThrottle]
     role: ClassVar[str] = ANY
     roles: ClassVar[Mapping[str, str]] = {}
 
@@ -39,7 +41,8 @@ class ApiView(APIView):
         return [BearerAuthentication(), LoginAuthentication()]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Mark every answer as not to be kept by caches on the way: it is true now."""
+        """Mark every answer as not to be kept by caches on the way: it is true now. Add what its limit is."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         patch_cache_control(answer, no_store=True)
+        add_limit_headers(request._request, answer)
         return answer

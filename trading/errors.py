@@ -33,6 +33,7 @@ KINDS = {
     "INSUFFICIENT_STOCK": Kind(409, "FAILED_PRECONDITION"),
     "STOCK_LIMIT": Kind(409, "FAILED_PRECONDITION"),
     "IDEMPOTENCY_KEY_REUSED": Kind(422, "ALREADY_EXISTS"),
+    "RATE_LIMITED": Kind(429, "RESOURCE_EXHAUSTED"),  # its Retry-After is the caller's own
     "INTERNAL": Kind(500, "INTERNAL", UNKNOWN),
     # 503 is sent only when nothing was written. An election takes about two seconds, a restart little more.
     "NO_LEADER": Kind(503, "UNAVAILABLE", retry_after_s=2),

@@ -26,6 +26,7 @@ _REASON_BY_CODE = {
     405: "METHOD_NOT_ALLOWED",
     406: "NOT_ACCEPTABLE",
     415: "UNSUPPORTED_MEDIA_TYPE",
+    429: "RATE_LIMITED",
 }
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
             form.validated_data[FIELD] = key_of(request._request) if error.kind.code >= 500 else new_key()
         data = ReturnDict(data, serializer=form)
     headers = _headers(error)
+    if (wait_s := getattr(exception, "wait", None)) is not None:
+        headers["Retry-After"] = str(wait_s)
     if challenge := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     return Response(data, status=error.kind.code, headers=headers)

@@ -40,6 +40,13 @@ def test_debug_is_a_switch(tmp_path, text, expected):
     assert config(tmp_path, BOURSE_DEBUG=text).debug is expected
 
 
+def test_authentication_and_limits_are_off_unless_asked_for(tmp_path):
+    assert (config(tmp_path).authentication, config(tmp_path).rate_limits) == (False, {})
+    read = config(tmp_path, BOURSE_AUTH="on", BOURSE_RATE_READ="100/s", BOURSE_RATE_OPERATE="60/m")
+    assert read.authentication is True
+    assert read.rate_limits == {"read": (100, 1), "operate": (60, 60)}
+
+
 def test_cache_size_0_is_allowed(tmp_path):
     assert config(tmp_path, BOURSE_CACHE_SIZE="0").cache_size == 0
 
@@ -81,6 +88,10 @@ def test_database_whose_driver_is_missing_is_refused_without_its_password(tmp_pa
         ("DATABASE_URL", "postgres://user:secret@host:port/name"),
         ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite3"),
         ("ORDERS_CREATED_STATUS", "204"),
+        ("BOURSE_AUTH", "maybe"),
+        ("BOURSE_RATE_READ", "100"),
+        ("BOURSE_RATE_TRADE", "0/s"),
+        ("BOURSE_RATE_OPERATE", "1/y"),
         ("BOURSE_CATALOG", "nohost"),
         ("BOURSE_REPLICAS", "1=a:1,1=b:2"),
         ("BOURSE_MIN_IN_SYNC", "4"),
