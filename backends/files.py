@@ -3,9 +3,11 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from common.failpoints import failpoint
 
 COPY_BYTES = 1 << 20
 
@@ -98,6 +100,20 @@ class Files:
 OS_FILES = Files()
 
 
+def files_from_environment(environment: Mapping[str, str]) -> Files:
+    """Return the operating system's files; with faults if BOURSE_DISK_FAULTS names a control file for them.
+
+    Raises:
+        ConfigError: its folder is missing.
+    """
+    control = environment.get("BOURSE_DISK_FAULTS")
+    if not control:
+        return OS_FILES
+    from backends.fault_files import FaultFiles  # not part of a system that trades
+
+    return FaultFiles(Path(control))
+
+
 @contextmanager
 def _telling_when_full() -> Iterator[None]:
     try:
@@ -169,7 +185,9 @@ def replace_file(path: Path, data: bytes, files: Files = OS_FILES) -> None:
     aside = path_aside(path)
     with new_file(files, aside) as descriptor:
         write_all(files, descriptor, data, 0)
+    failpoint("replace-written")
     files.rename(aside, path)
+    failpoint("replace-renamed")
     files.sync_directory(path.parent)
 
 

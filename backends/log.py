@@ -16,6 +16,7 @@ from backends.files import OS_FILES, DiskFull, Files, write_all
 from backends.log_check import CheckedFile, Visit
 from backends.log_opening import Damage, DamagedLog, cut, leave_marker, open_checked
 from backends.row import CHAIN_BYTES, BadRow, CheckedRows, Row, chain_seed, check_rows, parse_row
+from common.failpoints import failpoint
 from common.rwlock import ReadWriteLock
 
 __all__ = ["DamagedLog", "DiskFull", "Files", "Log", "exit_process"]
@@ -199,7 +200,9 @@ class Log:
             except DiskFull:
                 cut(self._files, self._descriptor, length)
                 raise
+            failpoint("log-written")
             self._files.fdatasync(self._descriptor)
+            failpoint("log-synced")
         except OSError as error:
             self._failed = True
             _leave_marker_and_die(self.path, self._files, self._die, error)

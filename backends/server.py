@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from backends.data_directory import StartRefused
 from backends.failures import Exhausted
 from backends.request_ids import RequestIds
+from common import failpoints
 from common.config import ConfigError
 from common.logs import configure_logs
 from common.tls import Tls
@@ -148,6 +149,7 @@ def run_process(name: str, main: Callable[[], None]) -> None:
     """Run a backend's main function and leave with its exit code: 0, or 1 with one line that says why it refused."""
     configure_logs(name)
     try:
+        failpoints.arm(os.environ)
         main()
     except (StartRefused, ConfigError) as refusal:
         print(f"{name}: {refusal}", file=sys.stderr)  # noqa: T201 - the one line that the operator reads

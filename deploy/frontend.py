@@ -13,6 +13,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from common import failpoints
 from common.config import ConfigError
 from deploy.parent import end_with_parent
 from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
@@ -73,7 +74,9 @@ def main() -> None:
     )
     given = parser.parse_args().address
     try:
-        FrontendConfig.from_environment(os.environ)  # said once here, not by each worker that is tried
+        # Said once here, not by each worker that is tried.
+        FrontendConfig.from_environment(os.environ)
+        failpoints.arm(os.environ)
         if given is not None:
             serve(parse_fixed_address(given, name="HOST:PORT"), "HOST:PORT")
         else:

@@ -2,9 +2,11 @@
 
 import os
 
+from common import failpoints
 from frontend_site.environment import FrontendConfig
 
 _config = FrontendConfig.from_environment(os.environ)
+failpoints.arm(os.environ)
 
 DEBUG = _config.debug
 SECRET_KEY = _config.secret_key

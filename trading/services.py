@@ -5,6 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from common.bounds import STOCK_NAME
+from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.request_context import current_request_id
 from protos import order_pb2
@@ -79,7 +80,9 @@ def place_order(
         request_id=current_request_id(),
     )
     try:
-        return network().run(order_client().place(order))
+        placed = network().run(order_client().place(order))
+        failpoint("frontend-committed")
+        return placed
     finally:
         # After a failure too: it may have been executed, or refused because another process traded the stock.
         forget_stock(name)

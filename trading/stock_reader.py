@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.steps import Steps, Wait
 from trading.cache import MOST_AGE_S, StockCache
@@ -66,6 +67,7 @@ class StockReader:
         except BaseException as failure:
             cache.abandon_fill(fill, failure if isinstance(failure, Exception) else RuntimeError("given up"))
             raise
+        failpoint("cache-filling")
         cache.complete_fill(fill, stock)
         return StockRead(stock, MISS)
 

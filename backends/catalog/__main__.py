@@ -18,6 +18,7 @@ from backends.catalog.servicer import CatalogServicer
 from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory
 from backends.failures import Exhausted
+from backends.files import OS_FILES, Files, files_from_environment
 from backends.server import BackendServer, run_process, wait_for_signal
 from common.config import ClusterConfig, parse_address
 from common.tls import Tls
@@ -46,8 +47,9 @@ def main() -> None:
     config = ClusterConfig.from_environment(os.environ)
     address = parse_address(arguments.address or config.catalog, name="--address")
     config.check_privacy(address, name="--address")
-    directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog")
-    catalog = start_catalog(directory, arguments.seed)
+    files = files_from_environment(os.environ)
+    directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog", files=files)
+    catalog = start_catalog(directory, arguments.seed, files)
     server = make_server(address, catalog, config.tls)
     checkpointer = Checkpointer(catalog)
     server.start()
@@ -68,7 +70,7 @@ def main() -> None:
     directory.close()
 
 
-def start_catalog(directory: DataDirectory, seed: Path | None) -> Catalog:
+def start_catalog(directory: DataDirectory, seed: Path | None, files: Files = OS_FILES) -> Catalog:
     """Return the catalog of this directory, its files checked. `seed` counts only if the directory is new.
 
     Raises:
@@ -80,7 +82,7 @@ def start_catalog(directory: DataDirectory, seed: Path | None) -> Catalog:
 
     if seed is not None and not directory.is_new:
         log.info("the seed file is not read: the directory is not new", seed=str(seed), data_dir=str(directory.path))
-    state = open_catalog(directory, new_stocks, SmallFiles(directory.path))
+    state = open_catalog(directory, new_stocks, SmallFiles(directory.path, files))
     catalog = Catalog(state, run_id=secrets.token_hex(8), utc_now=lambda: datetime.now(UTC))
     try:
         # Written anew at every start: after a failed sync the one that was read may not be on stable storage.

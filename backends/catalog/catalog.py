@@ -30,6 +30,7 @@ from backends.catalog.stocks import StockTable
 from backends.failures import Diverged, Exhausted, Halted, OutOfRange, Unavailable
 from backends.files import DiskFull
 from backends.known_keys import key_of
+from common.failpoints import failpoint
 from common.failures import RpcFailure
 from protos import catalog_pb2
 
@@ -113,6 +114,7 @@ class Catalog:
             if answer is None:
                 answer = self._answer_batch(request)
                 self._gate.store(request.batch_seq, answer)
+                failpoint("catalog-answering")
         if isinstance(answer, RpcFailure):
             raise answer.with_traceback(None)  # a stored one is raised again: its traces would pile up
         return answer

@@ -10,6 +10,7 @@ from backends.catalog.small_files import SmallFiles
 from backends.files import DiskFull, write_all
 from backends.log_opening import cut, leave_marker, marker_path
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID, TIME
+from common.failpoints import failpoint
 
 log = structlog.get_logger()
 
@@ -134,7 +135,9 @@ class EpochsFile:
         except DiskFull:
             cut(self._files, self._descriptor, self._length)
             raise
+        failpoint("epoch-written")
         self._files.fdatasync(self._descriptor)
+        failpoint("epoch-begun")
 
     def _mend(self, data: bytes) -> tuple[list[Epoch], int]:
         epochs, good_length = parse_epochs(data)

@@ -10,6 +10,7 @@ import grpc
 import structlog
 
 from backends.data_directory import DataDirectory, StartRefused
+from backends.files import OS_FILES, Files, files_from_environment
 from backends.log import Log
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.reading import OrderReader
@@ -55,7 +56,8 @@ def main() -> None:
     config.check_privacy(address, name="--address")
     config.check_privacy(catalog, name="--catalog")
     network = Network(config.tls)
-    store = open_store(arguments.data_dir or config.data_dir / f"order-{replica_id}", replica_id, catalog, network)
+    data_dir = arguments.data_dir or config.data_dir / f"order-{replica_id}"
+    store = open_store(data_dir, replica_id, catalog, network, files_from_environment(os.environ))
     work, stopping = threading.Event(), threading.Event()
     link = CatalogLink(catalog, time.monotonic)
     replica = Replica(
@@ -80,15 +82,19 @@ def main() -> None:
     store.close()
 
 
-def open_store(path: Path, replica_id: int, catalog: str, network: Network) -> OrderStore:
+def open_store(path: Path, replica_id: int, catalog: str, network: Network, files: Files = OS_FILES) -> OrderStore:
     """Open the data directory and its log, and see that it belongs to the catalog's cluster, if that answers."""
-    directory = DataDirectory.open(path, "order", replica_id)
+    directory = DataDirectory.open(path, "order", replica_id, files)
     cluster_id = ask_cluster_id(catalog, network)
     if cluster_id and directory.cluster_id not in (None, cluster_id):
         raise StartRefused(
             f"{path} belongs to cluster {directory.cluster_id}, but the catalog at {catalog} is of cluster {cluster_id}"
         )
-    store = OrderStore(directory, lambda cluster: Log.open(path / LOG_NAME, cluster, damage="keep_prefix"))
+
+    def open_log(own_cluster: str) -> Log:
+        return Log.open(path / LOG_NAME, own_cluster, damage="keep_prefix", files=files)
+
+    store = OrderStore(directory, open_log)
     if cluster_id:
         store.adopt(cluster_id)
     return store

@@ -9,6 +9,7 @@ from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
 from backends.order.store import OrderStore
+from common.failpoints import failpoint
 from common.failures import UNREACHABLE, RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import order_pb2
@@ -87,6 +88,7 @@ class CatchUp:
                 rows=self._store.read_after(number, BULK_BYTES),
             )
             answer: order_pb2.BulkUpsertResponse = yield Call(self._address, request, BULK_TIMEOUT_S)
+            failpoint("catch-up-page")
             number = answer.equal_number
             self._leadership.followers.record_progress(self._replica_id, number)
             self._report_at(number)

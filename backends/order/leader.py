@@ -20,6 +20,7 @@ from backends.order.replicate import Replication
 from backends.order.store import OrderStore
 from backends.row import parse_row
 from common.bounds import MAX_BATCH_ORDERS
+from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.steps import Pause, Steps
 from protos import catalog_pb2, order_pb2
@@ -113,6 +114,7 @@ class Leadership:
                 self._asked_at = self._monotonic()
             if self.is_active:
                 yield from self._replication.replicate(rows)
+                failpoint("leader-committed")
                 self._answer_committed()
         except RpcFailure as failure:
             # Our own log could not take the rows (decided they are, and the next leader has them), or a follower's
@@ -146,7 +148,9 @@ class Leadership:
         batch = self._orders.take_batch(MAX_BATCH_ORDERS)
         if not batch:
             return b""
+        failpoint("leader-deciding")
         response = yield from self._send_until_answered(batch)
+        failpoint("leader-decided")
         return self._take_results(batch, response) if response is not None else b""
 
     def _may_answer(self) -> Steps[bool]:

@@ -11,6 +11,7 @@ from backends.order.epochs import begin_epoch, read_missing, show_log
 from backends.order.followers import Followers
 from backends.order.replicate import FOLLOWER_TIMEOUT_S
 from backends.order.store import OrderStore
+from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.steps import Call, Outcome, Steps, Together
 from protos import order_pb2
@@ -56,6 +57,7 @@ class Promotion:
         epoch = expected_epoch
         try:
             yield from self._read_most()
+            failpoint("promotion-read")
             deadline = self._monotonic() + BEGIN_LIMIT_S
             epoch = yield from begin_epoch(
                 self._catalog,
@@ -64,6 +66,7 @@ class Promotion:
                 expected_epoch,
                 lambda _failure: self._monotonic() >= deadline,
             )
+            failpoint("promotion-begun")
             followers = Followers(peers, self._replica_id)
             positions = yield from self._ask_peers(followers)
             yield from self._bring_into_sync(followers, positions)

@@ -5,6 +5,7 @@ import structlog
 from backends.failures import Diverged
 from backends.order.followers import Followers, SyncTarget
 from backends.order.store import OrderStore
+from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.steps import Call, Outcome, Steps, Together
 from protos import order_pb2
@@ -45,6 +46,7 @@ class Replication:
         def append() -> None:
             if rows:
                 self._store.extend(cluster_id, prev_number, prev_chain, rows)
+                failpoint("leader-appended")
 
         members = self._followers.sync_targets()
         lacking = [member for member in members if asks_all or member.number < end or member.is_joining]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
@@ -28,12 +28,13 @@ REPLICA_IDS = (1, 2, 3)
 class Cluster:
     """Catalog, three order replicas, frontend and health loop: `catalog`, `order-1`.. `order-3`, `frontend`, `health`.
 
-    Use it as a context manager: at the end every process is gone. `keep_output` keeps what they wrote.
+    Further frontends are `frontend-2` and so on. Use it as a context manager: at the end every process is gone.
 
     Attributes:
         data_dir: the folder of their data directories.
         initial: the quantity of each stock that the catalog was seeded with.
         interval_s: the interval of the health loop.
+        rests: a client of each frontend by its name; `rest` is that of the first.
     """
 
     def __init__(
@@ -43,15 +44,18 @@ class Cluster:
         *,
         interval_s: int = 2,
         environment: Mapping[str, str] | None = None,
+        frontends: int = 1,
     ) -> None:
         self.data_dir = folder / "var"
         self.initial = read_seed(seed)
         self.interval_s = interval_s
         self._ports = PortBlock()
-        catalog, frontend, *orders = [f"127.0.0.1:{port}" for port in self._ports.ports]
+        catalog, *others = [f"127.0.0.1:{port}" for port in self._ports.ports]
         self.catalog_address = catalog
-        self.replicas = dict(zip(REPLICA_IDS, orders, strict=False))
-        self.rest = Rest(frontend)
+        self.replicas = dict(zip(REPLICA_IDS, others, strict=False))
+        sites = {f"frontend-{n + 1}" if n else "frontend": others[len(self.replicas) + n] for n in range(frontends)}
+        self.rests = {name: Rest(address) for name, address in sites.items()}
+        self.rest = self.rests["frontend"]
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("BOURSE_")},
             "BOURSE_CATALOG": catalog,
@@ -65,16 +69,21 @@ class Cluster:
         arguments = {
             "catalog": ["-m", "backends.catalog", "--seed", str(seed)],
             **{f"order-{n}": ["-m", "backends.order", "--replica-id", str(n)] for n in self.replicas},
-            "frontend": ["-m", "deploy.frontend", frontend],
+            **{name: ["-m", "deploy.frontend", address] for name, address in sites.items()},
             "health": ["manage.py", "replicas", "watch", "--interval", str(interval_s)],
         }
         folder.mkdir(parents=True, exist_ok=True)
         self.data_dir.mkdir(exist_ok=True)
         self.processes = {
-            name: ManagedProcess(name, own, self.environment, folder / f"{name}.log") for name, own in arguments.items()
+            name: ManagedProcess(name, own, self.environment | self.own_environment(name), folder / f"{name}.log")
+            for name, own in arguments.items()
         }
 
-    def __enter__(self) -> "Cluster":
+    def own_environment(self, _name: str) -> dict[str, str]:
+        """Return the variables of one process alone. The addresses are known when this is called."""
+        return {}
+
+    def __enter__(self) -> Self:
         try:
             for process in self.processes.values():
                 process.start()
@@ -94,7 +103,8 @@ class Cluster:
         """Kill what still runs and give the ports up."""
         for process in reversed(self.processes.values()):
             process.kill()
-        self.rest.close()
+        for rest in self.rests.values():
+            rest.close()
         self.network.close()
         self._ports.close()
 
@@ -132,12 +142,13 @@ class Cluster:
     def wait_ready(self, within_s: float = START_WITHIN_S) -> None:
         """Wait until a leader has every replica in sync and the frontend answers."""
         wait_until(self.all_in_sync, within_s, "a leader with all replicas in sync")
-        wait_until(self.frontend_answers, within_s, "an answer of the frontend")
+        wait_until(self.frontends_answer, within_s, "an answer of every frontend")
 
-    def frontend_answers(self) -> bool:
-        """Whether a stock can be looked up by REST."""
+    def frontends_answer(self) -> bool:
+        """Whether a stock can be looked up by REST, at each frontend."""
         try:
-            return self.rest.get(f"/stocks/{next(iter(self.initial))}").status_code == 200
+            name = next(iter(self.initial))
+            return all(rest.get(f"/stocks/{name}").status_code == 200 for rest in self.rests.values())
         except httpx.TransportError:
             return False
 
