@@ -1,7 +1,6 @@
 """Whether a system that was just started is ready to trade."""
 
 import http.client
-import json
 import threading
 import time
 import xmlrpc.client
@@ -47,25 +46,12 @@ def process_states(config_path: Path) -> list[dict[str, Any]]:
 
 
 def is_open(address: str, host: str) -> bool:
-    """Return whether the frontend at this address, called `host`, reads stocks and knows a leader that can trade.
-
-    One that listens for other machines alone does not say to this one who leads (403): the stocks have to do.
-    """
-    stocks, _ = _get(address, host, "/stocks?limit=1")
-    if stocks != 200:
-        return False
-    status, body = _get(address, host, "/replicas")
-    return status == 403 or (status == 200 and body["data"]["health"] != "down")
-
-
-def _get(address: str, host: str, path: str) -> tuple[int, Any]:
-    """Return status and JSON of the answer; (0, None) if there is none."""
+    """Return whether the frontend at this address, called `host`, says that orders could be placed."""
     connection = http.client.HTTPConnection(address, timeout=REQUEST_TIMEOUT_S)
     try:
-        connection.request("GET", path, headers={"Accept": "application/json", "Host": host})
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError):
-        return 0, None
+        connection.request("GET", "/readyz", headers={"Accept": "application/json", "Host": host})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
     finally:
         connection.close()

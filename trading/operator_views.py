@@ -6,6 +6,8 @@ from rest_framework.response import Response
 from trading import services
 from trading.accounts.account import OPEN, OPERATOR
 from trading.api_view import ApiView
+from trading.errors import ApiError
+from trading.readiness import readiness
 
 
 class ReplicasView(ApiView):
@@ -34,3 +36,23 @@ class HealthView(ApiView):
     def get(self, request: Request) -> Response:
         """Answer that it is."""
         return Response({"data": {"status": "ok"}})
+
+
+class ReadyView(ApiView):
+    """Whether orders could be placed now: the catalog answers, and a leader has enough replicas in sync."""
+
+    role = OPEN
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Ready"
+
+    def get(self, request: Request) -> Response:
+        """Answer that they could, or what is missing."""
+        checks = readiness().checks()
+        failed = [check for check in checks if check.failure]
+        if failed:
+            message = "; ".join(f"{check.name}: {check.failure}" for check in failed)
+            details = [{"check": check.name, "message": check.failure} for check in failed]
+            raise ApiError(failed[0].reason, message, details)
+        return Response({"data": {"status": "ready", "checks": {check.name: "ok" for check in checks}}})

@@ -16,6 +16,7 @@ urlpatterns = [
     re_path(r"^orders/(?P<number>[\s\S]+?)/?\Z", views.OrderView.as_view()),
     re_path(r"^replicas/?\Z", operator_views.ReplicasView.as_view()),
     re_path(r"^healthz/?\Z", operator_views.HealthView.as_view()),
+    re_path(r"^readyz/?\Z", operator_views.ReadyView.as_view()),
     re_path(r"^login/?\Z", LoginView.as_view()),
     re_path(r"^logout/?\Z", LogoutView.as_view()),
     re_path(r"^", views.UnknownPathView.as_view()),
