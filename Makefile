@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill stop start rebuild certificates test check format journeys simulate protos lock clean
+.PHONY: help install run status kill stop start rebuild certificates test check format journeys simulate chaos protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -58,6 +58,9 @@ journeys: $(VENV)/.installed-dev ## the scenarios in full size; J=kill_each_proc
 
 simulate: $(VENV)/.installed-dev ## seeded runs of the order path under faults, in one thread; SEEDS=1-500
 	@BOURSE_SIMULATE="$(or $(SEEDS),1-500)" $(PY) -m pytest -q tests/simulation/test_simulation.py $(ARGS)
+
+chaos: $(VENV)/.installed-dev ## faults on the real processes, some 20 minutes; FAULT=leader for some, SECONDS=600, SEED=1
+	@$(PY) -m tests.chaos $(if $(FAULT),--fault $(FAULT)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 check: $(VENV)/.installed-dev ## format, lint, types, generated code
 	@$(PY) -m ruff format --check --quiet .

@@ -22,7 +22,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from backends.files import Files
-from common.config import ConfigError
+from common.config_error import ConfigError
 
 POLL_S = 0.01
 

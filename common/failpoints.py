@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from common.config import ConfigError
+from common.config_error import ConfigError
 
 VARIABLE = "BOURSE_FAILPOINTS"
 

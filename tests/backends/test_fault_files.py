@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backends.files import OS_FILES, DiskFull, Files, files_from_environment, replace_file, write_all
-from common.config import ConfigError
+from common.config_error import ConfigError
 from tests.chaos.disk import Disk
 
 

@@ -64,6 +64,10 @@ class Link:
 
     def _cut(self) -> None:
         self._is_cut = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Reset the connections that there are."""
         for writer in self._connections:
             _reset(writer)
 
@@ -153,7 +157,8 @@ class Links:
     def __init__(self, names: Mapping[str, str]) -> None:
         """`names` maps each address to the process behind it."""
         self._names = dict(names)
-        self._links: dict[tuple[str, str], Link] = {}  # touched by the event loop alone
+        self._links: dict[tuple[str, str], Link] = {}  # touched by the event loop alone, as the servers
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
 
@@ -175,13 +180,19 @@ class Links:
             link.heal()
 
     def close(self) -> None:
-        """Close everything."""
+        """Close everything. The processes that used it have ended."""
+        self.heal()
 
-        async def cancel_all() -> None:
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+        async def end() -> None:
+            for server in self._servers:
+                server.close()
+            for link in self._links.values():
+                link.reset()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            if others:
+                await asyncio.wait(others, timeout=CALL_TIMEOUT_S / 2)
 
-        self._call(cancel_all())
+        self._call(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -211,6 +222,7 @@ class Links:
                 writer.close()
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        self._servers.append(server)
         port: int = server.sockets[0].getsockname()[1]
         return port
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import ConfigError
+from common.config_error import ConfigError
 from common.failpoints import STEPS, arm, failpoint
 from tests.harness.waiting import wait_until
 

@@ -1,0 +1,102 @@
+"""One trial from its start to its end: a system of its own, the fault, all of it up again, the check of its history."""
+
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.system import System
+from tests.chaos.trial import HOT_STOCKS, Fault, Measurement, Trial
+from tests.checker.check import find_violations
+from tests.checker.history import JOURNAL, History
+from tests.checker.saved import save_history
+from tests.checker.violations import report
+from tests.harness.invariants import wait_for_equal_logs
+from tests.harness.seeds import write_seed
+
+HISTORY_NAME = "history.jsonl"
+SHARES = 500
+# A cached read's second may be exceeded by what a busy machine takes to run a thread.
+SLACK_S = 0.3
+EQUAL_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a trial.
+
+    Attributes:
+        problems: broken promises and missed bounds; none: it passed.
+        orders: how many orders the journal holds.
+        requests: how many requests the history holds.
+    """
+
+    fault: str
+    seed: int
+    folder: Path
+    seconds: float
+    measurements: list[Measurement]
+    problems: list[str]
+    orders: int
+    requests: int
+
+
+def run_trial(chosen: Fault, seed: int, folder: Path) -> Result:
+    """Try a fault once, in a new folder that keeps the data, the output of every process and the history."""
+    started = time.monotonic()
+    folder.mkdir(parents=True)
+    write_seed(folder / "seed.csv", quantity=SHARES, count=4 * HOT_STOCKS)
+    with System(folder, folder / "seed.csv", environment=chosen.environment) as system:
+        trial = Trial(system, random.Random(seed))
+        problems = act(chosen, trial)
+        found, orders = check(trial)
+    problems += [f"answer outside of docs/API.md: {answer}" for answer in trial.recorder.wrong[:5]]
+    problems += [str(measurement) for measurement in trial.measurements if measurement.is_missed]
+    return Result(
+        fault=chosen.name,
+        seed=seed,
+        folder=folder,
+        seconds=time.monotonic() - started,
+        measurements=trial.measurements,
+        problems=problems + found,
+        orders=orders,
+        requests=len(trial.recorder.operations),
+    )
+
+
+def act(chosen: Fault, trial: Trial) -> list[str]:
+    """Do the fault and return what it found wrong itself."""
+    try:
+        chosen.act(trial)
+    except AssertionError as error:
+        return [f"{chosen.name}: {error}"]
+    return []
+
+
+def check(trial: Trial) -> tuple[list[str], int]:
+    """Bring everything up, wait for quiet, check the whole history; return what is broken, and the number of orders."""
+    system = trial.system
+    try:
+        system.end_faults()
+        for name in trial.stocks:
+            trial.recorder.read_stock(name)
+        data = wait_for_equal_logs(system, system.interval_s + EQUAL_WITHIN_S)
+    except AssertionError as error:
+        return [f"not well again: {error}"], 0
+    history = recorded(trial, data)
+    save_history(history, system.folder / HISTORY_NAME)
+    violations = find_violations(history)
+    return [report(violations)] if violations else [], data.count(b"\n") - 1
+
+
+def recorded(trial: Trial, data: bytes) -> History:
+    """Return the history, with the bytes that every file holds."""
+    system = trial.system
+    identity = (system.data_dir / "catalog" / "identity.csv").read_text().splitlines()[1]
+    return History(
+        cluster_id=identity.split(",")[0],
+        initial=system.initial,
+        operations=list(trial.recorder.operations),
+        files=dict.fromkeys((JOURNAL, *(f"order-{number}" for number in system.replicas)), data),
+        slack_s=SLACK_S,
+    )

@@ -1,0 +1,124 @@
+"""What a fault does to a running system, what is measured then, and the list of all faults."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.load import Load
+from tests.chaos.recorder import Intent, Recorder
+from tests.chaos.system import System
+from tests.checker.history import PlaceOrder
+from tests.harness.waiting import wait_until
+
+HOT_STOCKS = 8  # so few that orders meet
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured, against what it may be at most."""
+
+    what: str
+    value: float
+    most: float
+    unit: str = "s"
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the bound was exceeded."""
+        return self.value > self.most
+
+    def __str__(self) -> str:
+        mark = " MISSED" if self.is_missed else ""
+        return f"{self.what} {self.value:.3g}{self.unit} (<= {self.most:g}{self.unit}){mark}"
+
+
+class Trial:
+    """What a fault's function is given: a running system, clients with a history, and a source of chance.
+
+    Attributes:
+        measurements: what was measured so far.
+    """
+
+    def __init__(self, system: System, chance: random.Random) -> None:
+        self.system = system
+        self.chance = chance
+        self.recorder = Recorder(system.rests)
+        self.measurements: list[Measurement] = []
+        self._keys = 0
+
+    @property
+    def stocks(self) -> list[str]:
+        """The names that are traded."""
+        return list(self.system.initial)[:HOT_STOCKS]
+
+    def load(self, **arguments: Any) -> Load:
+        """Return clients that trade and read; see Load."""
+        return Load(self.recorder, self.stocks, seed=self.chance.randrange(1 << 30), prefix=self._key(), **arguments)
+
+    def intent(self, order_type: str = "sell", quantity: int = 1, name: str | None = None) -> Intent:
+        """Return a new order to ask for: by default one that is always filled."""
+        return Intent(self._key(), name or self.chance.choice(self.stocks), order_type, quantity)
+
+    def place(self, intent: Intent | None = None, frontend: str = "frontend") -> PlaceOrder:
+        """Ask once for an order, a new one if none is given."""
+        return self.recorder.place(intent or self.intent(), frontend)
+
+    def at_most(self, what: str, value: float, most: float, unit: str = "s") -> None:
+        """Note what was measured, and what it may be at most."""
+        self.measurements.append(Measurement(what, value, most, unit))
+
+    def orders_go_on(self, load: Load, since: float, most_s: float) -> None:
+        """Wait until orders begun after `since` are acknowledged; measure the slowest of those that ended after it."""
+        self.wait_for_orders(load, since=since)
+        self.at_most("slowest order", load.longest_s(since), most_s)
+
+    def no_errors(self, load: Load) -> None:
+        """Measure how many requests for orders got neither an order nor a refusal: there may be none."""
+        self.at_most("errors", len(load.errors()), 0, "")
+
+    def in_sync_within(self, name: str, since: float, most_s: float) -> None:
+        """Wait until a replica is in sync, and measure how long after `since` that was."""
+        wait_until(lambda: self.system.in_sync(name), most_s + 20, f"{name} in sync")
+        self.at_most(f"{name} in sync", time.monotonic() - since, most_s)
+
+    def wait_for_orders(self, load: Load, count: int = 20, since: float = 0.0) -> None:
+        """Wait until so many orders begun after `since` were acknowledged."""
+        wait_until(lambda: load.acknowledged_since(since) >= count, 30, f"{count} orders")
+
+    def _key(self) -> str:
+        self._keys += 1
+        return f"k{self._keys}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of the table.
+
+    Attributes:
+        name: for the command line.
+        group: the line of the table.
+        act: does it; the system is up before, and brought up again afterwards.
+        environment: what the processes are started with.
+    """
+
+    name: str
+    group: str
+    act: Callable[[Trial], None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(group: str, **environment: str) -> Callable[[Callable[[Trial], None]], Callable[[Trial], None]]:
+    """Register a function as a fault, under its name with dashes."""
+
+    def register(act: Callable[[Trial], None]) -> Callable[[Trial], None]:
+        name = act.__name__.replace("_", "-")
+        assert name not in FAULTS, name
+        FAULTS[name] = Fault(name, group, act, environment)
+        return act
+
+    return register
