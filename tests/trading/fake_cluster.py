@@ -113,6 +113,7 @@ class FakeCatalog:
         self.stalled = False
         self.halted = ""
         self.rows = make_rows(60)
+        self.stocks: dict[str, catalog_pb2.Stock] = {}  # listed one a page
         self.page_rows = 1000
 
     def begin_epoch(self, leader_id: int, expected_epoch: int) -> int:
@@ -125,6 +126,13 @@ class FakeCatalog:
         if isinstance(request, catalog_pb2.ListTradesRequest):
             rows = self.rows[request.after : request.after + min(request.limit, self.page_rows)]
             return catalog_pb2.ListTradesResponse(after_chain=7, rows=b"".join(rows), last_number=len(self.rows))
+        if isinstance(request, catalog_pb2.ListStocksRequest):
+            if self.halted:
+                raise refusal("HALTED", grpc.StatusCode.DATA_LOSS)
+            names = sorted(name for name in self.stocks if name > request.after_name)
+            return catalog_pb2.ListStocksResponse(
+                stocks=[self.stocks[name] for name in names[:1]], has_more=len(names) > 1, last_number=self.last_number
+            )
         assert isinstance(request, catalog_pb2.CatalogHealthRequest)
         return catalog_pb2.CatalogHealthResponse(
             epoch=self.epoch,
@@ -151,6 +159,7 @@ class FakeReplica:
         self.halted = ""
         self.cluster_id = "c1"
         self.held_s = 0
+        self.rows = make_rows(60)
         self.followers: dict[int, Any] = {}
         self.assign_refusal: RpcFailure | None = None
         self.place: Callable[[order_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
@@ -177,6 +186,10 @@ class FakeReplica:
                     raise refusal("UNKNOWN_ORDER", grpc.StatusCode.NOT_FOUND)
                 order = order_pb2.Order(transaction_number=request.transaction_number)
                 return order_pb2.LookUpOrderResponse(order=order)
+            case order_pb2.ListRowsRequest():
+                held = self.rows[: self.last_number]
+                rows = held[request.after : request.after + min(request.limit, self.cluster.catalog.page_rows)]
+                return order_pb2.ListRowsResponse(rows=b"".join(rows), last_number=self.last_number)
             case order_pb2.ResyncRequest():
                 return self._resync(request.replica_id)
         raise AssertionError(request)
@@ -256,6 +269,12 @@ class FakeCluster:
         self.network.handlers[CATALOG] = self.catalog.handle
         for one, replica in self.replicas.items():
             self.network.handlers[CONFIG.replicas[one]] = replica.handle
+
+    def set_last_number(self, number: int) -> None:
+        """Let the catalog and all replicas end at this order."""
+        self.catalog.last_number = number
+        for replica in self.replicas.values():
+            replica.last_number = number
 
     def is_up(self, address: str) -> bool:
         return address not in self.network.dead | self.network.frozen

@@ -57,6 +57,10 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="every follower, also those in sync")
     resync.add_argument("--dry-run", action="store_true", help="say what would be copied, and copy nothing")
 
+    _command(
+        commands, "verify", "compare the logs of all replicas with the catalog's, byte by byte, and audit the stocks"
+    )
+
     watch = _command(commands, "watch", "the health loop: elect, catch up, switch over, until SIGTERM")
     watch.add_argument(
         "--interval", type=_seconds(0.1, 3600), default=10.0, metavar="SECONDS", help="between two looks (10)"

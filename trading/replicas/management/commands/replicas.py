@@ -15,6 +15,7 @@ from trading.replicas.arguments import add_commands
 from trading.replicas.event_file import EventFile
 from trading.replicas.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UsageError
 from trading.replicas.resync_run import ResyncRun
+from trading.replicas.verify import run_verify
 from trading.replicas.watch import Watch
 from trading.replicas.watch_lock import WatchRuns, watching
 
@@ -63,6 +64,9 @@ class Command(BaseCommand):
     def _resync(self, options: dict[str, Any], out: TextIO, err: TextIO) -> int:
         run = ResyncRun(cluster_config(), network(), out, err, dry_run=options["dry_run"])
         return run.run(options["ids"], all_of_them=options["all"])
+
+    def _verify(self, _options: dict[str, Any], out: TextIO, err: TextIO) -> int:
+        return run_verify(cluster_config(), network(), out, err)
 
     def _watch(self, options: dict[str, Any], _out: TextIO, _err: TextIO) -> int:
         directory = cluster_config().health_dir
