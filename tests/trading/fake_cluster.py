@@ -113,6 +113,7 @@ class FakeCatalog:
         self.stalled = False
         self.halted = ""
         self.rows = make_rows(60)
+        self.epochs: list[catalog_pb2.Epoch] = []
         self.stocks: dict[str, catalog_pb2.Stock] = {}  # listed one a page
         self.page_rows = 1000
 
@@ -126,6 +127,8 @@ class FakeCatalog:
         if isinstance(request, catalog_pb2.ListTradesRequest):
             rows = self.rows[request.after : request.after + min(request.limit, self.page_rows)]
             return catalog_pb2.ListTradesResponse(after_chain=7, rows=b"".join(rows), last_number=len(self.rows))
+        if isinstance(request, catalog_pb2.ListEpochsRequest):
+            return catalog_pb2.ListEpochsResponse(epochs=self.epochs)
         if isinstance(request, catalog_pb2.ListStocksRequest):
             if self.halted:
                 raise refusal("HALTED", grpc.StatusCode.DATA_LOSS)

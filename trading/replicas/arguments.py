@@ -61,6 +61,15 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         commands, "verify", "compare the logs of all replicas with the catalog's, byte by byte, and audit the stocks"
     )
 
+    events = _command(
+        commands,
+        "events",
+        "elections as the catalog keeps them (the newest 1000 since a rebuild), failures and returns as this data"
+        " directory's health loop saw them when it looked (the newest 1 to 2 MB)",
+    )
+    events.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    events.add_argument("--limit", type=_count, default=20, metavar="N", help="the newest N (20)")
+
     watch = _command(commands, "watch", "the health loop: elect, catch up, switch over, until SIGTERM")
     watch.add_argument(
         "--interval", type=_seconds(0.1, 3600), default=10.0, metavar="SECONDS", help="between two looks (10)"
@@ -88,4 +97,10 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
 def _hold(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > MAX_HOLD_S:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds within 0 to {MAX_HOLD_S}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)

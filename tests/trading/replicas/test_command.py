@@ -13,6 +13,7 @@ def test_the_sub_commands_have_their_defaults():
     assert parse("status", "--watch").watch == 2.0
     assert parse("status", "--watch", "0.5").watch == 0.5
     assert (parse("wait").aim, parse("wait").timeout) == ("in-sync", 60.0)
+    assert (parse("events").format, parse("events").limit) == ("table", 20)
     assert (parse("switchover").to, parse("switchover").hold) == (None, 600)
     assert (parse("resync").ids, parse("resync").all) == ([], False)
     assert parse("resync", "2", "1").ids == [2, 1]
@@ -32,6 +33,7 @@ def test_the_sub_commands_have_their_defaults():
         ["watch", "--interval", "soon"],
         ["watch", "--interval", "nan"],
         ["wait", "--for", "ever"],
+        ["events", "--limit", "0"],
         ["wait", "--timeout", "-1"],
         ["switchover", "--to", "two"],
         ["switchover", "--hold", "-5"],

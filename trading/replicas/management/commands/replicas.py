@@ -13,7 +13,8 @@ from trading.clients.network import cluster_config, network
 from trading.replicas import operating
 from trading.replicas.arguments import add_commands
 from trading.replicas.event_file import EventFile
-from trading.replicas.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UsageError
+from trading.replicas.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, EXIT_WORK_LEFT, UsageError
+from trading.replicas.history import print_history, read_history
 from trading.replicas.resync_run import ResyncRun
 from trading.replicas.verify import run_verify
 from trading.replicas.watch import Watch
@@ -67,6 +68,11 @@ class Command(BaseCommand):
 
     def _verify(self, _options: dict[str, Any], out: TextIO, err: TextIO) -> int:
         return run_verify(cluster_config(), network(), out, err)
+
+    def _events(self, options: dict[str, Any], out: TextIO, err: TextIO) -> int:
+        history = network().run(read_history(cluster_config()))
+        print_history(history, options["format"], options["limit"], out, err)
+        return EXIT_WORK_LEFT if history.missing else EXIT_OK
 
     def _watch(self, options: dict[str, Any], _out: TextIO, _err: TextIO) -> int:
         directory = cluster_config().health_dir
