@@ -8,6 +8,7 @@ from django.core.management import execute_from_command_line
 from django.db import DatabaseError
 
 from common.config import ConfigError
+from common.logs import configure_logs
 
 
 def main() -> None:
@@ -15,6 +16,7 @@ def main() -> None:
     code 1."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
     try:
+        configure_logs("manage")
         execute_from_command_line(sys.argv)
     except ConfigError as error:
         sys.exit(f"manage.py: {error}")

@@ -147,8 +147,8 @@ def wait_for_signal() -> str:
 
 def run_process(name: str, main: Callable[[], None]) -> None:
     """Run a backend's main function and leave with its exit code: 0, or 1 with one line that says why it refused."""
-    configure_logs(name)
     try:
+        configure_logs(name)
         failpoints.arm(os.environ)
         main()
     except (StartRefused, ConfigError) as refusal:

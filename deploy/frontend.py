@@ -9,15 +9,19 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from common import failpoints
 from common.config import ConfigError
+from common.logs import configure_logs, stdlib_config
 from deploy.parent import end_with_parent
 from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
 from frontend_site.environment import FrontendConfig
+
+log = structlog.get_logger()
 
 # A POST /orders holds its thread while it waits, 8 s at most: this many can wait before a look-up has to.
 THREAD_COUNT = 64
@@ -62,7 +66,9 @@ def serve(address: str, variable: str) -> None:
         websockets=False,
         workers_kill_timeout=STOP_TIMEOUT_S,
         log_level=LogLevels.error,
+        log_dictconfig=stdlib_config({"_granian": "ERROR", "granian.access": "CRITICAL"}),
     )
+    log.info("serving", address=address)
     server.serve(target_loader=ApplicationLoader(os.getpid()))
 
 
@@ -74,6 +80,7 @@ def main() -> None:
     )
     given = parser.parse_args().address
     try:
+        configure_logs("frontend")
         # Said once here, not by each worker that is tried.
         FrontendConfig.from_environment(os.environ)
         failpoints.arm(os.environ)

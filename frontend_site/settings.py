@@ -3,6 +3,7 @@
 import os
 
 from common import failpoints
+from common.logs import stdlib_config
 from frontend_site.environment import FrontendConfig
 
 _config = FrontendConfig.from_environment(os.environ)
@@ -100,17 +101,13 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
+LOGGING = stdlib_config(
+    {
         # Failed requests are logged by trading.exception_handler, with their request id.
-        "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "django.request": {"level": "CRITICAL"},
-        "django.security": {"level": "ERROR"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can cause it, as often as they like
-        "django.server": {"level": "WARNING"},
-    },
-}
+        "django": "WARNING",
+        "django.request": "CRITICAL",
+        "django.security": "ERROR",
+        "django.security.DisallowedHost": "CRITICAL",  # anybody can cause it, as often as they like
+        "django.server": "WARNING",
+    }
+)

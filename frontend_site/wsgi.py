@@ -11,9 +11,9 @@ from common.logs import configure_logs
 from frontend_site.chunked_bodies import ChunkedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
-configure_logs("frontend")
 
 try:
+    configure_logs("frontend")
     _django = get_wsgi_application()
 except ConfigError as error:
     sys.exit(f"frontend: {error}")

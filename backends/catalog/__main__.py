@@ -21,6 +21,7 @@ from backends.failures import Exhausted
 from backends.files import OS_FILES, Files, files_from_environment
 from backends.server import BackendServer, run_process, wait_for_signal
 from common.config import ClusterConfig, parse_address
+from common.logs import add_facts
 from common.tls import Tls
 from protos import catalog_pb2, catalog_pb2_grpc
 
@@ -50,19 +51,12 @@ def main() -> None:
     files = files_from_environment(os.environ)
     directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog", files=files)
     catalog = start_catalog(directory, arguments.seed, files)
+    add_facts(lambda: describe(catalog))
     server = make_server(address, catalog, config.tls)
     checkpointer = Checkpointer(catalog)
     server.start()
     checkpointer.start()
-    health = catalog.health_check(catalog_pb2.CatalogHealthRequest())
-    log.info(
-        "serving",
-        address=server.address,
-        data_dir=str(directory.path),
-        cluster_id=catalog.cluster_id,
-        last_number=health.last_number,
-        epoch=health.epoch,
-    )
+    log.info("serving", address=server.address, data_dir=str(directory.path), cluster_id=catalog.cluster_id)
     log.info("stopping", signal=wait_for_signal())
     server.stop()
     checkpointer.stop()
@@ -90,6 +84,12 @@ def start_catalog(directory: DataDirectory, seed: Path | None, files: Files = OS
     except Exhausted as error:
         log.warning("no checkpoint at the start", reason=error.message)
     return catalog
+
+
+def describe(catalog: Catalog) -> dict[str, object]:
+    """Return what each log line says of the catalog."""
+    health = catalog.health_check(catalog_pb2.CatalogHealthRequest())
+    return {"epoch": health.epoch, "last_number": health.last_number}
 
 
 def make_server(address: str, catalog: Catalog, tls: Tls | None = None) -> BackendServer:

@@ -103,5 +103,5 @@ def _log_trades(request: catalog_pb2.UpdateStockRequest, response: catalog_pb2.U
             request_id=trade.request_id[:64],
             idempotency_key=trade.idempotency_key,
             transaction_number=int(result.row.partition(b",")[0] or result.exists) or None,
-            refusal=result.refusal.reason or None,
+            reason=result.refusal.reason or None,
         )

@@ -22,7 +22,7 @@ from common.bounds import MAX_REPLICA_ID
 from common.channels import Network
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.failures import RpcFailure
-from common.logs import configure_logs
+from common.logs import add_facts, configure_logs
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
@@ -48,7 +48,7 @@ def main() -> None:
     replica_id = arguments.replica_id
     if not 1 <= replica_id <= MAX_REPLICA_ID:
         raise ConfigError(f"--replica-id {replica_id} is not within 1 to {MAX_REPLICA_ID}")
-    configure_logs(f"order-{replica_id}")
+    configure_logs(f"order-{replica_id}", replica=replica_id)
     if replica_id not in config.replicas:
         log.warning("not in BOURSE_REPLICAS: nobody will ask this replica", replica_id=replica_id)
     address = parse_address(arguments.address or config.replica_address(replica_id), name="--address")
@@ -68,6 +68,7 @@ def main() -> None:
         monotonic=time.monotonic,
         on_work=work.set,
     )
+    add_facts(lambda: {"epoch": replica.epoch, "last_number": store.last_number})
     server = make_server(address, replica, OrderReader(store, link, time.monotonic), network, config.tls)
     worker = threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping), name="work")
     worker.start()

@@ -72,7 +72,7 @@ def log_answers(orders: Iterable[order_pb2.NewOrder], results: Iterable[order_pb
             idempotency_key=order.idempotency_key,
             transaction_number=result.placed.order.transaction_number or None,
             replayed=result.placed.replayed,
-            refusal=result.failure.reason or None,
+            reason=result.failure.reason or None,
         )
 
 

@@ -59,6 +59,11 @@ class Replica:
         self._backfill_wanted = False
         self._halted = ""
 
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that it has seen. Never waits."""
+        return self._leader.epoch
+
     def submit(self, epoch: int, orders: Sequence[order_pb2.NewOrder], caller: Caller) -> list[Ticket | RpcFailure]:
         """Take orders in; for each a ticket, or why it alone was not taken. They are answered by later turns.
 
