@@ -67,6 +67,7 @@ check: $(VENV)/.installed-dev ## format, lint, types, generated code
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy $(CHECKED)
 	@sh deploy/check_protos.sh $(PY)
+	@sh deploy/check_units.sh
 
 format: $(VENV)/.installed-dev ## format the code and sort its imports
 	@$(PY) -m ruff check --quiet --select I --fix .
