@@ -19,6 +19,7 @@ from common.config import ConfigError
 from common.logs import configure_logs, stdlib_config
 from deploy.parent import end_with_parent
 from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
+from deploy.stopping import call_at_stop
 from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
@@ -43,7 +44,10 @@ class ApplicationLoader:
         """
         end_with_parent(self._parent)
         from frontend_site.wsgi import application
+        from trading.events.hub import event_hub
 
+        # Streams of events have no end of their own; the server waits for every answer that is under way.
+        call_at_stop(lambda: event_hub().stop())
         wsgi: Callable[..., Any] = application
         return wsgi
 

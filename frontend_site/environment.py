@@ -16,6 +16,9 @@ from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 
 DEFAULT_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
 DEFAULT_CACHE_SIZE = "1000"
+DEFAULT_EVENT_STREAMS = "16"
+# Each stream of events holds one of the server's 64 threads: some must be left for those who trade.
+MOST_EVENT_STREAMS = 48
 DATABASE_FILE = "frontend.sqlite3"
 
 
@@ -29,6 +32,7 @@ class FrontendConfig:
         secret_key: signs sessions and form tokens.
         allowed_hosts: the names under which the site may be called; a request for another Host is refused.
         cache_size: most stocks in the stock cache; 0 switches it off.
+        event_streams: most streams of events (GET /events) at once; 0: none is served.
         database: Django's own database: users and sessions, nothing that trading depends on.
         created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
         authentication: whether callers need a token, or to have logged in with one.
@@ -41,6 +45,7 @@ class FrontendConfig:
     secret_key: str
     allowed_hosts: list[str]
     cache_size: int
+    event_streams: int
     database: dict[str, Any]
     created_status: int
     authentication: bool
@@ -69,6 +74,7 @@ class FrontendConfig:
             cache_size=parse_count(
                 env.str("BOURSE_CACHE_SIZE", default=DEFAULT_CACHE_SIZE), name="BOURSE_CACHE_SIZE", least=0
             ),
+            event_streams=_event_streams(env),
             database=_database(env, data_dir),
             created_status=_created_status(env),
             authentication=_switch(env, "BOURSE_AUTH", default="on" if production else "off"),
@@ -156,6 +162,14 @@ def _first_line(error: Exception) -> str:
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return str(error).partition("\n")[0]
+
+
+def _event_streams(env: environ.Env) -> int:
+    name = "BOURSE_EVENT_STREAMS"
+    count = parse_count(env.str(name, default=DEFAULT_EVENT_STREAMS), name=name, least=0)
+    if count > MOST_EVENT_STREAMS:
+        raise ConfigError(f"{name}={count} is above {MOST_EVENT_STREAMS}: threads must be left for those who trade")
+    return count
 
 
 def _created_status(env: environ.Env) -> int:

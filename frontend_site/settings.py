@@ -15,6 +15,7 @@ ALLOWED_HOSTS = _config.allowed_hosts
 DATABASES = {"default": _config.database}
 
 STOCK_CACHE_SIZE = _config.cache_size
+EVENT_STREAMS = _config.event_streams
 ORDERS_CREATED_STATUS = _config.created_status
 AUTHENTICATION = _config.authentication
 RATE_LIMITS = _config.rate_limits

@@ -7,6 +7,7 @@ from django.urls import re_path
 
 from trading import operator_views, views
 from trading.accounts.login import LoginView, LogoutView
+from trading.events.view import EventsView
 
 urlpatterns = [
     re_path(r"^\Z", views.StartView.as_view()),
@@ -14,6 +15,7 @@ urlpatterns = [
     re_path(r"^stocks/(?P<name>[\s\S]+?)/?\Z", views.StockView.as_view()),
     re_path(r"^orders/?\Z", views.OrderListView.as_view()),
     re_path(r"^orders/(?P<number>[\s\S]+?)/?\Z", views.OrderView.as_view()),
+    re_path(r"^events/?\Z", EventsView.as_view()),
     re_path(r"^replicas/?\Z", operator_views.ReplicasView.as_view()),
     re_path(r"^healthz/?\Z", operator_views.HealthView.as_view()),
     re_path(r"^readyz/?\Z", operator_views.ReadyView.as_view()),

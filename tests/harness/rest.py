@@ -13,6 +13,7 @@ class Rest:
     """Requests to one frontend; any number of threads, each with its own kept-alive connection."""
 
     def __init__(self, address: str) -> None:
+        self.address = address
         self._base = f"http://{address}"
         self._own = threading.local()
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """The frontend's only way to the catalog."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -58,6 +58,16 @@ class CatalogClient:
         request = catalog_pb2.ListStocksRequest(after_name=after_name, limit=limit)
         response: catalog_pb2.ListStocksResponse = yield from self._ask(request, LIST_BUDGET_S)
         return [_stock(stock) for stock in response.stocks], response.has_more
+
+    def read_stocks(self, names: Sequence[str]) -> Steps[list[Stock]]:
+        """Return the stocks of these names, 1 to 500, all of one moment; a name that no stock has is left out.
+
+        Raises:
+            RpcFailure: as list_stocks.
+        """
+        request = catalog_pb2.ListStocksRequest(names=names)
+        response: catalog_pb2.ListStocksResponse = yield from self._ask(request, LIST_BUDGET_S)
+        return [_stock(stock) for stock in response.stocks]
 
     def watch(self, cursor: str, wait_ms: int) -> Steps[catalog_pb2.WatchStocksResponse]:
         """Make one WatchStocks call; it is not repeated.

@@ -1,0 +1,119 @@
+"""Places, the threads behind the ring, and the end."""
+
+import threading
+
+import pytest
+
+from common.failures import RpcFailure
+from tests.harness.waiting import wait_until
+from trading.errors import ApiError
+from trading.events import hub as hub_module
+from trading.events.hub import EventHub
+from trading.events.query import EventQuery
+from trading.events.ring import ORDER, TYPES, Event, EventRing
+
+ALL = EventQuery(frozenset(TYPES), frozenset())
+
+
+class FakeSource:
+    """A source that publishes what a test gives it; its next calls raise `failures`."""
+
+    ring: EventRing
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = []
+        self.begun = threading.Event()
+        self.waiting: list[Event] = []
+
+    def make(self, ring):
+        self.ring = ring
+        return self
+
+    def begin(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.begun.set()
+
+    def tick(self) -> bool:
+        threading.Event().wait(0.005)  # as long as a source waits for news
+        if self.failures:
+            raise self.failures.pop(0)
+        events, self.waiting = self.waiting, []
+        self.ring.publish(events)
+        return bool(events)
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
+    monkeypatch.setattr(hub_module, "PAUSE_S", 0.01)
+    monkeypatch.setattr(hub_module, "BEGIN_S", 0.5)
+    return FakeSource()
+
+
+@pytest.fixture
+def hub(source: FakeSource):
+    hub = EventHub(2, source.make, lambda ring: FakeSource().make(ring))
+    yield hub
+    hub.stop()
+
+
+def received(stream, text: str) -> bool:
+    return any(text.encode() in next(stream) for _piece in range(5))
+
+
+def test_places_are_limited_and_given_back(hub):
+    first, second = hub.open(ALL, None), hub.open(ALL, None)
+    with pytest.raises(ApiError) as refusal:
+        hub.open(ALL, None)
+    assert refusal.value.reason == "OVERLOADED"
+    second.close()
+    third = hub.open(ALL, None)
+    first.close()
+    third.close()
+
+
+def test_nothing_runs_before_the_first_stream(hub, source):
+    assert not source.begun.is_set()
+    hub.open(ALL, None)
+    assert source.begun.is_set()
+
+
+def test_events_reach_every_stream(hub, source):
+    streams = [hub.open(ALL, None), hub.open(ALL, None)]
+    source.waiting = [Event(ORDER, '{"number":1}')]
+    assert all(received(stream, '"number":1') for stream in streams)
+
+
+def test_sources_go_on_when_the_last_stream_is_gone(hub, source):
+    stream = hub.open(ALL, None)
+    opening = next(stream).decode()
+    stream.close()
+    source.waiting = [Event(ORDER, '{"number":1}')]
+    wait_until(lambda: source.ring.last == 1, 5, "an event that nobody waits for")
+    back = hub.open(ALL, opening.splitlines()[-2].removeprefix("id: "))
+    assert received(back, '"number":1')
+
+
+def test_stream_opened_before_the_sources_could_begin_gets_a_reset(hub, source, monkeypatch):
+    monkeypatch.setattr(hub_module, "BEGIN_S", 0.0)
+    source.failures = [RpcFailure("no answer", reason="NO_ANSWER")] * 3
+    assert received(hub.open(ALL, None), "event: reset")
+
+
+def test_failed_tick_is_followed_by_others(hub, source):
+    stream = hub.open(ALL, None)
+    source.failures = [RpcFailure("no answer", reason="NO_ANSWER"), RuntimeError("a bug")]
+    wait_until(lambda: not source.failures, 5, "the failures")
+    source.waiting = [Event(ORDER, '{"number":1}')]
+    assert received(stream, '"number":1')
+
+
+def test_stop_ends_every_stream_and_refuses_new_ones(hub):
+    stream = hub.open(ALL, None)
+    next(stream)
+    hub.stop()
+    with pytest.raises(StopIteration):
+        next(stream)
+    with pytest.raises(ApiError) as refusal:
+        hub.open(ALL, None)
+    assert refusal.value.reason == "SHUTTING_DOWN"

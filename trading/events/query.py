@@ -1,0 +1,64 @@
+"""What a stream is asked for: its query string, and the place where it goes on. docs/API.md, "Live updates"."""
+
+import re
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from trading.errors import shown
+from trading.events.ring import RESET, TYPES, Event
+from trading.query_fields import FieldProblem, QueryProblems, known_parameters, read_name
+
+_ID = re.compile(r"([0-9a-f]+)-(0|[1-9][0-9]{0,15})")
+
+
+@dataclass(frozen=True)
+class EventQuery:
+    """Which events a stream shows.
+
+    Attributes:
+        types: some of ring.TYPES. A reset is shown if it is about any of them.
+        names: of stocks: others' orders and stock changes are left out. Empty: all.
+        account: whose orders; None: everybody's.
+    """
+
+    types: frozenset[str]
+    names: frozenset[str]
+    account: str | None = None
+
+    def wants(self, event: Event) -> bool:
+        """Whether the stream shows this event."""
+        if event.type == RESET:
+            return not event.types.isdisjoint(self.types) or RESET in self.types
+        if event.type not in self.types:
+            return False
+        if event.stock_name and self.names and event.stock_name not in self.names:
+            return False
+        return self.account is None or event.account is None or event.account == self.account
+
+
+def read_event_query(params: QueryDict, account: str | None) -> EventQuery:
+    """Return what a request's parameters ask for.
+
+    Raises:
+        ApiError: VALIDATION_FAILED naming every parameter at fault.
+    """
+    problems = QueryProblems()
+    known_parameters(params, {"types", "name"}, {"name"}, problems)
+    types = frozenset(params["types"].split(",")) if "types" in params else frozenset(TYPES)
+    for unknown in sorted(types - set(TYPES)):
+        problems.add("types", f"{shown(unknown)} is not one of {', '.join(TYPES)}, parted by commas")
+    names = set()
+    for text in params.getlist("name"):
+        try:
+            names.add(read_name(text))
+        except FieldProblem as problem:
+            problems.add("name", str(problem))
+    problems.raise_if_any()
+    return EventQuery(types, frozenset(names), account)
+
+
+def number_of_id(event_id: str, run_id: str) -> int | None:
+    """Return the number in an event's id; None if it is not an id of this run."""
+    match = _ID.fullmatch(event_id)
+    return int(match[2]) if match is not None and match[1] == run_id else None

@@ -1,0 +1,52 @@
+"""GET /events."""
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from trading.accounts.account import account_of
+from trading.api_view import ApiView
+from trading.events.hub import event_hub
+from trading.events.query import read_event_query
+from trading.renderers import ExactJSONRenderer
+
+MEDIA_TYPE = "text/event-stream"
+
+
+class _EventStreamErrors(ExactJSONRenderer):
+    """What a client that accepts event streams gets instead of one: the error, as JSON."""
+
+    media_type = MEDIA_TYPE
+
+
+class EventsView(ApiView):
+    """Live updates as server-sent events. Parameters: types, name (repeatable)."""
+
+    renderer_classes = [_EventStreamErrors]
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Events"
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Answer with a stream that ends when the client or this process does."""
+        query = read_event_query(request.query_params, account_of(request))
+        return _response(event_hub().open(query, request.headers.get("Last-Event-ID")))
+
+    def head(self, request: Request) -> StreamingHttpResponse:
+        """Answer with a stream's headers, and open none."""
+        read_event_query(request.query_params, account_of(request))
+        return _response([])
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer an error as JSON, whatever was accepted."""
+        response = super().handle_exception(exc)
+        response.content_type = "application/json"
+        return response
+
+
+def _response(pieces: Any) -> StreamingHttpResponse:
+    # Proxies that gather an answer before they pass it on (nginx) are told not to.
+    return StreamingHttpResponse(pieces, content_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
