@@ -43,6 +43,7 @@ class StartView(ApiView):
                     "stock": "/stocks/{name}",
                     "orders": "/orders",
                     "order": "/orders/{number}",
+                    "events": "/events",
                     "replicas": "/replicas",
                     "health": "/healthz",
                 }

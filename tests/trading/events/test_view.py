@@ -6,6 +6,9 @@ from trading.events import view
 from trading.events.hub import EventHub
 from trading.events.ring import ORDER, Event, EventRing
 
+# A closed answer has Django look after its database connections.
+pytestmark = pytest.mark.django_db
+
 
 class Silence:
     """A source of nothing."""
