@@ -1,6 +1,6 @@
 """The real processes of a cluster, with links, steps and disks that can fail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from protos import catalog_pb2, order_pb2
 from tests.chaos.disk import Disk
 from tests.chaos.proxy import Links
 from tests.harness.cluster import Cluster
+from tests.harness.process import ManagedProcess
 from tests.harness.waiting import wait_until
 
 REACHED_WITHIN_S = 15.0
@@ -115,6 +116,28 @@ class System(Cluster):
         for name in list(self._frozen):
             self.resume(name)
         self.start_all()
+
+    def set_members(self, replica_ids: Sequence[int]) -> None:
+        """Configure these replicas, for every process that is started from now on; new ones get a process."""
+        known = {number: address for number, address in self.replicas.items() if number in replica_ids}
+        free = iter(self._ports.ports[-4:-1])  # the last is spare_port
+        self.replicas = {number: known.get(number) or f"127.0.0.1:{next(free)}" for number in replica_ids}
+        members = {"BOURSE_REPLICAS": ",".join(f"{number}={address}" for number, address in self.replicas.items())}
+        self.environment |= members
+        for name in [name for name in self.processes if name.startswith("order-")]:
+            if int(name.removeprefix("order-")) not in self.replicas:
+                del self.processes[name]
+        for number in self.replicas.keys() - known.keys():
+            name = f"order-{number}"
+            environment = self.environment | self.own_environment(name)
+            arguments = ["-m", "backends.order", "--replica-id", str(number)]
+            self.processes[name] = ManagedProcess(name, arguments, environment, self.folder / f"{name}.log")
+        for process in self.processes.values():
+            process.environment |= members
+
+    def spare_port(self) -> int:
+        """Return a free port that no process of the cluster uses."""
+        return self._ports.ports[-1]
 
     def leader_name(self) -> str:
         """Return the name of the process that leads.

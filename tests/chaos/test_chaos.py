@@ -11,7 +11,7 @@ from tests.chaos.trial import FAULTS
 SEED = 1
 
 
-@pytest.mark.parametrize("name", ["leader-killed-before-its-own-append"])
+@pytest.mark.parametrize("name", ["leader-killed-before-its-own-append", "disk-full-at-leader", "power-cut-of-all"])
 def test_fault(name: str, tmp_path: Path):
     """The promises hold and the bounds are kept; what failed can be seen in the folder of the test."""
     result = run_trial(FAULTS[name], SEED, tmp_path / name)

@@ -4,12 +4,13 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tests.chaos.load import Load
 from tests.chaos.recorder import Intent, Recorder
 from tests.chaos.system import System
-from tests.checker.history import PlaceOrder
+from tests.checker.history import Outcome, PlaceOrder, ShownOrder
 from tests.harness.waiting import wait_until
 
 HOT_STOCKS = 8  # so few that orders meet
@@ -17,7 +18,7 @@ HOT_STOCKS = 8  # so few that orders meet
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured, against what it may be at most."""
+    """What was measured, against what it may be at most; `inf`: it has no bound."""
 
     what: str
     value: float
@@ -31,7 +32,8 @@ class Measurement:
 
     def __str__(self) -> str:
         mark = " MISSED" if self.is_missed else ""
-        return f"{self.what} {self.value:.3g}{self.unit} (<= {self.most:g}{self.unit}){mark}"
+        bound = f" (<= {self.most:g}{self.unit})" if self.most < inf else ""
+        return f"{self.what} {self.value:.3g}{self.unit}{bound}{mark}"
 
 
 class Trial:
@@ -86,6 +88,27 @@ class Trial:
     def wait_for_orders(self, load: Load, count: int = 20, since: float = 0.0) -> None:
         """Wait until so many orders begun after `since` were acknowledged."""
         wait_until(lambda: load.acknowledged_since(since) >= count, 30, f"{count} orders")
+
+    def trading_again(self, load: Load, since: float, most_s: float) -> None:
+        """Wait until an order begun after `since` is acknowledged, and measure how long after it that was."""
+        wait_until(lambda: load.acknowledged_since(since), most_s + 30, "an order")
+        self.at_most("trading again", time.monotonic() - since, most_s)
+
+    def refused(self) -> None:
+        """Ask for an order that nobody may make now."""
+        request = self.place()
+        assert request.outcome in (Outcome.NOT_EXECUTED, Outcome.UNKNOWN), request
+
+    def still_served(self, number: int) -> None:
+        """Look up an order that was made; every frontend must find it."""
+        for name, rest in self.system.rests.items():
+            response = rest.get(f"/orders/{number}")
+            assert response.status_code == 200, (name, response.text)
+
+    def orders_placed(self) -> list[ShownOrder]:
+        """Return the orders that were answered so far."""
+        placed = [one for one in self.recorder.operations if isinstance(one, PlaceOrder)]
+        return [one.order for one in placed if one.order is not None]
 
     def _key(self) -> str:
         self._keys += 1

@@ -23,7 +23,7 @@ class ManagedProcess:
         self.name = name
         self.arguments = list(arguments)
         self.output_path = output
-        self._environment = dict(environment)
+        self.environment = dict(environment)  # of the next start
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,7 +51,7 @@ class ManagedProcess:
                 [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), str(os.getpid())]
                 + [sys.executable, *self.arguments],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,5 +1,5 @@
 """The faults, by what they hit. Importing this registers all of them."""
 
-from tests.chaos.faults import leader
+from tests.chaos.faults import damage, disk_full, leader, loss, power, sync
 
-__all__ = ["leader"]
+__all__ = ["damage", "disk_full", "leader", "loss", "power", "sync"]
