@@ -826,6 +826,7 @@ class FollowerStatus(_message.Message):
     LAST_NUMBER_FIELD_NUMBER: _builtins.int
     LAG_ORDERS_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
     replica_id: _builtins.int
     state: Global___FollowerState.ValueType
     last_number: _builtins.int
@@ -833,6 +834,8 @@ class FollowerStatus(_message.Message):
     lag_orders: _builtins.int
     error: _builtins.str
     """why it is faulty; empty otherwise"""
+    address: _builtins.str
+    """where the leader calls it"""
     def __init__(
         self,
         *,
@@ -841,10 +844,11 @@ class FollowerStatus(_message.Message):
         last_number: _builtins.int = ...,
         lag_orders: _builtins.int = ...,
         error: _builtins.str = ...,
+        address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "lag_orders", b"lag_orders", "last_number", b"last_number", "replica_id", b"replica_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "error", b"error", "lag_orders", b"lag_orders", "last_number", b"last_number", "replica_id", b"replica_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -177,7 +177,8 @@ class ReplicationServiceStub:
     """From the replica manager: lead (leader_id is the receiver's own), or follow.
 
     To lead, the replica first reads from the catalog what it lacks, begins an epoch, and brings the peers that are
-    close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch.
+    close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch, as long as `peers` are those it has: with others it
+    begins a new epoch.
     To follow, expected_epoch is the epoch that the new leader began. hold_s is for the one that is to lead: so long the
     health loop leaves it the leader, although a higher id is in sync.
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
@@ -217,7 +218,8 @@ class ReplicationServiceAsyncStub(ReplicationServiceStub):
     """From the replica manager: lead (leader_id is the receiver's own), or follow.
 
     To lead, the replica first reads from the catalog what it lacks, begins an epoch, and brings the peers that are
-    close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch.
+    close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch, as long as `peers` are those it has: with others it
+    begins a new epoch.
     To follow, expected_epoch is the epoch that the new leader began. hold_s is for the one that is to lead: so long the
     health loop leaves it the leader, although a higher id is in sync.
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.
@@ -272,7 +274,8 @@ class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
         """From the replica manager: lead (leader_id is the receiver's own), or follow.
 
         To lead, the replica first reads from the catalog what it lacks, begins an epoch, and brings the peers that are
-        close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch.
+        close behind into sync, for at most 1 s. Idempotent for the present leader in the same epoch, as long as `peers` are those it has: with others it
+        begins a new epoch.
         To follow, expected_epoch is the epoch that the new leader began. hold_s is for the one that is to lead: so long the
         health loop leaves it the leader, although a higher id is in sync.
         ABORTED (FENCED) [epoch, leader_id]: expected_epoch is below the highest that it has seen; it goes on as it was.

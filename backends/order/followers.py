@@ -37,14 +37,18 @@ class SyncTarget:
     is_joining: bool
 
 
+def peer_addresses(peers: Iterable[order_pb2.Peer], own_id: int) -> dict[int, str]:
+    """Return the addresses of the peers by id, without our own."""
+    return {peer.replica_id: peer.address for peer in peers if peer.replica_id != own_id}
+
+
 class Followers:
     """The followers of one leadership. Any thread may use it; nothing is awaited inside."""
 
     def __init__(self, peers: Iterable[order_pb2.Peer], own_id: int) -> None:
         self._lock = threading.Lock()
-        self._by_id = {
-            peer.replica_id: Follower(peer.replica_id, peer.address) for peer in peers if peer.replica_id != own_id
-        }
+        addresses = peer_addresses(peers, own_id)
+        self._by_id = {replica_id: Follower(replica_id, address) for replica_id, address in addresses.items()}
 
     def addresses(self) -> dict[int, str]:
         """Return all followers' addresses by id."""
@@ -125,6 +129,7 @@ class Followers:
                 last_number=follower.number,
                 lag_orders=max(0, last_number - follower.number),
                 error=follower.error,
+                address=follower.address,
             )
 
     def statuses(self, last_number: int) -> list[order_pb2.FollowerStatus]:

@@ -11,6 +11,7 @@ from backends.failures import Diverged, Fenced, Halted, NotLeader, Unavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
+from backends.order.followers import peer_addresses
 from backends.order.leader import Leader, Leadership
 from backends.order.model import check_new_order, check_peer
 from backends.order.pending import Caller, Ticket
@@ -206,7 +207,9 @@ class Replica:
             if self._halted:
                 raise Halted(f"replica {self.replica_id} has halted: {self._halted}")
             self._refuse_older(request.expected_epoch)
-            if self._leadership is not None and self._leadership.epoch == request.expected_epoch:
+            peers = peer_addresses(request.peers, self.replica_id)
+            leadership = self._leadership
+            if leadership and (leadership.epoch, leadership.followers.addresses()) == (request.expected_epoch, peers):
                 return
             if self._is_promoting:
                 raise Unavailable(f"replica {self.replica_id} is being promoted already", reason="PROMOTING")

@@ -163,6 +163,7 @@ class FakeReplica:
         self.cluster_id = "c1"
         self.held_s = 0
         self.rows = make_rows(60)
+        self.members = dict(CONFIG.replicas)  # whom it knows while it leads
         self.followers: dict[int, Any] = {}
         self.assign_refusal: RpcFailure | None = None
         self.place: Callable[[order_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
@@ -216,8 +217,14 @@ class FakeReplica:
             min_in_sync=1,
             held_s=self.held_s if leads else 0,
             followers=[
-                order_pb2.FollowerStatus(replica_id=one, state=state, last_number=self.last_number)
-                for one, state in self.followers.items()
+                order_pb2.FollowerStatus(
+                    replica_id=one,
+                    state=self.followers.get(one, order_pb2.FAULTY),
+                    last_number=self.last_number,
+                    address=address,
+                )
+                for one, address in self.members.items()
+                if one != self.replica_id
             ]
             if leads
             else [],
@@ -231,6 +238,7 @@ class FakeReplica:
         if request.leader_id == self.replica_id:
             self.epoch = self.cluster.catalog.begin_epoch(self.replica_id, request.expected_epoch)
             self.role, self.leader_id, self.held_s = order_pb2.LEADER, self.replica_id, request.hold_s
+            self.members = {peer.replica_id: peer.address for peer in request.peers}
             up = {one for one, address in CONFIG.replicas.items() if self.cluster.is_up(address)}
             self.followers = {
                 one: order_pb2.IN_SYNC if one in up else order_pb2.FAULTY

@@ -93,8 +93,8 @@ class ChangeLog:
         before, now = self._last.get(name), replica["state"]
         if not self._changed(name, now):
             return
-        why = {"why": replica["error"]} if replica["error"] else {}
-        log.info(f"{name} changed", now=now, before=before, **why)
+        more = {key: value for key, value in (("before", before), ("why", replica["error"])) if value}
+        log.info(f"{name} changed", now=now, **more)
         if before is not None or now != "in-sync":  # that all is well at the start is no event
             text = f"{name}: {now}" + (f": {replica['error']}" if replica["error"] else "")
             self._event(_KINDS[now], text, replica["id"])

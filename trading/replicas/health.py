@@ -61,6 +61,8 @@ class HealthLoop:
         self._note_in_sync(view)
         yield from tell(self._config, leadership, strayed(view, leadership))
         resync = out_of_sync(view)
+        if has_other_followers(view, self._config):
+            return (yield from self._renew(view, leadership, resync))
         successor = self._successor(view, leadership)
         if successor is None:
             return TickReport(view, leadership, None, resync)
@@ -69,6 +71,18 @@ class HealthLoop:
     def _search_leader(self) -> Steps[Leadership]:
         deadline = self._monotonic() + SEARCH_BUDGET_S
         return LeaderSearch(self._config, self._memory, monotonic=self._monotonic, deadline=deadline).steps()
+
+    def _renew(self, view: ClusterView, leadership: Leadership, resync: tuple[int, ...]) -> Steps[TickReport]:
+        """Have the present leader lead anew, with the followers that the configuration has now."""
+        assert view.leader is not None
+        assert view.leader.health is not None
+        try:
+            renewed = yield from assign(
+                self._config, view, view.leader, ASSIGN_TIMEOUT_S, hold_s=view.leader.health.held_s
+            )
+        except RpcFailure as failure:
+            return TickReport(view, leadership, failure, resync)
+        return TickReport(view, renewed, None, resync)
 
     def _switch_over(
         self, view: ClusterView, leadership: Leadership, successor_id: int, resync: tuple[int, ...]
@@ -117,6 +131,14 @@ def out_of_sync(view: ClusterView) -> tuple[int, ...]:
         for report in view.replicas
         if report.is_healthy and view.leader is not None and not is_in_sync(view, report.replica_id)
     )
+
+
+def has_other_followers(view: ClusterView, config: ClusterConfig) -> bool:
+    """Whether the leader's followers are not those of the configuration: one was added, removed, or has moved."""
+    if view.leader is None or view.leader.health is None:
+        return False
+    known = {one.replica_id: one.address for one in view.leader.health.followers}
+    return known != {one: address for one, address in config.replicas.items() if one != view.leader.replica_id}
 
 
 def strayed(view: ClusterView, leadership: Leadership) -> list[ReplicaReport]:

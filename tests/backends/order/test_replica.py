@@ -124,3 +124,24 @@ def test_leader_that_stepped_down_is_not_held(led):
     led.assign(2)
     led.network.run(led.replicas[1].heartbeat())
     assert led.replicas[1].health().held_s == 0
+
+
+def test_leader_that_is_given_other_peers_leads_anew_with_them(led):
+    """The same ones again change nothing; a replica that was added is one to be caught up."""
+    epoch = led.replicas[3].health().epoch
+    led.place(3, buy("a"))
+    led.assign(3)
+    assert led.replicas[3].health().epoch == epoch
+    peers = [order_pb2.Peer(replica_id=n, address=led.address(n)) for n in (1, 2, 3)]
+    peers.append(order_pb2.Peer(replica_id=4, address="order-4:1"))
+    request = order_pb2.AssignLeaderRequest(leader_id=3, peers=peers, expected_epoch=epoch)
+    led.network.call(led.address(3), request)
+    health = led.replicas[3].health()
+    assert health.epoch == epoch + 1
+    assert {one.replica_id: one.address for one in health.followers} == {
+        1: led.address(1),
+        2: led.address(2),
+        4: "order-4:1",
+    }
+    assert [one.state == order_pb2.IN_SYNC for one in health.followers] == [True, True, False]
+    assert led.place(3, buy("b")).transaction_number == 2

@@ -84,6 +84,31 @@ def test_a_held_leader_that_fails_is_replaced_as_ever(cluster, tick):
     assert tick().leadership.leader_id == 3
 
 
+@pytest.mark.parametrize(
+    "members",
+    [{2: "order:2", 3: "order:3"}, {**CONFIG.replicas, 4: "order:4"}, {**CONFIG.replicas, 1: "order:9"}],
+    ids=["one was added", "one was removed", "one has moved"],
+)
+def test_a_leader_with_other_followers_than_the_configuration_leads_anew(cluster, tick, members):
+    cluster.replicas[3].lead(epoch=1)
+    cluster.replicas[3].members = members
+    cluster.replicas[3].followers = {1: order_pb2.FAULTY, 2: order_pb2.IN_SYNC}
+    cluster.replicas[3].held_s = 50
+    report = tick()
+    assert (report.leadership, report.resync, report.trouble) == (Leadership(3, "order:3", 2), (1,), None)
+    assert cluster.replicas[3].members == CONFIG.replicas
+    assert cluster.replicas[3].held_s == 50
+    assert tick().leadership.epoch == 2
+
+
+def test_a_leader_that_cannot_lead_anew_goes_on(cluster, tick):
+    cluster.replicas[3].lead(epoch=1)
+    cluster.replicas[3].members = {2: "order:2"}
+    cluster.replicas[3].assign_refusal = refusal("CATALOG")
+    report = tick()
+    assert (report.leadership.epoch, report.trouble.reason) == (1, "CATALOG")
+
+
 def test_a_switchover_that_fails_leaves_the_leader_and_is_tried_again(cluster, tick):
     cluster.replicas[2].lead(epoch=1)
     cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
