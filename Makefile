@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill stop start rebuild certificates test check format journeys simulate chaos protos lock clean
+.PHONY: help install run status kill stop start rebuild certificates test check format journeys simulate chaos fuzz protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -61,6 +61,9 @@ simulate: $(VENV)/.installed-dev ## seeded runs of the order path under faults, 
 
 chaos: $(VENV)/.installed-dev ## faults on the real processes, some 20 minutes; FAULT=leader for some, SECONDS=600, SEED=1
 	@$(PY) -m tests.chaos $(if $(FAULT),--fault $(FAULT)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(VENV)/.installed-dev ## requests made from the OpenAPI document against the running system; ARGS="--seed 1"
+	@$(PY) -m tests.fuzz.run $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, generated code
 	@$(PY) -m ruff format --check --quiet .

@@ -5,6 +5,7 @@ import os
 from common import failpoints
 from common.logs import stdlib_config
 from frontend_site.environment import FrontendConfig
+from trading.schema.components import COMPONENTS, DESCRIPTION, SECURITY_SCHEMES
 
 _config = FrontendConfig.from_environment(os.environ)
 failpoints.arm(os.environ)
@@ -38,6 +39,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 # Only somebody who logs in has a session: while nobody can, no order pays for looking.
@@ -97,9 +100,21 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "trading.exception_handler.handle_exception",
     # `format` would be an unknown parameter like any other: the Accept header chooses.
     "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Bourse",
+    "VERSION": "1",
+    "DESCRIPTION": DESCRIPTION,
+    "OAS_VERSION": "3.1.0",
+    "APPEND_COMPONENTS": {"schemas": COMPONENTS, "securitySchemes": SECURITY_SCHEMES},
+    "PREPROCESSING_HOOKS": ["trading.schema.hooks.name_paths"],
+    "POSTPROCESSING_HOOKS": ["trading.schema.hooks.add_security"],
+    "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }
 
 LOGGING = stdlib_config(

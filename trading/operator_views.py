@@ -8,6 +8,7 @@ from trading.accounts.account import OPEN, OPERATOR
 from trading.api_view import ApiView
 from trading.errors import ApiError
 from trading.readiness import readiness
+from trading.schema import operations
 
 
 class ReplicasView(ApiView):
@@ -19,6 +20,7 @@ class ReplicasView(ApiView):
         """Return the page's heading."""
         return "Replicas"
 
+    @operations.replicas
     def get(self, request: Request) -> Response:
         """Answer with leader, replicas, lag and health."""
         return Response({"data": services.replicas_status()})
@@ -33,6 +35,7 @@ class HealthView(ApiView):
         """Return the page's heading."""
         return "Health"
 
+    @operations.health
     def get(self, request: Request) -> Response:
         """Answer that it is."""
         return Response({"data": {"status": "ok"}})
@@ -47,6 +50,7 @@ class ReadyView(ApiView):
         """Return the page's heading."""
         return "Ready"
 
+    @operations.ready
     def get(self, request: Request) -> Response:
         """Answer that they could, or what is missing."""
         checks = readiness().checks()

@@ -8,6 +8,7 @@ from django.urls import re_path
 from trading import operator_views, views
 from trading.accounts.login import LoginView, LogoutView
 from trading.events.view import EventsView
+from trading.schema.views import DocsView, SchemaView
 
 urlpatterns = [
     re_path(r"^\Z", views.StartView.as_view()),
@@ -19,6 +20,8 @@ urlpatterns = [
     re_path(r"^replicas/?\Z", operator_views.ReplicasView.as_view()),
     re_path(r"^healthz/?\Z", operator_views.HealthView.as_view()),
     re_path(r"^readyz/?\Z", operator_views.ReadyView.as_view()),
+    re_path(r"^schema/?\Z", SchemaView.as_view()),
+    re_path(r"^docs/?\Z", DocsView.as_view()),
     re_path(r"^login/?\Z", LoginView.as_view()),
     re_path(r"^logout/?\Z", LogoutView.as_view()),
     re_path(r"^", views.UnknownPathView.as_view()),

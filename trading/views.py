@@ -17,6 +17,7 @@ from trading.order_key import name_key, unusable_key
 from trading.order_query import read_order_query
 from trading.renderers import ExactJSONRenderer, StartPageRenderer
 from trading.representations import order_data, stock_data
+from trading.schema import operations
 from trading.serializers import PlaceOrderSerializer
 from trading.stock_query import read_stock_query
 
@@ -34,6 +35,7 @@ class StartView(ApiView):
         """Return the page's heading."""
         return "Bourse"
 
+    @operations.index
     def get(self, request: Request) -> Response:
         """Answer with the index of the interface."""
         return Response(
@@ -46,6 +48,9 @@ class StartView(ApiView):
                     "events": "/events",
                     "replicas": "/replicas",
                     "health": "/healthz",
+                    "ready": "/readyz",
+                    "schema": "/schema",
+                    "docs": "/docs",
                 }
             }
         )
@@ -58,6 +63,7 @@ class StockListView(ApiView):
         """Return the page's heading."""
         return "Stocks"
 
+    @operations.list_stocks
     def get(self, request: Request) -> Response:
         """Answer with one page."""
         query = read_stock_query(request.query_params)
@@ -77,6 +83,7 @@ class StockView(ApiView):
         """Return the page's heading."""
         return "Stock"
 
+    @operations.look_up_stock
     def get(self, request: Request, name: str) -> Response:
         """Answer with the stock; the header X-Cache says how the cache took part."""
         past_cache = _NO_CACHE.search(request.headers.get("Cache-Control", "")) is not None
@@ -98,6 +105,7 @@ class OrderListView(ApiView):
         """Return the page's heading."""
         return "Orders"
 
+    @operations.list_orders
     def get(self, request: Request) -> Response:
         """Answer with one page."""
         query = read_order_query(request.query_params)
@@ -109,6 +117,7 @@ class OrderListView(ApiView):
             }
         )
 
+    @operations.place_order
     def post(self, request: Request) -> Response:
         """Place the order and answer once it is committed."""
         key = name_key(request._request, request.data)
@@ -132,6 +141,7 @@ class OrderView(ApiView):
         """Return the page's heading."""
         return "Order"
 
+    @operations.look_up_order
     def get(self, request: Request, number: str) -> Response:
         """Answer with the order."""
         if not _NUMBER.fullmatch(number) or int(number) > MAX_NUMBER:

@@ -1,6 +1,8 @@
 """The whole system as real processes on free ports, with its data in one folder."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +84,24 @@ class Cluster:
     def own_environment(self, _name: str) -> dict[str, str]:
         """Return the variables of one process alone. The addresses are known when this is called."""
         return {}
+
+    def log_in(self, account: str, role: str) -> dict[str, str]:
+        """Make a token, send it with every request of `rest` from now on, and return the header that holds it.
+
+        With BOURSE_AUTH=on in `environment`, do so, after `manage("migrate")`, before the start: without a token it is
+        never seen to be ready.
+        """
+        token = self.manage("tokens", "create", account, "--role", role).strip()
+        self.rest.close()
+        self.rest.headers = {"Authorization": f"Bearer {token}"}
+        return self.rest.headers
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of manage.py and return what it wrote to stdout."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def __enter__(self) -> Self:
         try:

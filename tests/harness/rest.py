@@ -10,10 +10,15 @@ REQUEST_TIMEOUT_S = 12.0  # an order is answered within 8 s
 
 
 class Rest:
-    """Requests to one frontend; any number of threads, each with its own kept-alive connection."""
+    """Requests to one frontend; any number of threads, each with its own kept-alive connection.
+
+    Attributes:
+        headers: sent with every request; change them before the first.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.headers: dict[str, str] = {}
         self._base = f"http://{address}"
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -27,7 +32,7 @@ class Rest:
         """
         client = getattr(self._own, "client", None)
         if client is None:
-            client = httpx.Client(base_url=self._base, timeout=REQUEST_TIMEOUT_S, trust_env=False)
+            client = httpx.Client(base_url=self._base, headers=self.headers, timeout=REQUEST_TIMEOUT_S, trust_env=False)
             self._own.client = client
             with self._lock:
                 self._clients.append(client)

@@ -11,6 +11,7 @@ from trading.api_view import ApiView
 from trading.events.hub import event_hub
 from trading.events.query import read_event_query
 from trading.renderers import ExactJSONRenderer
+from trading.schema import operations
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -30,6 +31,7 @@ class EventsView(ApiView):
         """Return the page's heading."""
         return "Events"
 
+    @operations.events
     def get(self, request: Request) -> StreamingHttpResponse:
         """Answer with a stream that ends when the client or this process does."""
         query = read_event_query(request.query_params, account_of(request))

@@ -1,0 +1,1 @@
+"""The OpenAPI document of the REST interface: what docs/API.md says, for programs."""

@@ -1,0 +1,31 @@
+"""Where drf-spectacular cannot know: the paths behind our patterns, and who may call."""
+
+import re
+from typing import Any
+
+from trading.accounts.account import OPEN
+
+# A pattern of trading.urls: `^orders/(?P<number>[\\s\\S]+?)/?\\Z`.
+_PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)")
+_SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}, {}]
+
+
+def name_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """Return the endpoints with the path of each as people write it; those that have none are left out."""
+    named = []
+    for _path, pattern, method, callback in endpoints:
+        if pattern.endswith(r"\Z"):
+            path = "/" + _PARAMETER.sub(r"{\1}", pattern.removeprefix("^").removesuffix(r"\Z").removesuffix("/?"))
+            named.append((path, pattern, method, callback))
+    return named
+
+
+def add_security(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Return the document, with who may call each operation: its role, and that nobody is asked in a sandbox."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            role = operation.pop("x-role")
+            operation["security"] = [] if role == OPEN else _SECURITY
+            told = "Needs no token." if role == OPEN else f"Role: {role}."
+            operation["description"] = " ".join(filter(None, [operation.get("description"), told]))
+    return result

@@ -1,0 +1,245 @@
+"""What the document says of each operation: decorators for the methods of the views."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from trading.accounts.account import OPEN
+from trading.events.ring import TYPES as EVENT_TYPES
+from trading.schema import components, parameters
+from trading.schema.components import KEY_EXAMPLE, TIME_EXAMPLE, Schema, data_of, ref
+from trading.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
+from trading.schema.parameters import answer_header, header, path
+
+JSON = "application/json"
+ORDER_EXAMPLE = {
+    "transaction_number": 57,
+    "number": 57,
+    "name": "BlueFinch",
+    "type": "buy",
+    "quantity": 3,
+    "price": 41.35,
+    "price_decimal": "41.35",
+    "status": "filled",
+    "client_order_id": KEY_EXAMPLE,
+    "created_at": TIME_EXAMPLE,
+}
+NEW_ORDER_EXAMPLE = {"name": "BlueFinch", "type": "buy", "quantity": 3}
+_STOCK_EXAMPLE = {"name": "BlueFinch", "price": 41.35, "price_decimal": "41.35", "quantity": 120}
+_PAGE_EXAMPLE = {"next": "/stocks?cursor=czE_YWZ0ZXI9Qmx1ZUZpbmNo&limit=1", "next_cursor": "czE", "has_more": True}
+_ORDERS_EXAMPLE = {
+    "data": [ORDER_EXAMPLE],
+    "page": {"next": None, "next_cursor": None, "has_more": False, "latest": 61},
+}
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def operation(
+    operation_id: str,
+    summary: str,
+    *,
+    answer: Schema,
+    example: Any,
+    tag: str,
+    code: int = 200,
+    reasons: Iterable[str] = (),
+    takes: Sequence[OpenApiParameter] = (),
+    request: Any = None,
+    role: str = "any",
+    of_order: bool = False,
+    media_type: str = JSON,
+) -> Decorator:
+    """Return the decorator that describes one operation; `reasons` are its own errors, beside those of all."""
+    common: tuple[str, ...] = ANYWHERE
+    told = [*takes, *parameters.EVERYWHERE]
+    if role != OPEN:
+        common += WITH_AUTHENTICATION
+        told += parameters.LIMITED
+    shown = OpenApiExample(operation_id, value=example)
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        parameters=told,
+        request=request,
+        responses={
+            (code, media_type): OpenApiResponse(answer, description=summary, examples=[shown]),
+            **errors([*common, *reasons], of_order=of_order),
+        },
+        auth=[],
+        extensions={"x-role": role},
+    )
+
+
+index = operation(
+    "index",
+    "The paths of the interface",
+    tag="about",
+    answer=data_of({"type": "object", "additionalProperties": {"type": "string"}}),
+    example={"data": {"stocks": "/stocks", "orders": "/orders"}},
+)
+list_stocks = operation(
+    "listStocks",
+    "A page of the stocks, by name",
+    tag="stocks",
+    takes=parameters.page("stock-cursor"),
+    answer=ref("StockList"),
+    example={"data": [_STOCK_EXAMPLE], "page": _PAGE_EXAMPLE},
+    reasons=[*READING, "INVALID_CURSOR"],
+)
+look_up_stock = operation(
+    "lookUpStock",
+    "Price and quantity of one stock",
+    tag="stocks",
+    takes=[
+        path("name", components.NAME, "Case sensitive.", "BlueFinch"),
+        header("Cache-Control", "`no-cache` reads past the cache."),
+        answer_header(
+            "X-Cache", [200], "How the cache took part.", {"type": "string", "enum": ["HIT", "MISS", "BYPASS"]}
+        ),
+    ],
+    answer=data_of(ref("Stock")),
+    example={"data": _STOCK_EXAMPLE},
+    reasons=[*READING, "STOCK_NOT_FOUND"],
+)
+list_orders = operation(
+    "listOrders",
+    "A page of the orders",
+    tag="orders",
+    takes=[*parameters.ORDER_FILTERS, *parameters.page("order-cursor")],
+    answer=ref("OrderList"),
+    example=_ORDERS_EXAMPLE,
+    reasons=[*READING, "INVALID_CURSOR"],
+)
+place_order = operation(
+    "placeOrder",
+    "Buy or sell",
+    tag="orders",
+    role="trader",
+    of_order=True,
+    code=settings.ORDERS_CREATED_STATUS,
+    takes=[
+        header("Idempotency-Key", "Names this order: at most one exists per key.", components.KEY),
+        header("X-Sandbox-Fault", "In a sandbox only: delay=<ms>, reject=NO_LEADER or lose-reply."),
+        answer_header("Location", [200, 201], "Path of the order.", always=True),
+        answer_header(
+            "Idempotency-Replayed", [200, 201], "The order was made before.", {"type": "string", "enum": ["true"]}
+        ),
+    ],
+    request=dict.fromkeys((JSON, "application/x-www-form-urlencoded", "multipart/form-data"), ref("NewOrder")),
+    answer=data_of(ref("Order")),
+    example={"data": ORDER_EXAMPLE},
+    reasons=[
+        "MALFORMED_JSON",
+        "STOCK_NOT_FOUND",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "INSUFFICIENT_STOCK",
+        "STOCK_LIMIT",
+        "IDEMPOTENCY_KEY_REUSED",
+        "NO_LEADER",
+        "CATALOG_UNAVAILABLE",
+        "DISK_FULL",
+        "HALTED",
+        "OUTCOME_UNKNOWN",
+        "NOT_REPLICATED",
+    ],
+)
+look_up_order = operation(
+    "lookUpOrder",
+    "One order",
+    tag="orders",
+    takes=[path("number", components.NUMBER, "Transaction number.", 57)],
+    answer=data_of(ref("Order")),
+    example={"data": ORDER_EXAMPLE},
+    reasons=[*READING, "ORDER_NOT_FOUND"],
+)
+events = operation(
+    "followEvents",
+    "Live updates, as server-sent events",
+    tag="events",
+    takes=[
+        parameters.query(
+            "types",
+            {"type": "array", "items": {"type": "string", "enum": list(EVENT_TYPES)}},
+            "All, unless given.",
+            explode=False,
+        ),
+        parameters.query("name", {"type": "array", "items": components.NAME}, "Stocks; may be repeated.", explode=True),
+        header("Last-Event-ID", "The id of the last event that was seen: those since then follow, or one `reset`."),
+    ],
+    answer={"type": "string"},
+    example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(_STOCK_EXAMPLE) + "\n\n",
+    media_type="text/event-stream",
+)
+replicas = operation(
+    "getReplicas",
+    "Leader, replicas, lag and health",
+    tag="operation",
+    role="operator",
+    answer=data_of(ref("Replicas")),
+    example={
+        "data": {
+            "health": "ok",
+            "min_in_sync": 1,
+            "leader": 3,
+            "epoch": 4,
+            "last_number": 61,
+            "catalog": {"address": "127.0.0.1:50052", "last_number": 61, "error": None},
+            "replicas": [
+                {
+                    "id": 3,
+                    "address": "127.0.0.1:50056",
+                    "role": "leader",
+                    "state": "in-sync",
+                    "last_number": 61,
+                    "lag": 0,
+                    "rtt_ms": 0.4,
+                    "last_seen": TIME_EXAMPLE,
+                    "error": None,
+                }
+            ],
+        }
+    },
+)
+health = operation(
+    "getHealth",
+    "Whether this process is alive",
+    tag="operation",
+    role=OPEN,
+    answer=data_of(components.whole({"status": {"type": "string", "const": "ok"}})),
+    example={"data": {"status": "ok"}},
+)
+ready = operation(
+    "getReady",
+    "Whether orders could be placed now",
+    tag="operation",
+    role=OPEN,
+    answer=data_of(
+        components.whole(
+            {
+                "status": {"type": "string", "const": "ready"},
+                "checks": {"type": "object", "additionalProperties": {"const": "ok"}},
+            }
+        )
+    ),
+    example={"data": {"status": "ready", "checks": {"catalog": "ok", "leader": "ok", "replicas": "ok"}}},
+    reasons=["NO_LEADER", "CATALOG_UNAVAILABLE"],
+)
+schema = operation(
+    "getSchema",
+    "This document",
+    tag="about",
+    answer={"type": "object", "required": ["openapi", "paths"]},
+    example={"openapi": "3.1.0", "paths": {}},
+)
+docs = operation(
+    "getDocs",
+    "A browser of this document, for those who accept HTML",
+    tag="about",
+    answer=data_of(components.whole({"schema": {"type": "string"}})),
+    example={"data": {"schema": "/schema"}},
+)

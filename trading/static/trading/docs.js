@@ -1,0 +1,21 @@
+// Shows the OpenAPI document. Who is logged in sends the CSRF token along with what is tried out.
+"use strict";
+
+function csrfToken() {
+  const match = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+  return match ? match[1] : "";
+}
+
+SwaggerUIBundle({
+  url: "/schema",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+  requestInterceptor: function (request) {
+    const token = csrfToken();
+    if (token) {
+      request.headers["X-CSRFToken"] = token;
+    }
+    return request;
+  },
+});
