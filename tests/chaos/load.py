@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from tests.chaos.recorder import SETTLED, Intent, Recorder
 from tests.checker.history import PlaceOrder
 
+# Now and then one that may be refused.
+QUANTITIES = (1, 1, 2, 2, 3, 3, 60)
+
 
 class Load:
     """Threads that trade and read, spread over the frontends, until stopped. Use it as a context manager."""
@@ -24,7 +27,7 @@ class Load:
         give_up_after_s: float = 60.0,
         prefix: str = "load",
     ) -> None:
-        """Half of the orders are buys, of 1 to 3 shares; each thread draws from `seed` and its own place.
+        """Half of the orders are buys, some of them too large; each thread draws from `seed` and its own place.
 
         Args:
             pause_s: between the orders, or the reads, of one thread.
@@ -96,7 +99,7 @@ class Load:
                 key=f"{self._prefix}-{place}-{count}",
                 name=chance.choice(self._names),
                 order_type=chance.choice(("buy", "sell")),
-                quantity=chance.randint(1, 3),
+                quantity=chance.choice(QUANTITIES),
                 started=time.monotonic(),
             )
             self.intents.append(intent)

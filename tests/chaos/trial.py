@@ -41,6 +41,7 @@ class Trial:
 
     Attributes:
         measurements: what was measured so far.
+        orders_before: how many orders were there before the first recorded one.
     """
 
     def __init__(self, system: System, chance: random.Random) -> None:
@@ -48,6 +49,7 @@ class Trial:
         self.chance = chance
         self.recorder = Recorder(system.rests)
         self.measurements: list[Measurement] = []
+        self.orders_before = 0
         self._keys = 0
 
     @property
@@ -84,6 +86,11 @@ class Trial:
         """Wait until a replica is in sync, and measure how long after `since` that was."""
         wait_until(lambda: self.system.in_sync(name), most_s + 20, f"{name} in sync")
         self.at_most(f"{name} in sync", time.monotonic() - since, most_s)
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass while the fault lasts."""
+        until = time.monotonic() + seconds
+        wait_until(lambda: time.monotonic() >= until, seconds + 5, "time to pass")
 
     def wait_for_orders(self, load: Load, count: int = 20, since: float = 0.0) -> None:
         """Wait until so many orders begun after `since` were acknowledged."""

@@ -150,10 +150,14 @@ class Cluster:
 
     def start_all(self) -> None:
         """Start every process that does not run, and wait until the system is ready."""
+        self.start_ended()
+        self.wait_ready()
+
+    def start_ended(self) -> None:
+        """Start every process that does not run; does not wait."""
         for process in self.processes.values():
             if not process.is_running:
                 process.start()
-        self.wait_ready()
 
     def wait_until(self, predicate: Callable[[], T], within_s: float, what: str) -> T:
         """Return what `predicate` returns as soon as that is true; see tests/harness/waiting.py."""

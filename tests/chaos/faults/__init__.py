@@ -1,5 +1,31 @@
 """The faults, by what they hit. Importing this registers all of them."""
 
-from tests.chaos.faults import damage, disk_full, leader, loss, power, sync
+from tests.chaos.faults import (
+    catalog,
+    clients,
+    damage,
+    disk_full,
+    follower,
+    frontend,
+    leader,
+    links,
+    loss,
+    power,
+    promotion,
+    sync,
+)
 
-__all__ = ["damage", "disk_full", "leader", "loss", "power", "sync"]
+__all__ = [
+    "catalog",
+    "clients",
+    "damage",
+    "disk_full",
+    "follower",
+    "frontend",
+    "leader",
+    "links",
+    "loss",
+    "power",
+    "promotion",
+    "sync",
+]

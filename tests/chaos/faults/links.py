@@ -1,0 +1,90 @@
+"""The leader is cut off from some of the processes it talks with, and not from the others."""
+
+import time
+
+from tests.chaos.trial import Trial, fault
+from tests.checker.history import Outcome
+
+GROUP = "leader cut from the followers only, from the catalog only, from one of two frontends only"
+CUT_S = 12.0
+ELECTED_S = 6.0
+# One epoch for the election; one more if two processes elect at the same time.
+EPOCHS = 2
+ONE_STALL_S = 1.3  # a follower is given 1 s, and orders that arrive meanwhile take their own turn after it
+
+
+@fault(GROUP)
+def leader_cut_from_its_followers(trial: Trial) -> None:
+    """It trades alone, as one replica is enough; nobody elects."""
+    system = trial.system
+    leader = system.leader_name()
+    with trial.load() as load:
+        trial.wait_for_orders(load)
+        cut, epoch = time.monotonic(), system.epoch()
+        for follower in system.followers():
+            system.links.between(leader, follower).silence()
+        trial.orders_go_on(load, cut, ONE_STALL_S)
+        trial.let_pass(CUT_S)
+        trial.at_most("epochs begun", system.epoch() - epoch, 0, "")
+        healed = time.monotonic()
+        system.links.heal()
+        for follower in system.followers():
+            trial.in_sync_within(follower, healed, system.interval_s + 3)
+    trial.no_errors(load)
+
+
+@fault(GROUP, BOURSE_MIN_IN_SYNC="2")
+def leader_cut_from_its_followers_where_two_must_hold(trial: Trial) -> None:
+    """Nothing is acknowledged; who asks hears 504, for it is decided; afterwards the same keys get their orders."""
+    system = trial.system
+    leader = system.leader_name()
+    with trial.load(traders=4) as load:
+        trial.wait_for_orders(load)
+        for follower in system.followers():
+            system.links.between(leader, follower).silence()
+        trial.let_pass(2)  # what was under way
+        cut, epoch = time.monotonic(), system.epoch()
+        trial.let_pass(CUT_S)
+        trial.at_most("acknowledged alone", load.acknowledged_since(cut), 0, "")
+        trial.at_most("epochs begun", system.epoch() - epoch, 0, "")
+        outcomes = {request.outcome for request in load.errors()}
+        assert outcomes == {Outcome.UNKNOWN}, outcomes
+        healed = time.monotonic()
+        system.links.heal()
+        trial.wait_for_orders(load, since=healed)
+        trial.at_most("orders again", time.monotonic() - healed, system.interval_s + ELECTED_S)
+    assert all(intent.is_settled for intent in load.intents)
+
+
+@fault(GROUP)
+def leader_cut_from_the_catalog(trial: Trial) -> None:
+    """It cannot trade, and the frontends can see that the catalog is not to blame: another one leads, and stays."""
+    system = trial.system
+    leader = system.leader_name()
+    with trial.load() as load:
+        trial.wait_for_orders(load)
+        cut, epoch = time.monotonic(), system.epoch()
+        system.links.between(leader, "catalog").silence()
+        trial.orders_go_on(load, cut, ELECTED_S)
+        trial.let_pass(CUT_S)
+        trial.at_most("epochs begun", system.epoch() - epoch, EPOCHS, "")
+        healed = time.monotonic()
+        system.links.heal()
+        trial.in_sync_within(leader, healed, system.interval_s + 3)
+
+
+@fault(GROUP)
+def leader_cut_from_one_frontend(trial: Trial) -> None:
+    """That frontend elects another one, and the other frontend goes along; nobody changes it back and forth."""
+    system = trial.system
+    leader = system.leader_name()
+    with trial.load() as load:
+        trial.wait_for_orders(load)
+        cut, epoch = time.monotonic(), system.epoch()
+        system.links.between("frontend", leader).silence()
+        trial.orders_go_on(load, cut, ELECTED_S)
+        trial.let_pass(2 * CUT_S)
+        trial.at_most("epochs begun", system.epoch() - epoch, 2 * EPOCHS, "")
+        trial.at_most("slowest order, all the time", load.longest_s(cut), ELECTED_S)
+        system.links.heal()
+    trial.no_errors(load)

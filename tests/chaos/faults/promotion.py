@@ -1,0 +1,64 @@
+"""Whoever is about to take over, or to bring another one up to date, is killed at it: the next one goes on."""
+
+import time
+
+from tests.chaos.trial import Trial, fault
+from tests.checker.history import Outcome
+from tests.harness.preload import preload
+from tests.harness.waiting import wait_until
+
+GROUP = "leader killed during BulkUpsert, chosen replica killed during promotion"
+MANY_ORDERS = 30_000
+NEXT_S = 2.0
+CATCH_UP_S = 8.0
+SECOND_ELECTION_S = 5.0
+
+
+@fault(GROUP)
+def leader_killed_during_bulk_upsert(trial: Trial) -> None:
+    """An empty replica is being filled; the next leader goes on where the dead one stopped."""
+    system = trial.system
+    assert system.rest.place(trial.stocks[0], "sell", 1).status_code == 201  # not recorded: it comes before the history
+    system.wait_until(system.all_in_sync, 10, "all in sync")
+    system.stop_all()
+    preload(system, MANY_ORDERS)
+    trial.orders_before = MANY_ORDERS
+    system.order_database(1).unlink()
+    system.start_ended()
+    wait_until(system.frontends_answer, 30, "the frontends")
+    leader = system.leader_name()
+    with trial.load() as load:
+        trap = system.kill_at(leader, "catch-up-page")
+        trap.wait(30)
+        killed = time.monotonic()
+        trial.orders_go_on(load, killed, NEXT_S)
+        trial.in_sync_within("order-1", killed, 2 * system.interval_s + CATCH_UP_S)
+    trial.no_errors(load)
+
+
+@fault(GROUP)
+def chosen_replica_killed_before_its_epoch(trial: Trial) -> None:
+    """It has read what it lacked."""
+    kill_chosen(trial, "promotion-read")
+
+
+@fault(GROUP)
+def chosen_replica_killed_in_its_epoch(trial: Trial) -> None:
+    """The newest epoch is that of a dead replica, which has never led."""
+    kill_chosen(trial, "promotion-begun")
+
+
+def kill_chosen(trial: Trial, step: str) -> None:
+    """Kill the leader, then the one that is chosen to follow it, at a step of its promotion."""
+    system = trial.system
+    assert trial.place().outcome is Outcome.ORDER
+    leader = system.leader_name()
+    chosen = max(system.followers())
+    with trial.load() as load:
+        trial.wait_for_orders(load)
+        trap = system.kill_at(chosen, step)
+        killed = time.monotonic()
+        system.kill(leader)
+        trap.wait()
+        trial.orders_go_on(load, killed, SECOND_ELECTION_S)
+    trial.no_errors(load)
