@@ -167,6 +167,11 @@ class System(Cluster):
         health: catalog_pb2.CatalogHealthResponse | None = self.catalog_health()
         return health.epoch if health else 0
 
+    def epochs(self) -> list[tuple[int, int]]:
+        """Return every epoch that was begun, with the id of its leader."""
+        lines = (self.data_dir / "catalog" / "catalog_epochs.csv").read_text().splitlines()[1:]
+        return [(int(epoch), int(leader_id)) for epoch, leader_id, _ in (line.split(",") for line in lines)]
+
     def close(self) -> None:
         super().close()
         self.links.close()

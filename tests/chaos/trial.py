@@ -82,6 +82,10 @@ class Trial:
         """Measure how many requests for orders got neither an order nor a refusal: there may be none."""
         self.at_most("errors", len(load.errors()), 0, "")
 
+    def all_settled(self, load: Load) -> None:
+        """Measure how many orders were given up without an answer: there may be none."""
+        self.at_most("orders given up", sum(not intent.is_settled for intent in load.intents), 0, "")
+
     def in_sync_within(self, name: str, since: float, most_s: float) -> None:
         """Wait until a replica is in sync, and measure how long after `since` that was."""
         wait_until(lambda: self.system.in_sync(name), most_s + 20, f"{name} in sync")

@@ -9,6 +9,7 @@ from common.steps import Steps
 from protos import order_pb2
 from trading.replicas.election import ASSIGN_TIMEOUT_S, Leadership, assign, leadership_of, tell
 from trading.replicas.leadership import ElectionMemory, LeaderSearch
+from trading.replicas.proving import Proving
 from trading.replicas.view import ClusterView, ReplicaReport, poll
 
 # How long one tick may look for a leader.
@@ -38,9 +39,8 @@ class HealthLoop:
     def __init__(self, config: ClusterConfig, monotonic: Callable[[], float], period_s: float) -> None:
         self._config = config
         self._monotonic = monotonic
-        self._period_s = period_s
         self._memory = ElectionMemory()
-        self._in_sync_since: dict[int, float] = {}  # replica id -> the tick from which on it was always in sync
+        self._proving = Proving(monotonic, period_s)
 
     def tick(self) -> Steps[TickReport]:
         """See that somebody leads, that all follow, and that the highest id leads once it has proved itself.
@@ -52,13 +52,14 @@ class HealthLoop:
             try:
                 yield from self._search_leader()
             except RpcFailure as failure:
-                self._in_sync_since.clear()
+                self._proving.forget_in_sync()
                 return TickReport(view, None, failure)
             view = yield from poll(self._config)
         if view.leader is None:
             return TickReport(view, None)
         leadership = leadership_of(view.leader)
-        self._note_in_sync(view)
+        self._proving.note_in_sync([one.replica_id for one in view.replicas if is_in_sync(view, one.replica_id)])
+        self._proving.note_leader(leadership.leader_id)
         yield from tell(self._config, leadership, strayed(view, leadership))
         resync = out_of_sync(view)
         if has_other_followers(view, self._config):
@@ -94,25 +95,19 @@ class HealthLoop:
         except RpcFailure as failure:
             # The present leader goes on, or another one was elected: the next tick looks again.
             return TickReport(view, leadership, failure, resync)
+        self._proving.note_leader(switched.leader_id)
         return TickReport(view, switched)
 
-    def _note_in_sync(self, view: ClusterView) -> None:
-        now = self._monotonic()
-        in_sync = {one.replica_id for one in view.replicas if is_in_sync(view, one.replica_id)}
-        self._in_sync_since = {one: self._in_sync_since.get(one, now) for one in in_sync}
-
     def _successor(self, view: ClusterView, leadership: Leadership) -> int | None:
-        """Return the highest id above the leader's that has been in sync for a whole period, None if there is none.
+        """Return the highest id above the leader's that has been in sync for long enough, None if there is none.
 
         None also while an operator's choice of the leader holds.
         """
         if view.leader is not None and view.leader.health is not None and view.leader.health.held_s:
             return None
-        now = self._monotonic()
-        passed_over = self._memory.passed_over(now)
-        # A tick may be a little early against the one before it.
-        proved = [one for one, since in self._in_sync_since.items() if now - since >= 0.9 * self._period_s]
-        return max((one for one in proved if one > leadership.leader_id and one not in passed_over), default=None)
+        unwanted = self._memory.passed_over(self._monotonic())
+        proved = [one for one in self._proving.proved() if one > leadership.leader_id and one not in unwanted]
+        return max(proved, default=None)
 
 
 def is_in_sync(view: ClusterView, replica_id: int) -> bool:

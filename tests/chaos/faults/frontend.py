@@ -54,9 +54,7 @@ def frontend_frozen_while_the_stock_changes(trial: Trial) -> None:
 def cache_fill_delayed_past_the_invalidation(trial: Trial) -> None:
     """An old answer of the catalog comes to the cache when the stock was traded already, here or elsewhere."""
     system = trial.system
-    for frontend in ("frontend", "frontend-2"):
-        name = trial.stocks[1]
-        trial.let_pass(CACHE_S + 0.5)  # nothing is cached
+    for name, frontend in zip(trial.stocks[3:], ("frontend", "frontend-2"), strict=False):
         trap = system.park_at("frontend", "cache-filling")
         with ThreadPoolExecutor(1) as reader:
             late = reader.submit(trial.recorder.read_stock, name, cached=True)

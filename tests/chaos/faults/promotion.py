@@ -24,11 +24,12 @@ def leader_killed_during_bulk_upsert(trial: Trial) -> None:
     preload(system, MANY_ORDERS)
     trial.orders_before = MANY_ORDERS
     system.order_database(1).unlink()
-    system.start_ended()
-    wait_until(system.frontends_answer, 30, "the frontends")
-    leader = system.leader_name()
+    for name in system.processes.keys() - {"order-1"}:
+        system.restart(name)
+    wait_until(lambda: system.leader() and system.frontends_answer(), 30, "a leader and the frontends")
     with trial.load() as load:
-        trap = system.kill_at(leader, "catch-up-page")
+        trap = system.kill_at(system.leader_name(), "catch-up-page")
+        system.restart("order-1")
         trap.wait(30)
         killed = time.monotonic()
         trial.orders_go_on(load, killed, NEXT_S)

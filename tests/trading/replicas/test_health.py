@@ -66,6 +66,20 @@ def test_a_replica_that_falls_out_of_sync_begins_its_period_anew(cluster, tick):
     assert tick().leadership.leader_id == 3
 
 
+def test_a_leader_that_somebody_cannot_reach_is_given_back_the_lead_ever_later(cluster, tick):
+    """Each time it leads, a frontend that cannot reach it elects another one."""
+    tick()
+    led = []
+    for _ in range(24):
+        if cluster.replicas[3].role == order_pb2.LEADER:
+            cluster.replicas[3].role = order_pb2.FOLLOWER
+            cluster.replicas[2].lead(epoch=max(one.epoch for one in cluster.replicas.values()) + 1)
+            cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+            cluster.catalog.epoch, cluster.catalog.leader_id = cluster.replicas[2].epoch, 2
+        led.append(tick().leadership.leader_id)
+    assert [place for place, leader_id in enumerate(led) if leader_id == 3] == [1, 6, 23]
+
+
 def test_a_leader_that_an_operator_chose_is_left_alone_while_it_is_held(cluster, tick):
     cluster.replicas[1].lead(epoch=1)
     cluster.replicas[1].followers = {2: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
