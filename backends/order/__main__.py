@@ -97,7 +97,10 @@ def open_store(path: Path, replica_id: int, catalog: str, network: Network, file
 
     store = OrderStore(directory, open_log)
     if cluster_id:
-        store.adopt(cluster_id)
+        try:
+            store.adopt(cluster_id)
+        except RpcFailure as failure:
+            raise StartRefused(failure.message) from failure
     return store
 
 

@@ -16,7 +16,7 @@ from backends.order.leader import Leader, Leadership
 from backends.order.model import check_new_order, check_peer
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
-from backends.order.store import OrderStore
+from backends.order.store import OrderStore, WrongCluster
 from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER, MAX_REPLICA_ID
 from common.failures import RpcFailure
 from common.steps import Steps
@@ -168,9 +168,12 @@ class Replica:
             return
         try:
             self.store.adopt(health.cluster_id)
-        except RpcFailure as failure:
+        except WrongCluster as failure:
             self.store.mark_foreign(str(failure))
             self._halt(str(failure))
+            return
+        except RpcFailure as failure:
+            log.warning("the directory cannot be begun now", error=str(failure))
             return
         if health.halted:
             self._halt(f"the catalog has halted: {health.halted}")

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 import grpc
 
-from backends.data_directory import DataDirectory
+from backends.data_directory import DataDirectory, StartRefused
 from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, NotFound
-from backends.log import DiskFull, Log
+from backends.log import DiskFull, Log, exit_process
 from backends.order.model import order_from_row
 from backends.row import BadRow
 from common.failures import RpcFailure
@@ -37,10 +38,19 @@ class OrderStore:
     cluster it belongs to; until then it holds no orders.
     """
 
-    def __init__(self, directory: DataDirectory, open_log: Callable[[str], Log]) -> None:
-        """Open the log if the directory already belongs to a cluster; `open_log` takes the cluster id."""
+    def __init__(
+        self,
+        directory: DataDirectory,
+        open_log: Callable[[str], Log],
+        die: Callable[[str], NoReturn] = exit_process,
+    ) -> None:
+        """Open the log if the directory already belongs to a cluster; `open_log` takes the cluster id.
+
+        `die` ends the process at once: called when it is not known what of the directory's identity is durable.
+        """
         self._directory = directory
         self._open_log = open_log
+        self._die = die
         self._writer = threading.Lock()  # one writer; held across the write and the sync, by nobody who reads
         self._is_closed = False
         self._foreign = ""  # why nothing here may be shown
@@ -79,6 +89,7 @@ class OrderStore:
 
         Raises:
             WrongCluster: it belongs to another one.
+            Exhausted: DISK_FULL; a later call may succeed.
         """
         if self.cluster_id == cluster_id and self._log is not None:
             return
@@ -91,10 +102,15 @@ class OrderStore:
                 f"{self._directory.path} belongs to cluster {self.cluster_id}, not to {cluster_id}",
                 metadata={"cluster_id": self.cluster_id},
             )
-        if not self.cluster_id:
-            self._directory.adopt(cluster_id)
-        if self._log is None:
-            self._log = self._open_log(cluster_id)
+        try:
+            if not self.cluster_id:
+                self._directory.adopt(cluster_id)
+            if self._log is None:
+                self._log = self._open_log(cluster_id)
+        except StartRefused as refusal:
+            raise Exhausted(str(refusal), reason="DISK_FULL") from refusal
+        except OSError as error:
+            self._die(f"{self._directory.path}: {error}: this process ends without an answer")
 
     def extend(self, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
         """Add rows prev_number+1, ... and return the number of the last of them, once they are synced.

@@ -1,8 +1,13 @@
+import errno
+
 import pytest
 
-from backends.failures import Diverged, InvalidArgument, NotFound
-from backends.order.store import Gap, WrongCluster
+from backends.data_directory import DataDirectory
+from backends.failures import Diverged, Exhausted, InvalidArgument, NotFound
+from backends.log import Log
+from backends.order.store import LOG_NAME, Gap, OrderStore, WrongCluster
 from backends.row import chain_seed
+from tests.backends.log_files import Died, FaultyFiles, die
 from tests.backends.order.rows import CLUSTER, chain_of, make_rows
 
 SEED = chain_seed(CLUSTER)
@@ -98,3 +103,33 @@ def test_reopened_store_holds_the_same(open_store):
     assert again.cluster_id == CLUSTER
     assert again.read(1, 10) == rows
     assert again.last_epoch() == 1
+
+
+def test_a_full_disk_puts_off_the_beginning_of_a_new_directory(tmp_path):
+    store, files = faulty_store(tmp_path)
+    files.faults["pwrite", "identity.csv.new"] = errno.ENOSPC
+    with pytest.raises(Exhausted, match="no space left"):
+        store.adopt(CLUSTER)
+    assert store.cluster_id == ""
+    files.faults["pwrite", "order_database.csv.new"] = errno.ENOSPC
+    with pytest.raises(Exhausted, match="no space left"):
+        store.extend(CLUSTER, 0, chain_seed(CLUSTER), b"")
+    store.adopt(CLUSTER)
+    assert (store.cluster_id, store.last_number) == (CLUSTER, 0)
+    store.close()
+
+
+def test_an_identity_that_may_not_be_durable_ends_the_process(tmp_path):
+    store, files = faulty_store(tmp_path)
+    files.faults["fsync", "identity.csv.new"] = errno.EIO
+    with pytest.raises(Died, match="ends without an answer"):
+        store.extend(CLUSTER, 0, chain_seed(CLUSTER), b"")
+    store.close()
+
+
+def faulty_store(path):
+    files = FaultyFiles()
+    directory = DataDirectory.open(path / "order-1", "order", 1, files)
+    log_path = directory.path / LOG_NAME
+    store = OrderStore(directory, lambda cluster: Log.open(log_path, cluster, damage="keep_prefix", files=files), die)
+    return store, files
