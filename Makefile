@@ -56,8 +56,8 @@ test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; WORKERS
 journeys: $(VENV)/.installed-dev ## the scenarios in full size; J=kill_each_process for one, SEED=file.csv for its stocks
 	@BOURSE_TEST_SIZE=full BOURSE_TEST_SEED="$(SEED)" $(PY) -m pytest -v -rA $(if $(J),tests/journeys/test_$(J).py,tests/journeys) $(ARGS)
 
-simulate: $(VENV)/.installed-dev ## seeded runs of the order path under faults, in one thread; SEEDS=1-500
-	@BOURSE_SIMULATE="$(or $(SEEDS),1-500)" $(PY) -m pytest -q tests/simulation/test_simulation.py $(ARGS)
+simulate: $(VENV)/.installed-dev ## seeded runs under faults, in one thread each; SEEDS=1-100000, SECONDS=3600; SEED=7: one, its whole trace
+	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 chaos: $(VENV)/.installed-dev ## faults on the real processes, some 20 minutes; FAULT=leader for some, SECONDS=600, SEED=1
 	@$(PY) -m tests.chaos $(if $(FAULT),--fault $(FAULT)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

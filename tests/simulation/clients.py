@@ -6,7 +6,7 @@ from common.failures import RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
 from tests.simulation.nodes import STOCKS
-from tests.simulation.world import Process
+from tests.simulation.process import Process
 from trading.clients.outcomes import FINAL_REASONS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class Client(Process):
     """Places orders one after the other; an order without a definite answer is sent again with its key."""
 
     def __init__(self, cluster: "SimulatedCluster", name: str) -> None:
-        super().__init__(cluster.world, f"{name}:1")
+        super().__init__(cluster.world, cluster.network, f"{name}:1")
         self._cluster = cluster
         self.key = ""  # of the order under way
         self.come_alive()

@@ -3,10 +3,12 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.simulation.runs import silence_logs
+
 
 @pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
     before = structlog.get_config()
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), processors=[])
+    silence_logs()
     yield
     structlog.configure(**before)

@@ -1,17 +1,19 @@
-"""The processes of a simulated cluster: the real classes, on real files, behind the simulated network."""
+"""The backends of a simulated cluster: the real classes, on a simulated disk, behind the simulated network."""
 
-from collections.abc import Callable
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from google.protobuf.message import Message
 
-from backends.catalog.catalog import Catalog
+from backends.catalog.busy import BusyWatch
+from backends.catalog.catalog import STALLED_S, Catalog
 from backends.catalog.model import Stock
 from backends.catalog.recovery import open_catalog
 from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory
+from backends.failures import Exhausted
 from backends.log import Log
 from backends.order.answers import failure_result, result_of
 from backends.order.catalog_link import CatalogLink
@@ -19,96 +21,208 @@ from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import LOG_NAME, OrderStore
-from common.config import ClusterConfig
 from common.failures import RpcFailure
-from common.steps import Call, Pause, Steps
+from common.steps import Pause, Steps, Wait
 from protos import catalog_pb2, order_pb2
-from tests.backends.log_files import QuickFiles
-from tests.simulation.world import Process, Respond, World
-from trading.clients.gatherer import CALL_TIMEOUT_S
-from trading.clients.outcomes import AttemptFailed
-from trading.clients.placing import Placing
-from trading.replicas.election import Leadership
-from trading.replicas.health import HealthLoop
-from trading.replicas.leadership import ElectionMemory, LeaderSearch, confirm
+from tests.simulation.disk import Disk
+from tests.simulation.files import DiskFaults, SimulatedFiles
+from tests.simulation.network import Network
+from tests.simulation.process import Process, ProcessEnded, Request
+from tests.simulation.world import World
 
 CATALOG = "catalog:1"
+ROOT = Path("/bourse")
 STOCKS = ("AAPL", "MSFT")
-START_S = 0.3
+FIRST_QUANTITY = 50
 HEARTBEAT_S = 0.5
-HEALTH_INTERVAL_S = 5.0
-SILENCE_S = 0.3
+# So long before its deadline a caller is told that there is no answer yet, so that it hears it.
+ANSWER_MARGIN_S = 0.05
+# Who sends one of the first waits for the disk; who sends one of the second does not.
+CATALOG_WRITES = (catalog_pb2.UpdateStockRequest, catalog_pb2.BeginEpochRequest, catalog_pb2.SetStockRequest)
+REPLICA_READS = (order_pb2.HealthCheckRequest, order_pb2.LookUpOrderRequest, order_pb2.ListOrdersRequest)
 
 
-class Died(BaseException):
-    """A process that ended itself. The scheduler's other processes go on."""
+class Died(ProcessEnded):
+    """The process ended itself, without an answer."""
 
 
 def die(message: str) -> NoReturn:
+    """End the process: what stands for `exit_process`."""
     raise Died(message)
 
 
-class CatalogNode(Process):
+class Node(Process):
+    """A process with a data directory on a disk of its own.
+
+    Attributes:
+        path: the data directory.
+        log_path: of the journal or the order database.
+        disk_faults: what is wrong with its disk.
+    """
+
+    def __init__(self, world: World, network: Network, address: str, disk: Disk, log_name: str) -> None:
+        super().__init__(world, network, address)
+        self.path = ROOT / self.name
+        self.log_path = self.path / log_name
+        self.disk_faults = DiskFaults()
+        self._disk = disk
+        self._stalled_since = 0.0
+
+    def start(self) -> None:
+        """Start the process, which may end by it. StartRefused: it says why it does not start."""
+        self.come_alive()
+        self.disk_faults.has_failed = False
+        self._files = SimulatedFiles(self._disk, self.disk_faults, self.world.random, self._sync_was_slow)
+        try:
+            self.act(self._open)
+        except BaseException:
+            self.die()
+            raise
+
+    def die(self, *, silently: bool = False) -> None:
+        super().die(silently=silently)
+        self._files.end()
+        if self.disk_faults.has_failed and self.world.random.random() < 0.5:
+            self._disk.evict(self.path)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether a sync has been under way for so long that the process says so."""
+        return self.world.now < self._stalled_until and self.world.now - self._stalled_since > STALLED_S
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _sync_was_slow(self, seconds: float) -> None:
+        """A sync takes its time behind its effect, not before: a handler runs in one step here."""
+        if self.world.now >= self._stalled_until:
+            self._stalled_since = self.world.now
+        self._stalled_until = max(self._stalled_until, self.world.now) + seconds
+
+    def _answer(self, steps: Steps[Message], request: Request) -> None:
+        """Run a procedure and send what it returns, or its failure."""
+
+        def done(result: Any, failure: RpcFailure | None) -> None:
+            self.respond(request, result if failure is None else failure)
+
+        self.spawn(steps, done)
+
+
+class CatalogNode(Node):
     """The catalog."""
 
-    def __init__(self, world: World, path: Path) -> None:
-        super().__init__(world, CATALOG)
-        self._path = path
+    def __init__(self, world: World, network: Network, disk: Disk) -> None:
+        super().__init__(world, network, CATALOG, disk, "catalog_journal.csv")
         self._runs = 0
         self.catalog: Catalog | None = None
 
-    def start(self) -> None:
+    def _open(self) -> None:
         self._runs += 1
-        self._directory = DataDirectory.open(self._path, "catalog", files=QuickFiles())
+        directory = DataDirectory.open(self.path, "catalog", files=self._files)
+        clock = self.world.clock
         state = open_catalog(
-            self._directory,
-            lambda: [Stock.new(name, 100, 50) for name in STOCKS],
-            SmallFiles(self._path, QuickFiles(), die),
-            new_cluster_id=lambda: "cluster",
-            monotonic=self.world.clock,
+            directory,
+            lambda: [Stock.new(name, 100, FIRST_QUANTITY) for name in STOCKS],
+            SmallFiles(self.path, self._files, die, BusyWatch(clock)),
+            new_cluster_id=lambda: f"cluster-{self._runs}",
+            monotonic=clock,
         )
-        self._journal = state.journal
-        self.catalog = Catalog(state, run_id=f"run{self._runs}", utc_now=self._utc_now)
-        self.come_alive()
+        catalog = Catalog(state, run_id=f"run{self._runs}", utc_now=self._utc_now)
+        self._checkpoint(catalog)
+        self.catalog = catalog
+        self._news = threading.Event()
+
+    def die(self, *, silently: bool = False) -> None:
+        super().die(silently=silently)
+        self.catalog = None
+
+    def stop(self) -> None:
+        """End as by SIGTERM: with a last checkpoint."""
+
+        def close() -> None:
+            if self.catalog is not None:
+                self.catalog.close()
+            raise Died("stopped")
+
+        self.later(0.0, close)
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint while trading goes on."""
+        if (catalog := self.catalog) is not None:
+            self.later(0.0, lambda: self._checkpoint(catalog))
+
+    def needs_disk(self, message: Message) -> bool:
+        return isinstance(message, CATALOG_WRITES)
+
+    def handle(self, request: Request) -> None:
+        catalog = self.catalog
+        assert catalog is not None
+        message: Any = request.message
+        try:
+            match message:
+                case catalog_pb2.UpdateStockRequest():
+                    self.respond(request, catalog.update_stock(message))
+                    self._news.set()
+                case catalog_pb2.BeginEpochRequest():
+                    self.respond(request, catalog.begin_epoch(message))
+                case catalog_pb2.ListTradesRequest():
+                    self.respond(request, catalog.list_trades(message))
+                case catalog_pb2.CatalogHealthRequest():
+                    self.respond(request, self._health(catalog))
+                case catalog_pb2.LookupStockRequest():
+                    self.respond(request, catalog.lookup_stock(message))
+                case catalog_pb2.ListStocksRequest():
+                    self.respond(request, catalog.list_stocks(message))
+                case catalog_pb2.SetStockRequest():
+                    self.respond(request, catalog.set_stock(message))
+                    self._news.set()
+                case catalog_pb2.WatchStocksRequest():
+                    self._answer(self._watch(catalog, message), request)
+                case _:
+                    raise AssertionError(f"the catalog is asked {message}")
+        except RpcFailure as failure:
+            self.respond(request, failure)
+
+    def _health(self, catalog: Catalog) -> catalog_pb2.CatalogHealthResponse:
+        health = catalog.health_check(catalog_pb2.CatalogHealthRequest())
+        health.stalled = health.stalled or self.is_stalled
+        return health
+
+    def _watch(self, catalog: Catalog, message: catalog_pb2.WatchStocksRequest) -> Steps[Message]:
+        """Answer when there is news, or the time is up: what the servicer does."""
+        end = self.world.now + message.wait_ms / 1000
+        while True:
+            response = catalog.watch_stocks(message)
+            if response.names or response.reset or self.world.now >= end:
+                return response
+            self._news.clear()
+            yield Wait(self._news, end - self.world.now)
+
+    @staticmethod
+    def _checkpoint(catalog: Catalog) -> None:
+        try:
+            catalog.write_checkpoint()
+        except Exhausted:
+            return  # the journal holds everything
 
     def _utc_now(self) -> datetime:
         return datetime.fromtimestamp(1_900_000_000 + self.world.now, UTC)
 
-    def die(self) -> None:
-        super().die()
-        self.catalog = None
-        self._journal.close()
-        self._directory.close()
 
-    def receive(self, request: Message, deadline: float, respond: Respond) -> None:
-        catalog = self.catalog
-        assert catalog is not None
-        handlers: dict[type, Callable[[Any], Message]] = {
-            catalog_pb2.UpdateStockRequest: catalog.update_stock,
-            catalog_pb2.BeginEpochRequest: catalog.begin_epoch,
-            catalog_pb2.ListTradesRequest: catalog.list_trades,
-            catalog_pb2.CatalogHealthRequest: catalog.health_check,
-        }
-        try:
-            respond(handlers[type(request)](request))
-        except RpcFailure as failure:
-            respond(failure)
-
-
-class ReplicaNode(Process):
+class ReplicaNode(Node):
     """One order replica."""
 
-    def __init__(self, world: World, replica_id: int, path: Path, min_in_sync: int) -> None:
-        super().__init__(world, f"order-{replica_id}:1")
+    def __init__(self, world: World, network: Network, disk: Disk, replica_id: int, min_in_sync: int) -> None:
+        super().__init__(world, network, f"order-{replica_id}:1", disk, LOG_NAME)
         self.replica_id = replica_id
-        self.path = path
         self._min_in_sync = min_in_sync
         self.replica: Replica | None = None
 
-    def start(self) -> None:
-        directory = DataDirectory.open(self.path, "order", self.replica_id, files=QuickFiles())
-        self.store = OrderStore(directory, self._open_log)
+    def _open(self) -> None:
+        directory = DataDirectory.open(self.path, "order", self.replica_id, self._files)
+        work = threading.Event()
         link = CatalogLink(CATALOG, self.world.clock)
+        self.store = OrderStore(directory, self._open_log, die)
         self.reader = OrderReader(self.store, link, self.world.clock)
         self.replica = Replica(
             replica_id=self.replica_id,
@@ -116,65 +230,73 @@ class ReplicaNode(Process):
             catalog=link,
             min_in_sync=self._min_in_sync,
             monotonic=self.world.clock,
+            on_work=work.set,
         )
-        self.come_alive()
-        self.spawn(self._work(self.replica))
+        self.spawn(self._work(self.replica, work))
 
     def _open_log(self, cluster_id: str) -> Log:
         return Log.open(
-            self.path / LOG_NAME,
+            self.log_path,
             cluster_id,
             damage="keep_prefix",
-            files=QuickFiles(),
+            files=self._files,
             monotonic=self.world.clock,
             die=die,
         )
 
-    def die(self) -> None:
-        super().die()
+    def die(self, *, silently: bool = False) -> None:
+        super().die(silently=silently)
         self.replica = None
-        self.store.close()
 
-    def _work(self, replica: Replica) -> Steps[None]:
+    def _work(self, replica: Replica, work: threading.Event) -> Steps[None]:
         """What the worker thread does."""
-        next_heartbeat = self.world.now
+        clock = self.world.clock
+        next_heartbeat = clock()
         while True:
-            if replica.has_work() and self.world.now < next_heartbeat:
+            if clock() < next_heartbeat:
+                yield Wait(work, next_heartbeat - clock())
+            work.clear()
+            while replica.has_work() and clock() < next_heartbeat:
                 yield from replica.turn()
-            elif self.world.now >= next_heartbeat:
+                yield Pause(0.0)
+            if clock() >= next_heartbeat:
                 yield from replica.heartbeat()
-                next_heartbeat = self.world.now + HEARTBEAT_S
-            else:
-                yield Pause(0.005)
+                next_heartbeat = clock() + HEARTBEAT_S
 
-    def receive(self, request: Message, deadline: float, respond: Respond) -> None:
+    def needs_disk(self, message: Message) -> bool:
+        return not isinstance(message, REPLICA_READS)
+
+    def handle(self, request: Request) -> None:
         replica = self.replica
         assert replica is not None
+        message: Any = request.message
         try:
-            match request:
+            match message:
                 case order_pb2.PlaceOrdersRequest():
-                    self._place(replica, request, deadline, respond)
+                    self._place(replica, message, request)
                 case order_pb2.SyncOrderRequest():
-                    respond(order_pb2.SyncOrderResponse(equal_number=replica.sync_order(request)))
+                    self.respond(request, order_pb2.SyncOrderResponse(equal_number=replica.sync_order(message)))
                 case order_pb2.BulkUpsertRequest():
-                    respond(order_pb2.BulkUpsertResponse(equal_number=replica.sync_order(request)))
+                    self.respond(request, order_pb2.BulkUpsertResponse(equal_number=replica.sync_order(message)))
                 case order_pb2.HealthCheckRequest():
-                    respond(replica.health())
+                    self.respond(request, self._health(replica))
                 case order_pb2.AssignLeaderRequest():
-                    self._answer(replica.assign_leader(request), respond)
+                    self._answer(replica.assign_leader(message), request)
                 case order_pb2.LookUpOrderRequest():
-                    self._answer(self._look_up(request.transaction_number), respond)
+                    self._answer(self._look_up(message.transaction_number), request)
+                case order_pb2.ListOrdersRequest():
+                    self._answer(self.reader.list_orders(message), request)
                 case order_pb2.ResyncRequest():
-                    self._answer(self._resync(replica, request.replica_id), respond)
+                    self._answer(self._resync(replica, message.replica_id), request)
+                case _:
+                    raise AssertionError(f"a replica is asked {message}")
         except RpcFailure as failure:
-            respond(failure)
+            self.respond(request, failure)
 
-    def _answer(self, steps: Steps[Message], respond: Respond) -> None:
-        def done(result: Any, failure: Exception | None) -> None:
-            assert failure is None or isinstance(failure, RpcFailure)
-            respond(result if failure is None else failure)
-
-        self.spawn(steps, done)
+    def _health(self, replica: Replica) -> order_pb2.HealthCheckResponse:
+        health = replica.health()
+        health.stalled = health.stalled or self.is_stalled
+        return health
 
     def _look_up(self, number: int) -> Steps[Message]:
         return order_pb2.LookUpOrderResponse(order=(yield from self.reader.look_up(number)))
@@ -184,108 +306,30 @@ class ReplicaNode(Process):
         yield from replica.resync(replica_id, last.CopyFrom)
         return last
 
-    def _place(
-        self, replica: Replica, request: order_pb2.PlaceOrdersRequest, deadline: float, respond: Respond
-    ) -> None:
-        caller = Caller(deadline - 0.05, lambda: self.world.now < deadline)
-        (wanted,) = request.orders
-        (taken,) = replica.submit(request.epoch, [wanted], caller)
-        if isinstance(taken, RpcFailure):
-            respond(order_pb2.PlaceOrdersResponse(results=[failure_result(taken)]))
-            return
-        ticket: Ticket = taken
+    def _place(self, replica: Replica, message: order_pb2.PlaceOrdersRequest, request: Request) -> None:
+        """Take the orders in and answer when all are answered, or at the caller's deadline: what the servicer does."""
+        caller = Caller(self.world.now + request.timeout_s - ANSWER_MARGIN_S, lambda: request.is_active)
+        orders = list(message.orders)
+        taken = replica.submit(message.epoch, orders, caller)
+        tickets = [one for one in taken if isinstance(one, Ticket)]
         is_told = False
 
-        def tell(_future: object = None) -> None:
+        def tell() -> None:
             nonlocal is_told
-            if not is_told and self.is_alive:
-                is_told = True
-                respond(order_pb2.PlaceOrdersResponse(results=[result_of(ticket, wanted, caller)]))
+            if is_told:
+                return
+            is_told = True
+            results = [
+                result_of(one, wanted, caller) if isinstance(one, Ticket) else failure_result(one)
+                for one, wanted in zip(taken, orders, strict=True)
+            ]
+            self.respond(request, order_pb2.PlaceOrdersResponse(results=results))
 
-        ticket.future.add_done_callback(tell)
-        self.later(max(0.0, caller.deadline - self.world.now), tell)
+        def tell_when_all_are_done(_future: object = None) -> None:
+            if self.is_alive and all(one.future.done() for one in tickets):
+                tell()
 
-
-class FrontendNode(Process):
-    """One frontend process: the order path and the leader search; a request is a NewOrder."""
-
-    def __init__(self, world: World, name: str, config: ClusterConfig) -> None:
-        super().__init__(world, f"{name}:1")
-        self._config = config
-        self.start()
-
-    def start(self) -> None:
-        self._memory = ElectionMemory()
-        self._known: Leadership | None = None
-        self._heard_at = float("-inf")
-        self.come_alive()
-
-    def receive(self, request: Message, deadline: float, respond: Respond) -> None:
-        assert isinstance(request, order_pb2.NewOrder)
-
-        def attempt(leadership: Leadership, until: float) -> Steps[order_pb2.PlaceOrderResponse]:
-            call = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=[request])
-            timeout_s = min(CALL_TIMEOUT_S, until - self.world.now)
-            try:
-                response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, call, timeout_s)
-            except RpcFailure as failure:
-                raise AttemptFailed.from_call(failure) from failure
-            self._heard_at = self.world.now
-            (result,) = response.results
-            if result.WhichOneof("result") == "placed":
-                return result.placed
-            raise AttemptFailed.from_result(result.failure)
-
-        placing = Placing(self._find, attempt, self.world.clock, self.world.now + 8.0)
-
-        def done(result: Any, failure: Exception | None) -> None:
-            assert failure is None or isinstance(failure, RpcFailure)
-            respond(result if failure is None else failure)
-
-        self.spawn(placing.steps(), done)
-
-    def _find(self, failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
-        known = self._known
-        if failed is None and known is not None:
-            if self.world.now - self._heard_at <= SILENCE_S:
-                return known
-            confirmed = yield from confirm(self._config, known)
-            if confirmed is not None:
-                self._known, self._heard_at = confirmed, self.world.now
-                return confirmed
-        search = LeaderSearch(
-            self._config,
-            self._memory,
-            monotonic=self.world.clock,
-            deadline=deadline,
-            failed=failed[0] if failed else known,
-            failure=failed[1] if failed else None,
-        )
-        self._known = yield from search.steps()
-        self._heard_at = self.world.now
-        return self._known
-
-
-class HealthNode(Process):
-    """The health loop."""
-
-    def __init__(self, world: World, config: ClusterConfig) -> None:
-        super().__init__(world, "health:1")
-        self._config = config
-        self.start()
-
-    def start(self) -> None:
-        self.come_alive()
-        loop = HealthLoop(self._config, self.world.clock, HEALTH_INTERVAL_S)
-        self.spawn(self._loop(loop))
-
-    def _loop(self, loop: HealthLoop) -> Steps[None]:
-        while True:
-            report = yield from loop.tick()
-            if report.leadership is not None:
-                for replica_id in report.resync:
-                    self.spawn(self._resync(report.leadership.address, replica_id))
-            yield Pause(HEALTH_INTERVAL_S)
-
-    def _resync(self, leader_address: str, replica_id: int) -> Steps[None]:
-        yield Call(leader_address, order_pb2.ResyncRequest(replica_id=replica_id), 30.0)
+        for ticket in tickets:
+            ticket.future.add_done_callback(tell_when_all_are_done)
+        tell_when_all_are_done()
+        self.later(max(0.0, caller.deadline - self.world.now), tell, needs_disk=False)
