@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill stop start rebuild certificates test check format journeys simulate chaos fuzz protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test check format journeys simulate chaos fuzz protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -37,6 +37,9 @@ status: $(VENV)/.installed ## the processes of `make run`, and the replicas
 
 kill: $(VENV)/.installed ## SIGKILL a process, P=order-3; it is started again
 	@$(PY) -m deploy.control kill $(or $(P),$(error which one? P=order-3))
+
+freeze: $(VENV)/.installed ## a process stands still, P=order-3, for S=10 seconds
+	@$(PY) -m deploy.control freeze $(or $(P),$(error which one? P=order-3)) --seconds $(or $(S),10)
 
 stop: $(VENV)/.installed ## stop a process, P=order-3; it stays away
 	@$(PY) -m deploy.control stop $(or $(P),$(error which one? P=order-3))

@@ -1,10 +1,12 @@
-"""`make status`, `kill`, `stop` and `start`: on what `make run` runs with the same data directory."""
+"""`make status`, `kill`, `freeze`, `stop` and `start`: on what `make run` runs with the same data directory."""
 
 import argparse
+import contextlib
 import http.client
 import os
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,9 @@ def main() -> None:
     commands.add_parser("status", help="the processes, and the replicas")
     for command in ("kill", "stop", "start"):
         commands.add_parser(command).add_argument("names", nargs="+", metavar="PROCESS")
+    freeze = commands.add_parser("freeze", help="SIGSTOP a process, and SIGCONT it after a while")
+    freeze.add_argument("name", metavar="PROCESS")
+    freeze.add_argument("--seconds", type=_freeze_time, default=10.0)
     arguments = parser.parse_args()
     data_dir = Path(os.environ.get("BOURSE_DATA_DIR") or "var")
     try:
@@ -38,6 +43,8 @@ def main() -> None:
         print("\n".join(map(state_line, infos)) + "\n", flush=True)  # noqa: T201
         sys.exit(show_replicas(data_dir))
     known = [info["name"] for info in infos]
+    if arguments.command == "freeze":
+        sys.exit(freeze_process(supervisor, arguments.name, known, arguments.seconds))
     sys.exit(max(act(supervisor, arguments.command, name, known) for name in arguments.names))
 
 
@@ -97,6 +104,36 @@ def act(supervisor: Any, command: str, name: str, known: list[str]) -> int:
         return code
     print(f"{name}: {said}")  # noqa: T201
     return 0
+
+
+def freeze_process(supervisor: Any, name: str, known: list[str], seconds: float) -> int:
+    """Stop a process where it stands, and let it go on after this time, or at Ctrl-C; say what came of it.
+
+    Return the exit code. The frontend is refused: what serves is a process below the one that the supervisor knows.
+    """
+    if name == "frontend" or name not in known:
+        allowed = ", ".join(one for one in known if one != "frontend")
+        print(f"{name}: cannot be frozen; these can be: {allowed}", file=sys.stderr)  # noqa: T201
+        return 1
+    try:
+        supervisor.signalProcess(name, "STOP")
+        print(f"{name}: frozen for {seconds:g} s", flush=True)  # noqa: T201
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(seconds)
+        supervisor.signalProcess(name, "CONT")
+    except xmlrpc.client.Fault as fault:
+        code, said = explain(fault, "freeze", supervisor.getProcessInfo(name), known)
+        print(f"{name}: {said}", file=sys.stderr)  # noqa: T201
+        return code
+    print(f"{name}: goes on")  # noqa: T201
+    return 0
+
+
+def _freeze_time(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise ValueError(text)
+    return seconds
 
 
 def explain(fault: xmlrpc.client.Fault, command: str, info: dict[str, Any] | None, known: list[str]) -> tuple[int, str]:

@@ -37,6 +37,7 @@ class FrontendConfig:
         created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
         authentication: whether callers need a token, or to have logged in with one.
         rate_limits: how often one caller may call each class of endpoints; a class without a limit is missing.
+        sandbox_faults: whether a client may ask for a failure of its order.
         production: how the site is reached from elsewhere; None: a sandbox.
     """
 
@@ -50,6 +51,7 @@ class FrontendConfig:
     created_status: int
     authentication: bool
     rate_limits: dict[str, Rate]
+    sandbox_faults: bool
     production: ProductionConfig | None
 
     @classmethod
@@ -79,6 +81,7 @@ class FrontendConfig:
             created_status=_created_status(env),
             authentication=_switch(env, "BOURSE_AUTH", default="on" if production else "off"),
             rate_limits=_rate_limits(env),
+            sandbox_faults=_switch(env, "BOURSE_SANDBOX_FAULTS"),
             production=production,
         )
 

@@ -20,6 +20,7 @@ EVENT_STREAMS = _config.event_streams
 ORDERS_CREATED_STATUS = _config.created_status
 AUTHENTICATION = _config.authentication
 RATE_LIMITS = _config.rate_limits
+SANDBOX_FAULTS = _config.sandbox_faults
 
 ROOT_URLCONF = "frontend_site.urls"
 WSGI_APPLICATION = "frontend_site.wsgi.application"

@@ -17,6 +17,7 @@ from trading.order_key import name_key, unusable_key
 from trading.order_query import read_order_query
 from trading.renderers import ExactJSONRenderer, StartPageRenderer
 from trading.representations import order_data, stock_data
+from trading.sandbox_faults import read_fault
 from trading.schema import operations
 from trading.serializers import PlaceOrderSerializer
 from trading.stock_query import read_stock_query
@@ -125,9 +126,12 @@ class OrderListView(ApiView):
         self.form.is_valid(raise_exception=True)
         if key is None:
             raise unusable_key(request._request, request.data)
+        fault = read_fault(request._request)
+        fault.before_order()
         placed = services.place_order(
             **self.form.validated_data | {"client_order_id": key}, account=account_of(request) or ""
         )
+        fault.after_order()
         headers = {"Location": f"/orders/{placed.order.transaction_number}"}
         if placed.replayed:
             headers["Idempotency-Replayed"] = "true"

@@ -1,4 +1,4 @@
-"""`make status`, `kill`, `stop` and `start`."""
+"""`make status`, `kill`, `freeze`, `stop` and `start`."""
 
 import socket
 import xmlrpc.client
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from supervisor.xmlrpc import Faults
 
-from deploy.control import NothingRuns, act, find_supervisor, running_addresses, state_line
+from deploy.control import NothingRuns, act, find_supervisor, freeze_process, running_addresses, state_line
 from deploy.settings import RunSettings
 from deploy.supervision import render
 
@@ -104,3 +104,30 @@ def test_addresses_of_the_running_system_are_read_back(tmp_path: Path):
     settings.run_dir.mkdir()
     settings.addresses_path.write_text(settings.addresses())
     assert running_addresses(tmp_path) == variables
+
+
+@pytest.mark.parametrize("ends", [None, KeyboardInterrupt])
+def test_frozen_process_goes_on_after_its_time_or_at_ctrl_c(monkeypatch, ends):
+    supervisor = FakeSupervisor(None)
+
+    def sleep(seconds):
+        supervisor.calls.append(("sleep", seconds))
+        if ends:
+            raise ends
+
+    monkeypatch.setattr("deploy.control.time.sleep", sleep)
+    assert freeze_process(supervisor, "order-3", KNOWN, 5) == 0
+    assert supervisor.calls == [("signal", "order-3", "STOP"), ("sleep", 5), ("signal", "order-3", "CONT")]
+
+
+@pytest.mark.parametrize("name", ["frontend", "order-9"])
+def test_what_cannot_be_frozen_is_refused_with_what_can(capsys, name):
+    supervisor = FakeSupervisor(None)
+    assert freeze_process(supervisor, name, [*KNOWN, "frontend"], 5) == 1
+    assert "these can be: catalog, order-3" in capsys.readouterr().err
+    assert supervisor.calls == []
+
+
+def test_freezing_what_does_not_run_says_so(capsys):
+    assert freeze_process(FakeSupervisor(Faults.NOT_RUNNING, "STOPPED"), "order-3", KNOWN, 5) == 1
+    assert "does not run" in capsys.readouterr().err

@@ -89,6 +89,7 @@ def test_database_whose_driver_is_missing_is_refused_without_its_password(tmp_pa
         ("DATABASE_URL", "sqlite:////nowhere/at/all.sqlite3"),
         ("ORDERS_CREATED_STATUS", "204"),
         ("BOURSE_AUTH", "maybe"),
+        ("BOURSE_SANDBOX_FAULTS", "maybe"),
         ("BOURSE_RATE_READ", "100"),
         ("BOURSE_RATE_TRADE", "0/s"),
         ("BOURSE_RATE_OPERATE", "1/y"),
