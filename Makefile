@@ -3,14 +3,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-CHECKED := common backends trading frontend_site deploy tests manage.py
+CHECKED := common backends trading frontend_site deploy examples tests manage.py
 
 # Only what the lock files name is used: no package of the machine, no module of the caller's.
 unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test check format journeys simulate chaos fuzz protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test check format journeys simulate chaos fuzz workload capacity protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -67,6 +67,13 @@ chaos: $(VENV)/.installed-dev ## faults on the real processes, some 20 minutes; 
 
 fuzz: $(VENV)/.installed-dev ## requests made from the OpenAPI document against the running system; ARGS="--seed 1"
 	@$(PY) -m tests.fuzz.run $(ARGS)
+
+workload: $(VENV)/.installed-load ## clients that look up and trade, on a system of their own; plots in docs/workload; ARGS=...
+	@$(PY) -m examples.workload $(ARGS)
+
+capacity: $(VENV)/.installed-load ## Locust against a running system; URL=http://127.0.0.1:8081, ARGS="--users 64"
+	@$(PY) -m locust -f examples/locustfile.py --headless --only-summary --users 32 --spawn-rate 32 --run-time 30s \
+		--host "$(or $(URL),http://127.0.0.1:8081)" $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, generated code
 	@$(PY) -m ruff format --check --quiet .
