@@ -29,6 +29,8 @@ CHANNEL_OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # Every attempt of an order is a call that we make ourselves: one message executes at most once.
     ("grpc.enable_retries", 0),
+    # gRPC would also use http_proxy and https_proxy: those are for the web, and do not know our processes.
+    ("grpc.enable_http_proxy", int("grpc_proxy" in os.environ)),
     ("grpc.max_receive_message_length", 8 << 20),
 ]
 

@@ -11,7 +11,16 @@ from tests.chaos.trial import FAULTS
 SEED = 1
 
 
-@pytest.mark.parametrize("name", ["leader-killed-before-its-own-append", "disk-full-at-leader", "power-cut-of-all"])
+CHOSEN = [
+    "leader-killed-before-its-own-append",
+    "catalog-killed-writing-an-epoch",
+    "client-gone-at-each-step",
+    "disk-full-at-leader",
+    "power-cut-of-all",
+]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
 def test_fault(name: str, tmp_path: Path):
     """The promises hold and the bounds are kept; what failed can be seen in the folder of the test."""
     result = run_trial(FAULTS[name], SEED, tmp_path / name)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from pathlib import Path
 
@@ -54,13 +54,14 @@ class Counter:
 
 
 class Caller:
-    """A process that calls through its proxy."""
+    """A process that calls an address."""
 
-    def __init__(self, links: Links, address: str) -> None:
+    def __init__(self, address: str, environment: Mapping[str, str]) -> None:
+        self.address = address
         self.process = subprocess.Popen(
             [sys.executable, "-c", CALLER, address],
             cwd=ROOT,
-            env=links.environment("caller"),
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -75,6 +76,11 @@ class Caller:
         answer, seconds = self.process.stdout.readline().split()
         return answer, float(seconds)
 
+    def end(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.communicate()
+
 
 @pytest.fixture(scope="module")
 def counter() -> Counter:
@@ -88,10 +94,9 @@ def rig(counter: Counter) -> Iterator[tuple[Links, Caller]]:
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     links = Links({address: "catalog"})
-    caller = Caller(links, address)
+    caller = Caller(address, links.environment("caller"))
     yield links, caller
-    caller.process.kill()
-    caller.process.communicate()
+    caller.end()
     links.close()
     server.stop(0).wait()
 
@@ -159,3 +164,13 @@ def test_other_links_are_untouched(rig: tuple[Links, Caller], caller: Caller):
     rig[0].between("order-1", "catalog").cut()
     assert caller.call()[0].isdigit()
     rig[0].heal()
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy"])
+def test_a_proxy_for_the_web_is_not_asked(rig: tuple[Links, Caller], variable: str):
+    """Many a machine has one in its environment; it knows nothing of our processes."""
+    caller = Caller(rig[1].address, {variable: "http://127.0.0.1:9"})
+    try:
+        assert caller.call()[0].isdigit()
+    finally:
+        caller.end()
