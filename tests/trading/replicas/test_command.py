@@ -66,3 +66,13 @@ def test_an_unknown_replica_is_a_wrong_use_too(arguments):
     with pytest.raises(CommandError, match="replica 999") as error:
         call_command("replicas", *arguments)
     assert error.value.returncode == 2
+
+
+def test_an_interrupt_ends_with_code_130(monkeypatch):
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trading.replicas.operating.wait_for", interrupt)
+    with pytest.raises(SystemExit) as end:
+        call_command("replicas", "wait")
+    assert end.value.code == 130
