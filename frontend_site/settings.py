@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length
     *(_LOGIN if AUTHENTICATION else []),
+    "trading.content_policy.ContentPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -92,7 +93,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["trading.renderers.ExactJSONRenderer", "trading.renderers.BrowsableRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["trading.renderers.ExactJSONRenderer", "trading.browsable.BrowsableRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "trading.parsers.StrictJSONParser",
         "trading.parsers.SmallFormParser",

@@ -30,6 +30,10 @@ class ApiView(APIView):
     role: ClassVar[str] = ANY
     roles: ClassVar[Mapping[str, str]] = {}
 
+    def related(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return where the page of this answer leads: paths and their names; `data` is empty for a list or an error."""
+        return []
+
     def role_needed(self, method: str) -> str:
         """Return what the caller of this method must be."""
         return self.roles.get(method, self.role)

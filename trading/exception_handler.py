@@ -42,8 +42,7 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     form = getattr(view, "form", None)
     if form is not None and isinstance(request.data, QueryDict):
         if not form.errors:
-            # Who sends the form again must do so under the same key, unless the order was refused: that is final.
-            form.validated_data[FIELD] = key_of(request._request) if error.kind.code >= 500 else new_key()
+            _fill_again(form, error, request._request)
         data = ReturnDict(data, serializer=form)
     headers = _headers(error)
     if (wait_s := getattr(exception, "wait", None)) is not None:
@@ -51,6 +50,19 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     if challenge := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     return Response(data, status=error.kind.code, headers=headers)
+
+
+def _fill_again(form: Any, error: ApiError, request: HttpRequest) -> None:
+    """Have the form of an order that was valid, but failed, hold what was sent, and say at its fields what failed."""
+    # Who sends the form again must do so under the same key, unless the order was refused: that is final.
+    key = key_of(request) if error.kind.code >= 500 else new_key()
+    form.validated_data[FIELD] = key
+    at_fields = {one["field"]: [error.message] for one in error.details if one.get("field") in form.fields}
+    if at_fields:
+        # With errors, a serializer shows what it was given; it has no public way to be told of one.
+        form.initial_data = form.initial_data.copy()
+        form.initial_data[FIELD] = key
+        form._errors = at_fields
 
 
 def _name_key(request: Any) -> None:

@@ -8,14 +8,12 @@ from django.http import QueryDict
 from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
 from trading.errors import ApiError, shown
-from trading.renderers import ExactJSONRenderer
 
 
 class StrictJSONParser(BaseParser):
     """JSON in UTF-8, as RFC 8259 has it: no NaN, no name twice in one object. Any value may stand at the top."""
 
     media_type = "application/json"
-    renderer_class = ExactJSONRenderer  # of the raw data form in the browsable API
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         """Return the value.

@@ -1,6 +1,7 @@
 """The REST endpoints: each reads the request, makes one call to a service, and writes the answer. docs/API.md."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,12 @@ from common.bounds import MAX_NUMBER
 from trading import services
 from trading.accounts.account import OPEN, TRADER, account_of
 from trading.api_view import ApiView
+from trading.browsable import StartPageRenderer
 from trading.errors import ApiError, shown
 from trading.exception_handler import unknown_path
 from trading.order_key import name_key, unusable_key
 from trading.order_query import read_order_query
-from trading.renderers import ExactJSONRenderer, StartPageRenderer
+from trading.renderers import ExactJSONRenderer
 from trading.representations import order_data, stock_data
 from trading.sandbox_faults import read_fault
 from trading.schema import operations
@@ -60,6 +62,9 @@ class StartView(ApiView):
 class StockListView(ApiView):
     """The stocks by name. Parameters: limit, cursor."""
 
+    columns = ("name", "price_decimal", "quantity")
+    item_path = "/stocks/{name}"
+
     def get_view_name(self) -> str:
         """Return the page's heading."""
         return "Stocks"
@@ -84,6 +89,11 @@ class StockView(ApiView):
         """Return the page's heading."""
         return "Stock"
 
+    def related(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the ways to the lists."""
+        own = [(f"/orders?name={data['name']}", f"Orders of {data['name']}")] if data else []
+        return [("/stocks", "All stocks"), *own]
+
     @operations.look_up_stock
     def get(self, request: Request, name: str) -> Response:
         """Answer with the stock; the header X-Cache says how the cache took part."""
@@ -100,11 +110,16 @@ class OrderListView(ApiView):
 
     roles = {"POST": TRADER}
     serializer_class = PlaceOrderSerializer
-    example_body = '{\n    "name": "AAPL",\n    "type": "buy",\n    "quantity": 1\n}'
+    columns = ("number", "name", "type", "quantity", "price_decimal", "created_at")
+    item_path = "/orders/{number}"
 
     def get_view_name(self) -> str:
         """Return the page's heading."""
         return "Orders"
+
+    def related(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the way to the order that was placed."""
+        return [(f"/orders/{data['number']}", f"Order {data['number']}"), ("/orders", "All orders")] if data else []
 
     @operations.list_orders
     def get(self, request: Request) -> Response:
@@ -144,6 +159,11 @@ class OrderView(ApiView):
     def get_view_name(self) -> str:
         """Return the page's heading."""
         return "Order"
+
+    def related(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the ways to the list and to the order's stock."""
+        own = [(f"/stocks/{data['name']}", f"Stock {data['name']}")] if data else []
+        return [("/orders", "All orders"), *own]
 
     @operations.look_up_order
     def get(self, request: Request, number: str) -> Response:

@@ -11,7 +11,7 @@ from trading.management.commands.runserver import Command
 
 def test_static_files_of_the_browsable_api_are_served_without_a_collecting_step():
     assert not settings.DEBUG
-    response = Client().get("/static/rest_framework/css/bootstrap.min.css")
+    response = Client().get("/static/trading/page.css")
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/css")
 

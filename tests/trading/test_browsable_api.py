@@ -109,6 +109,54 @@ def test_list_leads_to_its_next_page(browser):
     assert 'href="/stocks?cursor=' in page
 
 
-def test_raw_data_form_holds_an_order_that_can_be_sent(browser):
-    page = browser.get("/orders").content.decode()
-    assert "&quot;name&quot;: &quot;AAPL&quot;" in page
+def test_list_leads_to_its_items_and_an_item_back(browser):
+    submit(browser)
+    assert '<a href="/stocks/BlueFinch">BlueFinch</a>' in browser.get("/stocks").content.decode()
+    assert '<a href="/orders/1">1</a>' in browser.get("/orders").content.decode()
+    order = browser.get("/orders/1").content.decode()
+    assert '<a href="/orders">All orders</a>' in order
+    assert '<a href="/stocks/BlueFinch">Stock BlueFinch</a>' in order
+    stock = browser.get("/stocks/BlueFinch").content.decode()
+    assert '<a href="/stocks">All stocks</a>' in stock
+    assert '<a href="/orders?name=BlueFinch">Orders of BlueFinch</a>' in stock
+
+
+def test_placed_order_leads_to_its_page(browser):
+    assert '<a href="/orders/1">Order 1</a>' in submit(browser).content.decode()
+
+
+def test_refusal_is_told_at_its_field_too(browser):
+    page = submit(browser, quantity="121").content.decode()
+    field = page[page.index('id="order-quantity"') :]
+    assert 'aria-invalid="true"' in field[: field.index(">")]
+    assert '<span class="help-block">stock &#x27;BlueFinch&#x27;: 120 left, 121 asked</span>' in page
+
+
+def test_stocks_can_be_chosen_and_the_form_stays_without_the_catalog(browser, market):
+    assert '<option value="BlueFinch"></option>' in browser.get("/").content.decode()
+    market.failure = failed("CATALOG_UNAVAILABLE", "not_executed")
+    page = browser.get("/").content.decode()
+    assert 'id="order-name"' in page
+    assert '<option value="BlueFinch"></option>' not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/orders"])
+def test_every_field_has_a_label(browser, path):
+    page = browser.get(path).content.decode()
+    fields = re.findall(r'<(?:input|select)(?![^>]*type="hidden")[^>]* id="([^"]+)"', page)
+    assert len(fields) >= 4
+    assert set(fields) <= set(re.findall(r'<label for="([^"]+)"', page))
+
+
+@pytest.mark.parametrize("path", ["/", "/stocks", "/orders", "/docs", "/nowhere"])
+def test_pages_run_nothing_but_files_from_here(browser, path):
+    response = browser.get(path)
+    assert "script-src 'self'" in response["Content-Security-Policy"]
+    page = response.content.decode()
+    assert "<style" not in page
+    assert not re.search(r"<script(?![^>]* src=\"/static/)", page)
+    assert not re.search(r"\son[a-z]+=", page)
+
+
+def test_programs_are_sent_no_policy(rest):
+    assert "Content-Security-Policy" not in rest.get("/stocks")

@@ -6,7 +6,7 @@ from common.request_context import current_request_id
 
 
 @pytest.mark.parametrize(
-    "path", ["/healthz", "/orders/abc", "/nowhere", "/static/nowhere.css", "/static/rest_framework/css/default.css"]
+    "path", ["/healthz", "/orders/abc", "/nowhere", "/static/nowhere.css", "/static/trading/page.css"]
 )
 def test_every_answer_carries_the_requests_own_id(rest, path):
     assert rest.get(path, headers={"X-Request-Id": "bot7:000318"})["X-Request-Id"] == "bot7:000318"

@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trading.api_view import ApiView
-from trading.renderers import BrowsableRenderer, ExactJSONRenderer
+from trading.browsable import BrowsableRenderer
+from trading.renderers import ExactJSONRenderer
 from trading.schema import operations
 
 
