@@ -2,6 +2,7 @@
 
 import random
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def act(chosen: Fault, trial: Trial) -> list[str]:
     try:
         chosen.act(trial)
     except AssertionError as error:
-        return [f"{chosen.name}: {error}"]
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return [f"{chosen.name}: {frame.filename}:{frame.lineno}: {error or frame.line}"]
     return []
 
 
