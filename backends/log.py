@@ -65,6 +65,8 @@ class Log:
         self._appending = threading.Lock()
         self._failed = False
         self._busy_since: float | None = None
+        # Told, by the thread that appends, how many seconds each write with its sync took.
+        self.on_sync: Callable[[float], None] = lambda _seconds: None
 
     @classmethod
     def open(
@@ -193,7 +195,7 @@ class Log:
 
     def _store(self, rows: bytes) -> None:
         length = self._ends[-1]  # read without its lock: only appends change it, and this is the one
-        self._busy_since = self._monotonic()
+        self._busy_since = began = self._monotonic()
         try:
             try:
                 write_all(self._files, self._descriptor, rows, length)
@@ -208,6 +210,7 @@ class Log:
             _leave_marker_and_die(self.path, self._files, self._die, error)
         finally:
             self._busy_since = None
+        self.on_sync(self._monotonic() - began)
 
     def _show(self, checked: CheckedRows) -> None:
         with self._ends_lock.write():

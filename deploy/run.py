@@ -21,6 +21,7 @@ from typing import BinaryIO
 from backends.catalog.seed import read_seed
 from backends.data_directory import StartRefused
 from common.config import ConfigError
+from common.metrics import METRICS_VARIABLE
 from deploy.readiness import Refused, wait_until_ready
 from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
 from deploy.supervision import render
@@ -78,6 +79,7 @@ def lock_run_dir(run_dir: Path) -> BinaryIO:
 def run(settings: RunSettings) -> int:
     """Migrate, start the supervisor, and return its exit code when it has ended."""
     environment = {**os.environ, **settings.tls, "BOURSE_DATA_DIR": str(settings.cluster.data_dir.absolute())}
+    environment.pop(METRICS_VARIABLE, None)  # one address for all of them; each is given its own
     environment.pop("PYTHONUNBUFFERED", None)  # it would write the end of a line apart, with others' lines between
     migrated = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.tls import TLS_VARIABLES
+from deploy.metrics_ports import METRICS_PORT_VARIABLE, metrics_addresses
 
 DEFAULT_HTTP = "127.0.0.1:8081"
 CONFIG_NAME = "supervisord.conf"
@@ -104,6 +105,7 @@ class RunSettings:
         http_host: a name under which the frontend may be called.
         seed: stocks for a new catalog; None: the shipped list.
         tls: the variables of TLS, their files with absolute paths; empty without it.
+        metrics: where each process but the frontend shows its metrics, by its name; empty: nowhere.
     """
 
     cluster: ClusterConfig
@@ -113,10 +115,11 @@ class RunSettings:
     http_host: str
     seed: Path | None
     tls: Mapping[str, str]
+    metrics: Mapping[str, str]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "RunSettings":
-        """Read BOURSE_HTTP or PORT, SEED, and what ClusterConfig reads.
+        """Read BOURSE_HTTP or PORT, BOURSE_METRICS_PORT, SEED, and what ClusterConfig reads.
 
         Raises:
             ConfigError: a value is malformed, a port is 0, or SEED names no file.
@@ -128,6 +131,7 @@ class RunSettings:
         seed = Path(environment["SEED"]).absolute() if environment.get("SEED") else None
         if seed is not None and not seed.is_file():
             raise ConfigError(f"SEED={environment['SEED']!r} is not a file")
+        measured = ["catalog", *(f"order-{number}" for number in cluster.replicas), "health"]
         return cls(
             cluster=cluster,
             run_dir=cluster.data_dir.absolute() / "run",
@@ -136,6 +140,7 @@ class RunSettings:
             http_host=allowed_host(environment),
             seed=seed,
             tls={name: str(Path(environment[name]).absolute()) for name in TLS_VARIABLES if environment.get(name)},
+            metrics=metrics_addresses(environment, cluster.catalog, measured),
         )
 
     @property
@@ -173,6 +178,7 @@ class RunSettings:
                 for number, address in self.cluster.replicas.items()
             ),
             (self.http, "frontend", self.http_variable),
+            *((address, f"metrics of {name}", METRICS_PORT_VARIABLE) for name, address in self.metrics.items()),
         ]:
             if owners.setdefault(address, (owner, variable)) != (owner, variable):
                 raise ConfigError(f"{address} is the address of {owners[address][0]} and of {owner}")

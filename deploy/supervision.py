@@ -11,6 +11,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from common.metrics import METRICS_VARIABLE
 from deploy.settings import ROOT, RunSettings
 
 
@@ -31,13 +32,12 @@ def programs(settings: RunSettings) -> list[Program]:
     """Return the processes in the order in which they start; they stop in the reverse order."""
     python = sys.executable
     seed = ["--seed", str(settings.seed)] if settings.seed else []
-    replicas = [
-        Program(f"order-{number}", [python, "-m", "backends.order", "--replica-id", str(number)])
-        for number in settings.cluster.replicas
-    ]
     return [
         Program("catalog", [python, "-m", "backends.catalog", *seed]),
-        *replicas,
+        *(
+            Program(f"order-{number}", [python, "-m", "backends.order", "--replica-id", str(number)])
+            for number in settings.cluster.replicas
+        ),
         # Longer than the server waits for its own orders under way, deploy/frontend.py.
         Program("frontend", [python, "-m", "deploy.frontend", settings.http], stop_timeout_s=12),
         Program("health", [python, "manage.py", "replicas", "watch"]),
@@ -63,7 +63,10 @@ def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:
             "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
         ],
     ]
-    sections += [_program_lines(program, priority) for priority, program in enumerate(programs(settings), start=1)]
+    for priority, program in enumerate(programs(settings), start=1):
+        sections.append(_program_lines(program, priority))
+        if address := settings.metrics.get(program.name):
+            sections[-1].append(f'environment={METRICS_VARIABLE}="{address}"')
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
 
 

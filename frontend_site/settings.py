@@ -51,6 +51,7 @@ _LOGIN = [
 ]
 MIDDLEWARE = [
     "trading.request_id.RequestIdMiddleware",  # first: every answer carries the id
+    "trading.request_metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length
@@ -68,7 +69,7 @@ if _config.production is not None:
     SECURE_PROXY_SSL_HEADER = _config.production.proxy_header
     SECURE_SSL_REDIRECT = True
     # Asked by machines beside this one, past the proxy.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^readyz/?$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^metrics/?$", r"^readyz/?$"]
     SECURE_HSTS_SECONDS = _config.production.hsts_seconds
     SECURE_HSTS_INCLUDE_SUBDOMAINS = _config.production.hsts_subdomains
     SECURE_HSTS_PRELOAD = _config.production.hsts_preload

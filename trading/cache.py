@@ -41,6 +41,20 @@ class _Entry(NamedTuple):
     sent_at: float
 
 
+class CacheCounts(NamedTuple):
+    """What a cache has done since it was made, and how it is now.
+
+    Attributes:
+        fills_dropped: answers of the catalog that were not kept, because the stock changed meanwhile.
+        watch_age_s: seconds since it last heard what changed; None before the first time.
+    """
+
+    stocks: int
+    evictions: int
+    fills_dropped: int
+    watch_age_s: float | None
+
+
 class StockCache:
     """At most `size` stocks. Any number of threads may use it. No RPC is made here; the clock is passed in.
 
@@ -59,6 +73,8 @@ class StockCache:
         self._fills: dict[str, Fill] = {}  # that may be joined; never a cancelled one
         self._cancellable: dict[str, set[Fill]] = {}  # all that are under way, by name
         self._fresh = float("-inf")
+        self._evictions = 0
+        self._fills_dropped = 0
         # Appended to under the read lock (deque.append is atomic), emptied under the write lock.
         self._hits: deque[str] = deque()
 
@@ -95,13 +111,16 @@ class StockCache:
         with self._lock.write():
             self._drain_hits()
             self._forget(fill)
-            if not fill.is_cancelled:
+            if fill.is_cancelled:
+                self._fills_dropped += 1
+            else:
                 held = self._entries.get(fill.name)
                 if held is None or held.sent_at <= fill.sent_at:
                     self._entries[fill.name] = _Entry(stock, fill.sent_at)
                 self._entries.move_to_end(fill.name)
                 if len(self._entries) > self._size:
                     self._entries.popitem(last=False)
+                    self._evictions += 1
         fill._finish(stock)
 
     def abandon_fill(self, fill: Fill, failure: Exception) -> None:
@@ -138,6 +157,12 @@ class StockCache:
         with self._lock.write():
             self._drain_hits()
             return list(self._entries)
+
+    def counts(self) -> CacheCounts:
+        """Return what it has done, and how it is now."""
+        with self._lock.read():
+            age_s = None if self._fresh == float("-inf") else self._monotonic() - self._fresh
+            return CacheCounts(len(self._entries), self._evictions, self._fills_dropped, age_s)
 
     # The methods below are called under the write lock.
 

@@ -1,5 +1,9 @@
 """The REST endpoints of those who operate the system: docs/API.md, "Operation"."""
 
+from typing import Any
+
+from django.http import HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -7,7 +11,9 @@ from trading import services
 from trading.accounts.account import OPEN, OPERATOR
 from trading.api_view import ApiView
 from trading.errors import ApiError
+from trading.metrics import REGISTRY
 from trading.readiness import readiness
+from trading.renderers import ExactJSONRenderer
 from trading.schema import operations
 
 
@@ -39,6 +45,25 @@ class HealthView(ApiView):
     def get(self, request: Request) -> Response:
         """Answer that it is."""
         return Response({"data": {"status": "ok"}})
+
+
+class MetricsView(ApiView):
+    """What this process counts and measures, for Prometheus."""
+
+    renderer_classes = [ExactJSONRenderer]
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Metrics"
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Take any Accept header: there is one form, and errors are JSON."""
+        return super().perform_content_negotiation(request, force=True)
+
+    @operations.metrics
+    def get(self, request: Request) -> HttpResponse:
+        """Answer with the text format of Prometheus."""
+        return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
 class ReadyView(ApiView):

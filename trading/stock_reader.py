@@ -9,7 +9,7 @@ from django.conf import settings
 from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.steps import Steps, Wait
-from trading.cache import MOST_AGE_S, StockCache
+from trading.cache import MOST_AGE_S, CacheCounts, StockCache
 from trading.clients.catalog import LOOK_UP_BUDGET_S, catalog_client
 from trading.clients.network import OncePerProcess, network
 from trading.stock import Stock
@@ -106,3 +106,9 @@ def stock_reader() -> StockReader:
 def forget_stock(name: str) -> None:
     """Drop a stock from the process's cache and cancel its fills: its quantity has changed, or may have."""
     _stocks().reader.forget(name)
+
+
+def stock_cache_counts() -> CacheCounts | None:
+    """Return what the process's cache has done; None if it is switched off."""
+    cache = _stocks().cache
+    return None if cache is None else cache.counts()

@@ -19,6 +19,7 @@ urlpatterns = [
     re_path(r"^events/?\Z", EventsView.as_view()),
     re_path(r"^replicas/?\Z", operator_views.ReplicasView.as_view()),
     re_path(r"^healthz/?\Z", operator_views.HealthView.as_view()),
+    re_path(r"^metrics/?\Z", operator_views.MetricsView.as_view()),
     re_path(r"^readyz/?\Z", operator_views.ReadyView.as_view()),
     re_path(r"^schema/?\Z", SchemaView.as_view()),
     re_path(r"^docs/?\Z", DocsView.as_view()),

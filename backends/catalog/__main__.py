@@ -11,6 +11,7 @@ import structlog
 
 from backends.catalog.catalog import Catalog
 from backends.catalog.checkpointer import Checkpointer
+from backends.catalog.metrics import CatalogMetrics
 from backends.catalog.model import Stock
 from backends.catalog.recovery import open_catalog
 from backends.catalog.seed import DEFAULT_STOCKS, read_seed
@@ -18,10 +19,11 @@ from backends.catalog.servicer import CatalogServicer
 from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory
 from backends.failures import Exhausted
-from backends.files import OS_FILES, Files, files_from_environment
+from backends.files import Files, files_from_environment
 from backends.server import BackendServer, run_process, wait_for_signal
 from common.config import ClusterConfig, parse_address
 from common.logs import add_facts
+from common.metrics import METRICS_HELP, show_metrics
 from common.tls import Tls
 from protos import catalog_pb2, catalog_pb2_grpc
 
@@ -39,6 +41,7 @@ def parse_arguments() -> argparse.Namespace:
         metavar="FILE.csv",
         help="stocks of a new directory: columns name,price,quantity (default: 32 well-known ones, 100 shares each)",
     )
+    parser.add_argument("--metrics", metavar="H:P", help=METRICS_HELP)
     return parser.parse_args()
 
 
@@ -50,13 +53,21 @@ def main() -> None:
     config.check_privacy(address, name="--address")
     files = files_from_environment(os.environ)
     directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog", files=files)
-    catalog = start_catalog(directory, arguments.seed, files)
+    metrics = CatalogMetrics()
+    catalog = start_catalog(directory, arguments.seed, files, metrics)
     add_facts(lambda: describe(catalog))
+    shown = show_metrics(arguments.metrics, metrics.registry)
     server = make_server(address, catalog, config.tls)
     checkpointer = Checkpointer(catalog)
     server.start()
     checkpointer.start()
-    log.info("serving", address=server.address, data_dir=str(directory.path), cluster_id=catalog.cluster_id)
+    log.info(
+        "serving",
+        address=server.address,
+        data_dir=str(directory.path),
+        cluster_id=catalog.cluster_id,
+        metrics=shown,
+    )
     log.info("stopping", signal=wait_for_signal())
     server.stop()
     checkpointer.stop()
@@ -64,7 +75,7 @@ def main() -> None:
     directory.close()
 
 
-def start_catalog(directory: DataDirectory, seed: Path | None, files: Files = OS_FILES) -> Catalog:
+def start_catalog(directory: DataDirectory, seed: Path | None, files: Files, metrics: CatalogMetrics) -> Catalog:
     """Return the catalog of this directory, its files checked. `seed` counts only if the directory is new.
 
     Raises:
@@ -77,7 +88,11 @@ def start_catalog(directory: DataDirectory, seed: Path | None, files: Files = OS
     if seed is not None and not directory.is_new:
         log.info("the seed file is not read: the directory is not new", seed=str(seed), data_dir=str(directory.path))
     state = open_catalog(directory, new_stocks, SmallFiles(directory.path, files))
-    catalog = Catalog(state, run_id=secrets.token_hex(8), utc_now=lambda: datetime.now(UTC))
+    state.journal.on_sync = metrics.note_sync
+    catalog = Catalog(
+        state, run_id=secrets.token_hex(8), utc_now=lambda: datetime.now(UTC), on_batch=metrics.note_batch
+    )
+    metrics.sample(lambda: catalog.health_check(catalog_pb2.CatalogHealthRequest()))
     try:
         # Written anew at every start: after a failed sync the one that was read may not be on stable storage.
         catalog.write_checkpoint()

@@ -1,5 +1,6 @@
 """What a batch of trades does: decided in memory against the stocks, applied by the catalog once it is synced."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class Batch:
         rows: the bytes of the new rows, in number order.
         levels: by name, what the new rows leave of each stock that they trade.
         keys: the keys of the new rows with their numbers.
+        refused: how many trades were refused, by reason.
         last_number, last_chain: of the last new row; those of the place if there is none.
     """
 
@@ -54,6 +56,7 @@ class Batch:
         self.results: list[catalog_pb2.TradeResult] = []
         self.levels: dict[str, Level] = {}
         self.keys: dict[bytes, int] = {}
+        self.refused: Counter[str] = Counter()
         self.last_number = place.last_number
         self.last_chain = place.last_chain
 
@@ -70,7 +73,7 @@ class Batch:
         try:
             check_trade(trade)
         except InvalidArgument as error:
-            return _refusal(error.reason, error.message)
+            return self._refuse(error.reason, error.message)
         key = key_of(trade.account, trade.idempotency_key)
         # A known key answers with its order whatever has become of the stock since.
         exists = self.keys.get(key) or self._known.number(key)
@@ -78,22 +81,22 @@ class Batch:
             return catalog_pb2.TradeResult(exists=exists)
         stock = self._stocks.get(trade.stock_name)
         if stock is None:
-            return _refusal("UNKNOWN_STOCK", f"no stock is named {trade.stock_name!r}")
+            return self._refuse("UNKNOWN_STOCK", f"no stock is named {trade.stock_name!r}")
         level = self.levels.get(stock.name)
         return self._trade(trade, stock, stock.quantity if level is None else level.quantity, key)
 
     def _trade(self, trade: catalog_pb2.Trade, stock: Stock, available: int, key: bytes) -> catalog_pb2.TradeResult:
         quantity = available + (trade.quantity if trade.order_type == catalog_pb2.SELL else -trade.quantity)
         if quantity < 0:
-            return _refusal(
+            return self._refuse(
                 "INSUFFICIENT_STOCK", f"stock {stock.name!r}: {available} left, {trade.quantity} asked", available
             )
         if quantity > MAX_STOCK_QUANTITY:
-            return _refusal(
+            return self._refuse(
                 "STOCK_LIMIT", f"stock {stock.name!r}: {available} and {trade.quantity} are above {MAX_STOCK_QUANTITY}"
             )
         if self._disk_is_full:
-            return _refusal("DISK_FULL", "the catalog's disk is full")
+            return self._refuse("DISK_FULL", "the catalog's disk is full")
         return catalog_pb2.TradeResult(row=self._add_row(trade, stock, quantity, key))
 
     def _add_row(self, trade: catalog_pb2.Trade, stock: Stock, quantity: int, key: bytes) -> bytes:
@@ -116,6 +119,7 @@ class Batch:
         self.last_number, self.last_chain = number, chain
         return row
 
-
-def _refusal(reason: str, message: str, available: int = 0) -> catalog_pb2.TradeResult:
-    return catalog_pb2.TradeResult(refusal=catalog_pb2.Refusal(reason=reason, message=message, available=available))
+    def _refuse(self, reason: str, message: str, available: int = 0) -> catalog_pb2.TradeResult:
+        self.refused[reason] += 1
+        refusal = catalog_pb2.Refusal(reason=reason, message=message, available=available)
+        return catalog_pb2.TradeResult(refusal=refusal)

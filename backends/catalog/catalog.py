@@ -62,11 +62,22 @@ class Catalog:
 
     # Lock order: _writer, then _checkpoint_turn, then the locks inside StockTable and ChangeFeed.
 
-    def __init__(self, state: CatalogState, *, run_id: str, utc_now: Callable[[], datetime]) -> None:
-        """Serve what the files hold. `run_id` must differ from that of every earlier run; `utc_now` is aware."""
+    def __init__(
+        self,
+        state: CatalogState,
+        *,
+        run_id: str,
+        utc_now: Callable[[], datetime],
+        on_batch: Callable[[Batch], None] = lambda _batch: None,
+    ) -> None:
+        """Serve what the files hold. `run_id` must differ from that of every earlier run; `utc_now` is aware.
+
+        `on_batch` is told of each batch once it is applied.
+        """
         self.cluster_id = state.cluster_id
         self.changes = ChangeFeed(run_id)
         self._utc_now = utc_now
+        self._on_batch = on_batch
         self._journal = state.journal
         self._small_files = state.small_files
         self._stocks = StockTable(state.stocks, state.journal.position, self.changes)
@@ -254,6 +265,7 @@ class Catalog:
             # Decided anew on the stocks as they are: no refusal may rest on a trade that was not made.
             batch = self._decide(request, place, disk_is_full=True)
         self._apply(batch, created_at)
+        self._on_batch(batch)
         return catalog_pb2.UpdateStockResponse(results=batch.results)
 
     def _decide(self, request: catalog_pb2.UpdateStockRequest, place: Place, *, disk_is_full: bool) -> Batch:

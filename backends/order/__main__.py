@@ -4,6 +4,7 @@ import argparse
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -13,6 +14,7 @@ from backends.data_directory import DataDirectory, StartRefused
 from backends.files import OS_FILES, Files, files_from_environment
 from backends.log import Log
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
+from backends.order.metrics import OrderMetrics
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
@@ -23,6 +25,7 @@ from common.channels import Network
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.failures import RpcFailure
 from common.logs import add_facts, configure_logs
+from common.metrics import METRICS_HELP, show_metrics
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
@@ -38,6 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--address", metavar="H:P", help="listen here (default: its entry in BOURSE_REPLICAS)")
     parser.add_argument("--data-dir", type=Path, metavar="D", help="default: BOURSE_DATA_DIR/order-N")
     parser.add_argument("--catalog", metavar="H:P", help="the catalog (default: BOURSE_CATALOG)")
+    parser.add_argument("--metrics", metavar="H:P", help=METRICS_HELP)
     return parser.parse_args()
 
 
@@ -57,7 +61,8 @@ def main() -> None:
     config.check_privacy(catalog, name="--catalog")
     network = Network(config.tls)
     data_dir = arguments.data_dir or config.data_dir / f"order-{replica_id}"
-    store = open_store(data_dir, replica_id, catalog, network, files_from_environment(os.environ))
+    metrics = OrderMetrics()
+    store = open_store(data_dir, replica_id, catalog, network, files_from_environment(os.environ), metrics.note_sync)
     work, stopping = threading.Event(), threading.Event()
     link = CatalogLink(catalog, time.monotonic)
     replica = Replica(
@@ -67,13 +72,16 @@ def main() -> None:
         min_in_sync=config.min_in_sync,
         monotonic=time.monotonic,
         on_work=work.set,
+        metrics=metrics,
     )
+    metrics.sample(replica.health)
+    shown = show_metrics(arguments.metrics, metrics.registry)
     add_facts(lambda: {"epoch": replica.epoch, "last_number": store.last_number})
     server = make_server(address, replica, OrderReader(store, link, time.monotonic), network, config.tls)
     worker = threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping), name="work")
     worker.start()
     server.start()
-    log.info("serving", address=server.address, last_number=store.last_number)
+    log.info("serving", address=server.address, last_number=store.last_number, metrics=shown)
     log.info("stopping", signal=wait_for_signal())
     server.stop()
     replica.stop()
@@ -83,8 +91,18 @@ def main() -> None:
     store.close()
 
 
-def open_store(path: Path, replica_id: int, catalog: str, network: Network, files: Files = OS_FILES) -> OrderStore:
-    """Open the data directory and its log, and see that it belongs to the catalog's cluster, if that answers."""
+def open_store(
+    path: Path,
+    replica_id: int,
+    catalog: str,
+    network: Network,
+    files: Files = OS_FILES,
+    on_sync: Callable[[float], None] = lambda _seconds: None,
+) -> OrderStore:
+    """Open the data directory and its log, and see that it belongs to the catalog's cluster, if that answers.
+
+    `on_sync`: see Log.
+    """
     directory = DataDirectory.open(path, "order", replica_id, files)
     cluster_id = ask_cluster_id(catalog, network)
     if cluster_id and directory.cluster_id not in (None, cluster_id):
@@ -93,7 +111,9 @@ def open_store(path: Path, replica_id: int, catalog: str, network: Network, file
         )
 
     def open_log(own_cluster: str) -> Log:
-        return Log.open(path / LOG_NAME, own_cluster, damage="keep_prefix", files=files)
+        opened = Log.open(path / LOG_NAME, own_cluster, damage="keep_prefix", files=files)
+        opened.on_sync = on_sync
+        return opened
 
     store = OrderStore(directory, open_log)
     if cluster_id:

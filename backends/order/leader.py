@@ -14,6 +14,7 @@ from backends.failures import CatalogUnavailable, Diverged, Fenced, Halted, NotL
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, show_log
 from backends.order.followers import Followers
+from backends.order.metrics import OrderMetrics
 from backends.order.model import order_from_row
 from backends.order.pending import Caller, OutcomeUnknown, PendingOrders, Ticket
 from backends.order.replicate import Replication
@@ -59,6 +60,7 @@ class Leadership:
         on_halt: Callable[[str], None],
         on_epoch: Callable[[int], None],
         on_work: Callable[[], None],
+        metrics: OrderMetrics,
     ) -> None:
         """Lead in `epoch`, which the catalog gave to this replica; the store holds everything decided before it."""
         self.replica_id = replica_id
@@ -73,6 +75,8 @@ class Leadership:
         self._on_halt = on_halt
         self._on_epoch = on_epoch
         self._on_work = on_work
+        self._metrics = metrics
+        metrics.pending.set_function(self._orders.count)
         self._monotonic = monotonic
         self._asked_at = monotonic()  # when all followers in sync were last sent something
         self._batch_seq = 0
@@ -114,6 +118,8 @@ class Leadership:
                 self._asked_at = self._monotonic()
             if self.is_active:
                 yield from self._replication.replicate(rows)
+                if rows:
+                    self._metrics.note_replicated(self._monotonic() - self._asked_at)
                 failpoint("leader-committed")
                 self._answer_committed()
         except RpcFailure as failure:
@@ -149,7 +155,9 @@ class Leadership:
         if not batch:
             return b""
         failpoint("leader-deciding")
+        began = self._monotonic()
         response = yield from self._send_until_answered(batch)
+        self._metrics.note_decided(len(batch), self._monotonic() - began)
         failpoint("leader-decided")
         return self._take_results(batch, response) if response is not None else b""
 
@@ -280,15 +288,18 @@ class Leadership:
                     self._decided.append(ticket)
                 case _:
                     self._orders.refuse(ticket, result.refusal)
+                    self._metrics.note_refused(result.refusal.reason)
         return b"".join(rows)
 
     # -- Answer ----------------------------------------------------------------------------------------------------
 
     def _answer_committed(self) -> None:
         committed = self._replication.committed_number
-        for ticket in self._decided:
-            if ticket.number <= committed:
-                order = order_from_row(parse_row(ticket.row)) if ticket.row else self._store.order(ticket.number)
-                self._orders.settle(ticket, order)
+        answered = [ticket for ticket in self._decided if ticket.number <= committed]
+        for ticket in answered:
+            order = order_from_row(parse_row(ticket.row)) if ticket.row else self._store.order(ticket.number)
+            self._orders.settle(ticket, order)
+        if answered:
+            self._metrics.note_committed(len(answered), self._monotonic() - answered[0].taken_at)
         # What too few replicas hold so far is held back; a later turn may commit it.
         self._decided = self._orders.forget_deserted(t for t in self._decided if t.number > committed)

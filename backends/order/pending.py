@@ -44,6 +44,7 @@ class Ticket:
 
     order: order_pb2.NewOrder
     callers: list[Caller]
+    taken_at: float  # on the monotonic clock
     was_sent: bool = False  # it ever was in a batch that was sent: from then on it may have been executed
     number: int = 0  # the number it was decided under, 0 before
     row: bytes = b""  # its row, if it was decided by this leadership
@@ -80,7 +81,7 @@ class PendingOrders:
             Exhausted: QUEUE_FULL; nothing was done.
             RpcFailure: what `close` was given, if the leadership has ended.
         """
-        ticket = Ticket(order, [caller])
+        ticket = Ticket(order, [caller], self._monotonic())
         with self._lock:
             if self._closed is not None:
                 raise self._closed
@@ -94,6 +95,10 @@ class PendingOrders:
             ticket.refusal = self._refusals.get(order)
             (self._queue if ticket.refusal is None else self._refused_again).append(ticket)
             return ticket
+
+    def count(self) -> int:
+        """Count the orders that are not answered yet."""
+        return len(self._in_flight)
 
     def has_waiting(self) -> bool:
         """Whether anybody waits for what a turn does first: a batch, or a refusal once more."""

@@ -13,6 +13,7 @@ from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
 from backends.order.followers import peer_addresses
 from backends.order.leader import Leader, Leadership
+from backends.order.metrics import OrderMetrics
 from backends.order.model import check_new_order, check_peer
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
@@ -43,6 +44,7 @@ class Replica:
         min_in_sync: int,
         monotonic: Callable[[], float],
         on_work: Callable[[], None] = lambda: None,
+        metrics: OrderMetrics | None = None,
     ) -> None:
         """Start as a follower. `on_work` is called, by any thread, when a turn has something to do."""
         self.replica_id = replica_id
@@ -51,6 +53,7 @@ class Replica:
         self._min_in_sync = min_in_sync
         self._monotonic = monotonic
         self._on_work = on_work
+        self._metrics = metrics or OrderMetrics()
         self._lock = threading.Lock()
         # All below are guarded by _lock; no lock is held across an RPC or a sync.
         self._leader = Leader(0, store.last_epoch())  # the newest that it has seen
@@ -250,6 +253,7 @@ class Replica:
                 on_halt=self._halt,
                 on_epoch=lambda epoch: self._see(Leader(self.replica_id, epoch)),
                 on_work=self._on_work,
+                metrics=self._metrics,
             )
         log.info("leading", epoch=promoted.epoch, last_number=self.store.last_number)
 

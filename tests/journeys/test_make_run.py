@@ -66,6 +66,7 @@ def make_launch(folder: Path, ports: list[int], **more: str) -> Launch:
         "BOURSE_REPLICAS": ",".join(f"{number}=127.0.0.1:{ports[number]}" for number in (1, 2, 3)),
         "BOURSE_DATA_DIR": str(data_dir),
         "PORT": str(ports[4]),
+        "BOURSE_METRICS_PORT": str(ports[4] + 1),
         **more,
     }
     environment.pop("DATABASE_URL", None)
@@ -100,6 +101,10 @@ def test_trade_kill_and_stop(launch: Launch, stop_signal: signal.Signals):
     rest = launch.rest
     name = rest.get("/stocks?limit=1").json()["data"][0]["name"]
     wait_until(lambda: rest.place(name, "buy", 2, "first").status_code == 201, 10, "an order")
+
+    shown = [httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in launch.ports[4:10]]
+    for metrics, name in zip(shown, ["frontend", "catalog", "replica", "replica", "replica", "watch"], strict=True):
+        assert f"\nbourse_{name}_epoch " in metrics
 
     victim = int(launch.ctl("pid", "order-3"))
     os.kill(victim, signal.SIGKILL)

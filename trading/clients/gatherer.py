@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from common.failures import NO_ANSWER, RpcFailure
 from common.steps import Steps, Wait
@@ -27,6 +28,14 @@ Result = order_pb2.PlaceOrderResponse | AttemptFailed
 Answers = Sequence[order_pb2.PlaceOrdersResult]
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
 Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Steps[Answers]]
+
+
+class GathererCounts(NamedTuple):
+    """Orders that wait now; calls made so far, and the orders in them, each attempt counted."""
+
+    waiting: int
+    calls: int
+    orders: int
 
 
 class _Waiting:
@@ -81,6 +90,8 @@ class Gatherer:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._lanes: dict[Leadership, _Lane] = {}  # guarded by _lock, with all that is in them
+        self._call_count = 0  # guarded by _lock
+        self._order_count = 0  # guarded by _lock
 
     def place(
         self, leadership: Leadership, order: order_pb2.NewOrder, deadline: float
@@ -109,6 +120,12 @@ class Gatherer:
             raise waiting.result
         return waiting.result
 
+    def counts(self) -> GathererCounts:
+        """Return what waits and what was sent."""
+        with self._lock:
+            waiting = sum(len(lane.waiting) for lane in self._lanes.values())
+            return GathererCounts(waiting, self._call_count, self._order_count)
+
     def _enter(self, leadership: Leadership, waiting: _Waiting) -> _Lane:
         with self._lock:
             lane = self._lanes.get(leadership)
@@ -131,6 +148,8 @@ class Gatherer:
             if not batch:  # the other call took it all before this thread woke up
                 lane.pass_turn_on()
                 return
+            self._call_count += 1
+            self._order_count += len(batch)
         failure: RpcFailure | None = None
         results: list[Result] = []
         try:

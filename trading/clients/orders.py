@@ -11,7 +11,7 @@ from common.failures import RpcFailure
 from common.request_context import working_for
 from common.steps import Call, Steps
 from protos import catalog_pb2, order_pb2
-from trading.clients.gatherer import Answers, Gatherer
+from trading.clients.gatherer import Answers, Gatherer, GathererCounts
 from trading.clients.network import OncePerProcess, cluster_config
 from trading.clients.outcomes import OrderFailed
 from trading.clients.placing import Placing
@@ -58,6 +58,10 @@ class OrderClient:
             return self._gatherer.place(leadership, order, deadline)
 
         return Placing(find, attempt, self._monotonic, self._monotonic() + budget_s).steps()
+
+    def counts(self) -> GathererCounts:
+        """Return how many orders wait, and what was sent."""
+        return self._gatherer.counts()
 
     def look_up(self, number: int) -> Steps[order_pb2.Order]:
         """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.

@@ -73,6 +73,11 @@ class EventHub:
             self._leave_place()
             raise
 
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open."""
+        return self._stream_count
+
     def stop(self) -> None:
         """End all streams and open none any more."""
         self._stopped.set()

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from common.metrics import METRICS_HELP
 from trading.replicas.operating import FORMATS
 from trading.replicas.switchover import HOLD_S, MAX_HOLD_S
 
@@ -74,6 +75,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     watch.add_argument(
         "--interval", type=_seconds(0.1, 3600), default=10.0, metavar="SECONDS", help="between two looks (10)"
     )
+    watch.add_argument("--metrics", metavar="H:P", help=METRICS_HELP)
 
 
 def _command(commands: Any, name: str, what: str) -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from common.failures import RpcFailure
 from trading.replicas.change_log import ChangeLog
 from trading.replicas.event_file import Event
 from trading.replicas.health import HealthLoop, TickReport
+from trading.replicas.metrics import WatchMetrics
 from trading.replicas.resync import Resyncer
 
 log = structlog.get_logger()
@@ -33,8 +34,10 @@ def next_tick(due: float, now: float, interval_s: float) -> float:
 class ResyncThreads:
     """Has the leader catch followers up, at most one thread for each, so that a slow one does not delay the others."""
 
-    def __init__(self, resyncer: Resyncer) -> None:
+    def __init__(self, resyncer: Resyncer, count: Callable[[bool], None] = lambda _succeeded: None) -> None:
+        """`count` is told, in that thread, whether a resync succeeded."""
         self._resyncer = resyncer
+        self._count = count
         self._lock = threading.Lock()
         self._running: dict[int, threading.Thread] = {}  # guarded by _lock
 
@@ -59,8 +62,10 @@ class ResyncThreads:
         return not any(thread.is_alive() for thread in threads)
 
     def _run(self, leader_address: str, replica_id: int) -> None:
+        succeeded = False
         try:
             result = self._resyncer.resync(leader_address, replica_id)
+            succeeded = True
             log.info(
                 "replica caught up",
                 replica=replica_id,
@@ -74,6 +79,7 @@ class ResyncThreads:
         except Exception:
             log.exception("resync failed", replica=replica_id)
         finally:
+            self._count(succeeded)
             with self._lock:
                 del self._running[replica_id]
 
@@ -89,6 +95,7 @@ class Watch:
         monotonic: Callable[[], float] = time.monotonic,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
         keep: Callable[[Event], None] = lambda _event: None,
+        metrics: WatchMetrics | None = None,
     ) -> None:
         """`keep` gets each event, in the thread that runs the ticks."""
         self._network = network
@@ -96,7 +103,8 @@ class Watch:
         self._monotonic = monotonic
         self._loop = HealthLoop(config, monotonic, interval_s)
         self._changes = ChangeLog(config, monotonic=monotonic, utc_now=utc_now, keep=keep)
-        self._resyncs = ResyncThreads(Resyncer(config, network, monotonic))
+        self._metrics = metrics or WatchMetrics(config)
+        self._resyncs = ResyncThreads(Resyncer(config, network, monotonic), self._metrics.count_resync)
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -125,7 +133,9 @@ class Watch:
 
     def tick(self) -> TickReport:
         """Make one tick, log it, and begin the resyncs it asks for."""
+        began = self._monotonic()
         report = self._network.run(self._loop.tick())
+        self._metrics.note_tick(report, self._monotonic() - began)
         self._changes.note(report)
         if report.leadership is not None:
             for replica_id in report.resync:

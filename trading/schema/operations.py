@@ -205,6 +205,14 @@ replicas = operation(
         }
     },
 )
+metrics = operation(
+    "getMetrics",
+    "What this process counts and measures, for Prometheus",
+    tag="operation",
+    answer={"type": "string"},
+    example="bourse_frontend_waiting_orders 0.0\n",
+    media_type="text/plain",
+)
 health = operation(
     "getHealth",
     "Whether this process is alive",

@@ -1,11 +1,12 @@
 """A catalog on real files in one directory, that a test can stop, crash and start again."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from backends.catalog.batch import Batch
 from backends.catalog.catalog import Catalog
 from backends.catalog.model import Stock
 from backends.catalog.recovery import open_catalog
@@ -22,7 +23,14 @@ STOCKS = (("ACME", 4135, 100), ("Blue.Finch", 1, 0), ("T", 10**11, 10**15))
 class Desk:
     """One leader's view of a catalog: it counts batches and numbers as a leader does."""
 
-    def __init__(self, path: Path, *, files: Files = OS_FILES, stocks: Iterable[tuple[str, int, int]] = STOCKS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        files: Files = OS_FILES,
+        stocks: Iterable[tuple[str, int, int]] = STOCKS,
+        on_batch: Callable[[Batch], None] = lambda _batch: None,
+    ) -> None:
         self.path = path
         self.files = files
         self.now = datetime(2031, 4, 9, 13, 5, 22, 104511, tzinfo=UTC)
@@ -30,6 +38,7 @@ class Desk:
         self.batch_seq = 0
         self.keys = itertools.count(1)
         self._stocks = stocks
+        self._on_batch = on_batch
         self._runs = itertools.count(1)
         self.open()
 
@@ -46,7 +55,9 @@ class Desk:
         except BaseException:
             self.directory.close()
             raise
-        self.catalog = Catalog(state, run_id=f"run{next(self._runs)}", utc_now=lambda: self.now)
+        self.catalog = Catalog(
+            state, run_id=f"run{next(self._runs)}", utc_now=lambda: self.now, on_batch=self._on_batch
+        )
         return self.catalog
 
     def stop(self) -> None:

@@ -9,12 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common.config import ConfigError
 from common.logs import configure_logs
+from common.metrics import show_metrics
 from trading.clients.network import cluster_config, network
 from trading.replicas import operating
 from trading.replicas.arguments import add_commands
 from trading.replicas.event_file import EventFile
 from trading.replicas.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, EXIT_WORK_LEFT, UsageError
 from trading.replicas.history import print_history, read_history
+from trading.replicas.metrics import WatchMetrics
 from trading.replicas.resync_run import ResyncRun
 from trading.replicas.verify import run_verify
 from trading.replicas.watch import Watch
@@ -77,7 +79,10 @@ class Command(BaseCommand):
     def _watch(self, options: dict[str, Any], _out: TextIO, _err: TextIO) -> int:
         directory = cluster_config().health_dir
         with watching(directory, datetime.now(UTC)):
-            watch = Watch(cluster_config(), network(), options["interval"], keep=EventFile(directory).append)
+            metrics = WatchMetrics(cluster_config())
+            show_metrics(options["metrics"], metrics.registry)
+            keep = EventFile(directory).append
+            watch = Watch(cluster_config(), network(), options["interval"], keep=keep, metrics=metrics)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: watch.stop())
             watch.run()
