@@ -12,14 +12,24 @@ from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
 from tests.simulation.network import Network
 from tests.simulation.nodes import CATALOG, ROOT, CatalogNode, ReplicaNode
+from tests.simulation.process import Process
 from tests.simulation.world import World
 
 LONGEST_QUIET_S = 60.0
 LOOK_S = 0.25
+# How long the faults last; a part of the runs are long ones.
+SHORT_S = (2.0, 6.0)
+LONG_S = (15.0, 30.0)
+LONG_PART = 0.02
 
 
 class SimulatedCluster:
-    """A catalog, some replicas, two frontends, the health loop and some clients."""
+    """A catalog, some replicas, two frontends, the health loop and some clients.
+
+    Attributes:
+        is_quiet: the clients end what they have begun, and begin nothing more.
+        check: what is called behind each event, with its process.
+    """
 
     def __init__(self, seed: int, *, is_verbose: bool = False) -> None:
         self.seed = seed
@@ -43,6 +53,7 @@ class SimulatedCluster:
         self.frontends = [FrontendNode(self.world, self.network, name, self.config) for name in ("front-1", "front-2")]
         self.health = HealthNode(self.world, self.network, self.config, random.choice((0.5, 1.0, 2.0)))
         self.invariants = Invariants(self)
+        self.check: Callable[[Process], None] = self.invariants.check
         self.faults = Faults(self)
         for node in (self.catalog, *self.replicas):
             node.start()
@@ -55,29 +66,40 @@ class SimulatedCluster:
         self.history.acknowledge(order, wanted, floor)
         self.invariants.check_holders(order.transaction_number)
 
-    def run(self, faults_s: float | None = None) -> None:
+    def run(self) -> None:
         """Trade under faults, then heal everything and see that all becomes whole again.
 
         Raises:
             Violation: an invariant did not hold.
         """
         random = self.world.random
-        end = self.world.now + (faults_s or random.uniform(2.0, 6.0))
-        self._pass(random.uniform(0.0, 1.0))
+        seconds = random.uniform(*(LONG_S if random.random() < LONG_PART else SHORT_S))
+        end = self.world.now + seconds
+        self.wait(random.uniform(0.0, 1.0))
         while self.world.now < end:
             self.faults.inject()
-            self._pass(random.choice((0.02, 0.1, 0.3, 0.8)))
+            self.wait(random.choice((0.02, 0.1, 0.3, 0.8)))
         self.faults.heal()
+        self.become_whole()
+
+    def become_whole(self) -> None:
+        """Without faults: orders are acknowledged again, then the clients end and everything is brought into sync."""
         end = self.world.now + LONGEST_QUIET_S
         acknowledged = len(self.history.acked)
-        self._pass_until(lambda: len(self.history.acked) > acknowledged, end)
+        self.wait_until(lambda: len(self.history.acked) > acknowledged, LONGEST_QUIET_S)
         self.is_quiet = True
-        self._pass_until(lambda: not self.invariants.why_not_whole(), end)
+        self.wait_until(lambda: not self.invariants.why_not_whole(), end - self.world.now)
         self.invariants.check_whole()
 
-    def _pass_until(self, is_reached: Callable[[], bool], end: float) -> None:
+    def wait_until(self, is_reached: Callable[[], bool], seconds: float) -> None:
+        """Let the time pass until something is reached, or the time is up."""
+        end = self.world.now + seconds
         while self.world.now < end and not is_reached():
-            self._pass(LOOK_S)
+            self.wait(LOOK_S)
 
-    def _pass(self, seconds: float) -> None:
-        self.world.run(seconds, self.invariants.check)
+    def wait(self, seconds: float) -> None:
+        """Let the time pass; behind each event its process is checked."""
+        self.world.run(seconds, self._check)
+
+    def _check(self, process: Process) -> None:
+        self.check(process)

@@ -55,8 +55,6 @@ class Faults:
             self._checkpoint,
         ]
         self.kinds = [kind for kind in every if self._random.random() < 0.4] or every
-        if self._random.random() < 0.5:
-            self._change_weather()
 
     def inject(self) -> None:
         """Let one fault happen now, or end an earlier one."""
@@ -81,10 +79,13 @@ class Faults:
     def _any_process(self) -> Process:
         return self._random.choice([*self._nodes, *self._nodes, *self._others])
 
-    def _kill(self) -> None:
-        process = self._any_process()
+    def kill(self, process: Process) -> None:
+        """Kill a process if it runs; it is started again after a while."""
         if process.is_alive:
             self._end(process, "kill", "")
+
+    def _kill(self) -> None:
+        self.kill(self._any_process())
 
     def _kill_at_step(self) -> None:
         self._any_process().killed_in = self._random.randint(0, 20)

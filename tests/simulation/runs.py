@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from tests.simulation.cluster import SimulatedCluster
+from tests.simulation.lost_catalog import LostCatalog
+
+# In each so many-th seed the catalog loses trades, and an operator repairs it.
+LOST_CATALOG_EVERY = 20
 
 
 @dataclass
@@ -59,7 +63,10 @@ def run_seed(seed: int, *, is_verbose: bool = False) -> tuple[Run, list[str]]:
         cluster = SimulatedCluster(seed, is_verbose=is_verbose)
         violations = {}
         try:
-            cluster.run()
+            if seed % LOST_CATALOG_EVERY == 0:
+                LostCatalog(cluster).run()
+            else:
+                cluster.run()
         except Exception as found:  # noqa: BLE001 - a fault may show as a violation or as a broken assumption of the code
             violations[seed] = _text(cluster, found)
     finally:

@@ -1,0 +1,34 @@
+"""The runs that lose the catalog can fail, and some of each kind pass."""
+
+import pytest
+
+from tests.simulation.cluster import SimulatedCluster
+from tests.simulation.history import Violation
+from tests.simulation.lost_catalog import LostCatalog
+from tests.simulation.runs import LOST_CATALOG_EVERY, run_seed
+
+
+def test_trade_stops_until_the_repair_restores_everything():
+    kinds = set()
+    for seed in range(LOST_CATALOG_EVERY, 16 * LOST_CATALOG_EVERY, LOST_CATALOG_EVERY):
+        run, _ = run_seed(seed)
+        assert not run.violations, run.violations[seed]
+        kinds |= set(run.faults)
+    assert kinds >= {"wiped catalog", "restored catalog"}
+
+
+class LostEverywhere(LostCatalog):
+    """The replicas lose their disks too: nobody is left who could know that trades are missing."""
+
+    def _lose(self) -> None:
+        super()._lose()
+        for node in self._cluster.replicas:
+            node.die()
+            self._cluster.disk.wipe(node.path)
+            self._cluster.invariants.forget_replica(node.replica_id)
+            node.start()
+
+
+def test_a_number_that_is_given_twice_is_found():
+    with pytest.raises(Violation, match="I1: the catalog lost trades"):
+        LostEverywhere(SimulatedCluster(seed=LOST_CATALOG_EVERY)).run()
