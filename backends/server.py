@@ -32,6 +32,8 @@ WORKER_COUNT = 128
 WAITING_COUNT = 64
 READING_COUNT = 40
 STOP_GRACE_S = 2.0
+# Within this time the standard health service says that a service has become of use, or is no longer.
+READY_INTERVAL_S = 1.0
 
 SERVER_OPTIONS = [
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second server behind the same port
@@ -73,8 +75,12 @@ class BackendServer:
         register: Callable[[grpc.Server], None],
         service_names: Sequence[str],
         tls: Tls | None = None,
+        *,
+        is_ready: Callable[[str], bool] = lambda _service: True,
     ) -> None:
         """Listen on `address` (port 0: any free one), with `tls` for callers that it knows alone.
+
+        `is_ready` says, by the name of a service, whether it is of use now; it must not wait.
 
         Raises:
             StartRefused: the address cannot be listened on.
@@ -87,9 +93,14 @@ class BackendServer:
         )
         register(self._server)
         self._health = health.HealthServicer()
-        self._names = (*service_names, health.SERVICE_NAME)
+        self._service_names = service_names
+        self._is_ready = is_ready
+        self._told: dict[str, int] = {}  # the readiness of each service, as health answers it
+        self._stopping = threading.Event()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*self._names, reflection.SERVICE_NAME), self._server)
+        reflection.enable_server_reflection(
+            (*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
         try:
             if tls is None:
                 port = self._server.add_insecure_port(address)
@@ -102,15 +113,30 @@ class BackendServer:
         self.address = f"{address.rpartition(':')[0]}:{port}"
 
     def start(self) -> None:
-        """Serve; health answers SERVING."""
-        for name in ("", *self._names):
+        """Serve. Health answers SERVING; for a service that is not ready NOT_SERVING, READY_INTERVAL_S late at most."""
+        for name in ("", health.SERVICE_NAME):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._tell_readiness()
         self._server.start()
+        threading.Thread(target=self._follow_readiness, name="readiness", daemon=True).start()
 
     def stop(self) -> None:
         """Refuse new calls, let those under way end for STOP_GRACE_S, then cancel them."""
+        self._stopping.set()
         self._health.enter_graceful_shutdown()
         self._server.stop(STOP_GRACE_S).wait()
+
+    def _tell_readiness(self) -> None:
+        for name in self._service_names:
+            ready = self._is_ready(name)
+            status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+            if self._told.get(name) != status:  # those who Watch hear changes alone
+                self._told[name] = status
+                self._health.set(name, status)
+
+    def _follow_readiness(self) -> None:
+        while not self._stopping.wait(READY_INTERVAL_S):
+            self._tell_readiness()
 
 
 def _check_can_listen(address: str) -> None:

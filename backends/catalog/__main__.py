@@ -107,6 +107,12 @@ def describe(catalog: Catalog) -> dict[str, object]:
     return {"epoch": health.epoch, "last_number": health.last_number}
 
 
+def is_ready(catalog: Catalog) -> bool:
+    """Return whether it is of use: not halted, and its disk does not hang."""
+    health = catalog.health_check(catalog_pb2.CatalogHealthRequest())
+    return not (health.halted or health.stalled)
+
+
 def make_server(address: str, catalog: Catalog, tls: Tls | None = None) -> BackendServer:
     """Return the server of a catalog, listening but not serving yet."""
 
@@ -114,7 +120,9 @@ def make_server(address: str, catalog: Catalog, tls: Tls | None = None) -> Backe
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog), server)
 
     services = catalog_pb2.DESCRIPTOR.services_by_name.values()
-    return BackendServer(address, register, [service.full_name for service in services], tls)
+    return BackendServer(
+        address, register, [service.full_name for service in services], tls, is_ready=lambda _service: is_ready(catalog)
+    )
 
 
 if __name__ == "__main__":

@@ -147,8 +147,15 @@ def make_server(
         )
         order_pb2_grpc.add_ReplicationServiceServicer_to_server(ReplicationServicer(replica, network), server)
 
+    def is_ready(service: str) -> bool:
+        # A follower is ready as well: it reads. What its manager calls is of use even while it is halted.
+        health = replica.health()
+        return service != order_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name or not (
+            health.halted or health.stalled
+        )
+
     services = order_pb2.DESCRIPTOR.services_by_name.values()
-    return BackendServer(address, register, [service.full_name for service in services], tls)
+    return BackendServer(address, register, [service.full_name for service in services], tls, is_ready=is_ready)
 
 
 def work_until_stopped(replica: Replica, network: Network, work: threading.Event, stopping: threading.Event) -> None:

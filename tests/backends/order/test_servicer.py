@@ -23,8 +23,10 @@ from backends.order.replica import Replica
 from backends.server import BackendServer
 from common.channels import Network
 from common.failures import RpcFailure
+from deploy.probe import ask
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import Clock
+from tests.harness.waiting import wait_until
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Served:
     network: Network
     catalog: BackendServer
     replicas: dict[int, BackendServer]
+    logic: dict[int, Replica]
 
     def call(self, replica_id: int, request, timeout_s: float = 5.0):
         return self.network.call(self.replicas[replica_id].address, request, timeout_s)
@@ -73,7 +76,7 @@ def served(tmp_path: Path, open_store) -> Iterator[Served]:
         workers.append(threading.Thread(target=work_until_stopped, args=(replica, network, work, stopping)))
         workers[-1].start()
         servers[replica_id].start()
-    served = Served(network, catalog_server, servers)
+    served = Served(network, catalog_server, servers, {replica.replica_id: replica for replica in replicas})
     peers = [order_pb2.Peer(replica_id=n, address=server.address) for n, server in servers.items()]
     served.call(2, order_pb2.AssignLeaderRequest(leader_id=2, peers=peers, expected_epoch=0))
     served.call(1, order_pb2.AssignLeaderRequest(leader_id=2, peers=peers, expected_epoch=1))
@@ -221,3 +224,15 @@ def test_malformed_assignment_is_invalid(served):
         with pytest.raises(RpcFailure) as caught:
             served.call(2, request)
         assert caught.value.reason == "INVALID_ARGUMENT"
+
+
+def test_standard_health_of_a_halted_replica_says_that_it_lives_and_does_not_trade(served):
+    served.logic[1]._halt("histories differ")
+
+    def shown(service: str) -> str:
+        return ask(served.replicas[1].address, service, 5.0)
+
+    wait_until(lambda: shown("bourse.order.v1.OrderService") == "NOT_SERVING", 10, "not ready")
+    assert shown("") == shown("bourse.order.v1.ReplicationService") == "SERVING"
+    assert ask(served.replicas[2].address, "bourse.order.v1.OrderService", 5.0) == "SERVING"
+    assert ask(served.catalog.address, "bourse.catalog.v1.CatalogService", 5.0) == "SERVING"
