@@ -1,62 +1,176 @@
-"""The clients of a simulated cluster."""
+"""The clients of a simulated cluster: traders, readers, and an operator who sets prices."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from common.failures import RpcFailure
+from common.failures import UNREACHABLE, RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
-from tests.simulation.nodes import STOCKS
+from tests.simulation.frontends import FrontendNode, ListOrders, LookUpOrder, ReadStock
+from tests.simulation.nodes import CATALOG, FIRST_PRICE_CENTS, STOCKS
 from tests.simulation.process import Process
 from trading.clients.outcomes import FINAL_REASONS
+from trading.order_query import OrderFilters, OrderQuery
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimulatedCluster
 
+# Longer than a frontend takes: what has no answer by then is lost.
+PATIENCE_S = 10.0
+HASTE_S = (0.3, 1.0, 2.0)
+RETRY_PAUSE_S = 0.3
+
 
 class Client(Process):
-    """Places orders one after the other; an order without a definite answer is sent again with its key."""
+    """Somebody who asks frontends, one question after the other, until the faults are over."""
 
     def __init__(self, cluster: "SimulatedCluster", name: str) -> None:
         super().__init__(cluster.world, cluster.network, f"{name}:1")
         self._cluster = cluster
-        self.key = ""  # of the order under way
+        self._history = cluster.history
+        self._random = cluster.world.random
         self.come_alive()
 
-    def trade(self) -> Steps[None]:
-        random = self.world.random
+    def run(self) -> Steps[None]:
+        """Do what this client does."""
+        raise NotImplementedError
+
+    def _any_frontend(self) -> FrontendNode:
+        return self._random.choice(self._cluster.frontends)
+
+    def _ask(self, frontend: FrontendNode, question: Any, timeout_s: float = PATIENCE_S) -> Steps[Any]:
+        return (yield Call(frontend.address, question, timeout_s))
+
+
+class Trader(Client):
+    """Places orders; one without a definite answer is sent again with its key, perhaps while a frontend is still at it.
+
+    Attributes:
+        key: of the order under way, "" between two.
+    """
+
+    def __init__(self, cluster: "SimulatedCluster", name: str) -> None:
+        super().__init__(cluster, name)
+        self.key = ""
+        self._most_pause_s = self._random.choice((0.05, 0.3, 1.0))
+        self._buys = self._random.choice((0.5, 0.7, 0.9))  # part of the orders; the more, the more are refused
+
+    def run(self) -> Steps[None]:
+        """Place one order after the other."""
+        random = self._random
         number = 0
         while not self._cluster.is_quiet:
             number += 1
-            self.key = f"{self.address.removesuffix(':1')}.{number}"
+            self.key = f"{self.name}.{number}"
             wanted = order_pb2.NewOrder(
                 stock_name=random.choice(STOCKS),
-                order_type=random.choice((catalog_pb2.BUY, catalog_pb2.SELL)),
-                quantity=random.choice((1, 2, 30)),
+                order_type=catalog_pb2.BUY if random.random() < self._buys else catalog_pb2.SELL,
+                quantity=random.choice((1, 2, 7, 30)),
                 idempotency_key=self.key,
             )
             yield from self._place(wanted)
             self.key = ""
-            yield Pause(random.uniform(0.0, 0.3))
+            yield Pause(random.uniform(0.0, self._most_pause_s))
 
     def _place(self, wanted: order_pb2.NewOrder) -> Steps[None]:
-        history = self._cluster.history
-        floor = max(history.acked.values(), default=0)
-        maybe_sent = False
+        decided = len(self._history.rows)
+        maybe_sent = self._random.random() < 0.2
+        if maybe_sent:
+            self.spawn(self._place_too(wanted, decided))
         while True:
-            frontend = self.world.random.choice(self._cluster.frontends)
+            frontend = self._any_frontend()
+            patience_s = PATIENCE_S if self._random.random() < 0.8 else self._random.choice(HASTE_S)
             try:
-                placed: order_pb2.PlaceOrderResponse = yield Call(frontend.address, wanted, 10.0)
+                placed: order_pb2.PlaceOrderResponse = yield from self._ask(frontend, wanted, patience_s)
             except RpcFailure as failure:
-                outcome = getattr(failure, "outcome", "unknown")
-                if outcome == "not_executed" and not maybe_sent:
-                    history.abandon(wanted.idempotency_key)
+                outcome = getattr(failure, "outcome", "unknown" if failure.was_sent else "not_executed")
+                if outcome == "not_executed" and not maybe_sent and failure.reason != UNREACHABLE:
+                    self._history.abandon(wanted.idempotency_key)
                     return
                 # An earlier request with this key may still be under way at a frozen frontend. A refusal ends it for
                 # this client, although under a later leader that request may be tried anew.
                 if failure.reason in FINAL_REASONS:
                     return
                 maybe_sent = maybe_sent or outcome != "not_executed"
-                yield Pause(0.3)
+                yield Pause(RETRY_PAUSE_S)
             else:
-                self._cluster.acknowledge(placed.order, wanted, floor)
+                self._cluster.acknowledge(placed.order, wanted, decided)
+                break
+        if self._random.random() < 0.5:
+            yield from self._read_back(frontend, wanted.stock_name)
+
+    def _place_too(self, wanted: order_pb2.NewOrder, decided: int) -> Steps[None]:
+        """Send the same order by the side, as an impatient client does."""
+        yield Pause(self._random.uniform(0.0, 0.3))
+        try:
+            placed: order_pb2.PlaceOrderResponse = yield from self._ask(self._any_frontend(), wanted)
+        except RpcFailure as failure:
+            self.world.note(f"{wanted.idempotency_key}, by the side: {failure.reason}")
+        else:
+            self._cluster.acknowledge(placed.order, wanted, decided)
+
+    def _read_back(self, frontend: FrontendNode, name: str) -> Steps[None]:
+        """Read the stock where the order was answered: it must not be as before."""
+        try:
+            yield from self._ask(frontend, ReadStock(name, past_cache=False))
+        except RpcFailure as failure:
+            self.world.note(f"{name} is not read: {failure.reason}")
+
+
+class Reader(Client):
+    """Reads stocks, orders and lists; the frontends and the history check the answers."""
+
+    def run(self) -> Steps[None]:
+        """Ask one question after the other."""
+        random = self._random
+        pauses_s = random.choice(((0.005, 0.02), (0.02, 0.2), (0.1, 0.5)))
+        while not self._cluster.is_quiet:
+            try:
+                yield from random.choice((self._read_stock, self._read_stock, self._look_up, self._list))()
+            except RpcFailure:
+                yield Pause(RETRY_PAUSE_S)
+            yield Pause(random.choice(pauses_s))
+
+    def _read_stock(self) -> Steps[None]:
+        past_cache = self._random.random() < 0.2
+        yield from self._ask(self._any_frontend(), ReadStock(self._random.choice(STOCKS), past_cache))
+
+    def _look_up(self) -> Steps[None]:
+        decided = len(self._history.rows)
+        number = self._random.choice((decided, decided, decided + 1, self._random.randint(1, decided + 2)))
+        yield from self._ask(self._any_frontend(), LookUpOrder(max(1, number)))
+
+    def _list(self) -> Steps[None]:
+        """Read a list page by page, each page perhaps at another frontend."""
+        random = self._random
+        keys = list(self._history.acked)[-8:]
+        filters = random.choice(
+            (
+                OrderFilters(),
+                OrderFilters(direction="asc"),
+                OrderFilters(name=(random.choice(STOCKS),), direction=random.choice(("asc", "desc"))),
+                OrderFilters(type="buy", after_number=len(self._history.rows) // 2),
+                OrderFilters(client_order_id=random.choice(keys) if keys else "nobody"),
+            )
+        )
+        query = OrderQuery(filters, None, random.choice((1, 3, 10)))
+        for _page in range(4):
+            page: order_pb2.ListOrdersResponse = yield from self._ask(self._any_frontend(), ListOrders(query))
+            if not page.resume_number:
                 return
+            query = OrderQuery(filters, page.resume_number, query.limit)
+
+
+class Operator(Client):
+    """Sets prices, each time higher ones."""
+
+    def run(self) -> Steps[None]:
+        """Set one price after the other."""
+        price_cents = FIRST_PRICE_CENTS
+        while not self._cluster.is_quiet:
+            price_cents += 1
+            request = catalog_pb2.SetStockRequest(name=self._random.choice(STOCKS), price_cents=price_cents)
+            try:
+                yield Call(CATALOG, request, 2.0)
+            except RpcFailure as failure:
+                self.world.note(f"price {price_cents} is not set: {failure.reason}")
+            yield Pause(self._random.uniform(0.1, 2.0))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from common.config import ClusterConfig
 from protos import order_pb2
-from tests.simulation.clients import Client
+from tests.simulation.clients import Client, Operator, Reader, Trader
 from tests.simulation.disk import Disk
 from tests.simulation.faults import Faults
 from tests.simulation.frontends import FrontendNode, HealthNode
@@ -50,20 +50,25 @@ class SimulatedCluster:
         self.replicas = [
             ReplicaNode(self.world, self.network, self.disk, number, self.config.min_in_sync) for number in replica_ids
         ]
-        self.frontends = [FrontendNode(self.world, self.network, name, self.config) for name in ("front-1", "front-2")]
+        self.frontends = [
+            FrontendNode(self.world, self.network, name, self.config, self.history) for name in ("front-1", "front-2")
+        ]
         self.health = HealthNode(self.world, self.network, self.config, random.choice((0.5, 1.0, 2.0)))
         self.invariants = Invariants(self)
         self.check: Callable[[Process], None] = self.invariants.check
         self.faults = Faults(self)
         for node in (self.catalog, *self.replicas):
             node.start()
-        for number in range(random.randint(2, 5)):
-            client = Client(self, f"client-{number}")
-            client.spawn(client.trade())
+        clients: list[Client] = [Trader(self, f"trader-{number}") for number in range(random.randint(2, 5))]
+        clients += [Reader(self, f"reader-{number}") for number in range(random.randint(0, 3))]
+        if random.random() < 0.5:
+            clients.append(Operator(self, "operator"))
+        for client in clients:
+            client.spawn(client.run())
 
-    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, floor: int) -> None:
-        """Take in what a client was told."""
-        self.history.acknowledge(order, wanted, floor)
+    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, decided: int) -> None:
+        """Check what a client was told; `decided`: how many orders were before it first sent the key."""
+        self.history.acknowledge(order, wanted, decided)
         self.invariants.check_holders(order.transaction_number)
 
     def run(self) -> None:

@@ -95,8 +95,13 @@ class Faults:
             self._cluster.catalog.stop()
 
     def _checkpoint(self) -> None:
-        if self._cluster.catalog.is_alive:
-            self._cluster.catalog.checkpoint()
+        catalog = self._cluster.catalog
+        if not catalog.is_alive:
+            return
+        if self._random.random() < 0.5:  # in the middle of it the catalog ends, or its power
+            catalog.disk_faults.crash_in = self._random.randint(0, 3)
+            catalog.disk_faults.crash = self._random.choice((Killed, PowerCut))
+        catalog.checkpoint()
 
     def _freeze(self) -> None:
         process = self._any_process()

@@ -1,84 +1,148 @@
-"""The processes that place orders and look after the replicas: frontends and the health loop."""
+"""The frontend processes, with the real clients, stock cache and replica manager, and the health loop."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from common.channels import Network as RealNetwork
 from common.config import ClusterConfig
 from common.failures import RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import order_pb2
+from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.process import Process, Request
 from tests.simulation.world import World
-from trading.clients.gatherer import CALL_TIMEOUT_S
-from trading.clients.outcomes import AttemptFailed
-from trading.clients.placing import Placing
-from trading.replicas.election import Leadership
+from trading.cache import StockCache
+from trading.clients.catalog import CatalogClient
+from trading.clients.orders import OrderClient
+from trading.order_query import OrderQuery
 from trading.replicas.health import HealthLoop
-from trading.replicas.leadership import ElectionMemory, LeaderSearch, confirm
+from trading.replicas.manager import ReplicaManager
+from trading.stock_reader import StockReader
+from trading.stock_watch import StockWatch
 
-SILENCE_S = 0.3
-ORDER_BUDGET_S = 8.0
+# Within these times a frontend that is not frozen has answered, whatever else happens (docs/PROTOCOL.md, I9).
+PLACE_BOUND_S = 9.0
+READ_BOUND_S = 2.2  # its own question to the catalog, behind one that it had joined
+LOOK_UP_BOUND_S = 2.5
+LIST_BOUND_S = 4.0
+
+
+@dataclass(frozen=True)
+class ReadStock:
+    """Ask a frontend for a stock."""
+
+    name: str
+    past_cache: bool
+
+
+@dataclass(frozen=True)
+class LookUpOrder:
+    """Ask a frontend for an order."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class ListOrders:
+    """Ask a frontend for a page of orders."""
+
+    query: OrderQuery
 
 
 class FrontendNode(Process):
-    """One frontend process: the order path and the leader search; a request is a NewOrder."""
+    """One frontend process. A request is a NewOrder or one of the questions above; each answer is checked here too."""
 
-    def __init__(self, world: World, network: Network, name: str, config: ClusterConfig) -> None:
+    def __init__(self, world: World, network: Network, name: str, config: ClusterConfig, history: History) -> None:
         super().__init__(world, network, f"{name}:1")
         self._config = config
+        self._history = history
         self.start()
 
     def start(self) -> None:
         """Begin anew: nothing is remembered."""
-        self._memory = ElectionMemory()
-        self._known: Leadership | None = None
-        self._heard_at = float("-inf")
         self.come_alive()
+        clock = self.world.clock
+        # Its calls are made here, by the steps: the real network stays unused.
+        manager = ReplicaManager(self._config, RealNetwork(), clock)
+        self._orders = OrderClient(self._config, manager, clock)
+        catalog = CatalogClient(self._config, clock)
+        cache = StockCache(self.world.random.choice((1, 10)), clock)
+        self._stocks = StockReader(catalog.look_up, cache, clock)
+        self._own: dict[str, float] = {}  # when an own order of a stock was last answered
+        self.spawn(self._follow(StockWatch(catalog.watch, cache, clock)))
 
     def handle(self, request: Request) -> None:
-        order = request.message
-        assert isinstance(order, order_pb2.NewOrder)
+        message: Any = request.message
+        match message:
+            case order_pb2.NewOrder():
+                self._answer(self._place(message), request, PLACE_BOUND_S)
+            case ReadStock():
+                self._answer(self._read(message), request, READ_BOUND_S)
+            case LookUpOrder():
+                self._answer(self._look_up(message.number), request, LOOK_UP_BOUND_S)
+            case ListOrders():
+                self._answer(self._list(message.query), request, LIST_BOUND_S)
+            case _:
+                raise AssertionError(f"a frontend is asked {message}")
 
-        def attempt(leadership: Leadership, until: float) -> Steps[order_pb2.PlaceOrderResponse]:
-            call = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=[order])
-            timeout_s = min(CALL_TIMEOUT_S, until - self.world.now)
-            try:
-                response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, call, timeout_s)
-            except RpcFailure as failure:
-                raise AttemptFailed.from_call(failure) from failure
-            self._heard_at = self.world.now
-            (result,) = response.results
-            if result.WhichOneof("result") == "placed":
-                return result.placed
-            raise AttemptFailed.from_result(result.failure)
+    @staticmethod
+    def _follow(watch: StockWatch) -> Steps[None]:
+        yield from watch.begin()
+        yield from watch.follow()
 
-        placing = Placing(self._find, attempt, self.world.clock, self.world.now + ORDER_BUDGET_S)
+    def _place(self, order: order_pb2.NewOrder) -> Steps[order_pb2.PlaceOrderResponse]:
+        """Do what services.place_order does."""
+        try:
+            placed = yield from self._orders.place(order)
+        except RpcFailure:
+            self._forget(order.stock_name)
+            raise
+        self._forget(order.stock_name)
+        return placed
+
+    def _forget(self, name: str) -> None:
+        self._stocks.forget(name)
+        self._own[name] = self.world.now
+
+    def _read(self, question: ReadStock) -> Steps[Any]:
+        began, answered_own = self.world.now, self._own.get(question.name, 0.0)
+        read = yield from self._stocks.read(question.name, past_cache=question.past_cache)
+        self._history.check_stock(read, began, answered_own)
+        return read
+
+    def _look_up(self, number: int) -> Steps[order_pb2.Order]:
+        decided = len(self._history.rows)
+        try:
+            order = yield from self._orders.look_up(number)
+        except RpcFailure as failure:
+            if failure.reason == "UNKNOWN_ORDER":
+                self._history.check_no_order(number, decided)
+            raise
+        self._history.check_order(number, order)
+        return order
+
+    def _list(self, query: OrderQuery) -> Steps[order_pb2.ListOrdersResponse]:
+        decided = len(self._history.rows)
+        page = yield from self._orders.list_orders(query.request(None))
+        self._history.check_page(query, page, decided)
+        return page
+
+    def _answer(self, steps: Steps[Any], request: Request, bound_s: float) -> None:
+        """Run a procedure and send what it returns, or its failure; I9: within `bound_s`, unless it is frozen."""
+        life, began, is_answered = self.life, self.world.now, False
 
         def done(result: Any, failure: RpcFailure | None) -> None:
+            nonlocal is_answered
+            is_answered = True
             request.respond(result if failure is None else failure)
 
-        self.spawn(placing.steps(), done)
+        def time_is_up() -> None:
+            if not is_answered and self.life == life and self._frozen_until <= began:
+                raise self._history.violated(f"I9: {self.name} has not answered in {bound_s} s: {request.message}")
 
-    def _find(self, failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
-        known = self._known
-        if failed is None and known is not None:
-            if self.world.now - self._heard_at <= SILENCE_S:
-                return known
-            confirmed = yield from confirm(self._config, known)
-            if confirmed is not None:
-                self._known, self._heard_at = confirmed, self.world.now
-                return confirmed
-        search = LeaderSearch(
-            self._config,
-            self._memory,
-            monotonic=self.world.clock,
-            deadline=deadline,
-            failed=failed[0] if failed else known,
-            failure=failed[1] if failed else None,
-        )
-        self._known = yield from search.steps()
-        self._heard_at = self.world.now
-        return self._known
+        self.spawn(steps, done)
+        self.world.at(bound_s, time_is_up)
 
 
 class HealthNode(Process):

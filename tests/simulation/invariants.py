@@ -1,12 +1,12 @@
-"""I1, I2, I3, I8 and I9 of docs/PROTOCOL.md, seen from outside: the logs and what is on the disks."""
+"""I1 to I4, I8 and I9 of docs/PROTOCOL.md, seen from outside: the logs and what is on the disks."""
 
 from typing import TYPE_CHECKING
 
 from backends.catalog.catalog import Catalog
-from backends.row import HEADER, parse_row
+from backends.row import HEADER, Row, parse_row
 from protos import catalog_pb2, order_pb2
-from tests.simulation.clients import Client
-from tests.simulation.nodes import CatalogNode, ReplicaNode
+from tests.simulation.clients import Trader
+from tests.simulation.nodes import STOCKS, CatalogNode, ReplicaNode
 from tests.simulation.process import Process
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ class Invariants:
         self._ends = [len(HEADER)]  # where each row of the journal ends in the file, by its number
         self._held = {node.replica_id: 0 for node in cluster.replicas}  # last number on its disk, also while it is down
         self._held_before_loss: dict[int, int] = {}
+        self._cursor = ""  # of the catalog's changes
+        self._seen_life: dict[str, int] = {}  # of each process with a log, by name
+        self._old_epoch = 0  # the newest that the catalog had when it was last started
+        cluster.catalog.on_batch = self._history.note_batch
 
     def check(self, process: Process) -> None:
         """Check the process in which something has happened.
@@ -33,7 +37,7 @@ class Invariants:
             Violation: an invariant does not hold.
         """
         if isinstance(process, ReplicaNode):
-            if process.replica is not None and process.store.position[0] != self._held[process.replica_id]:
+            if process.replica is not None:
                 self._check_replica(process)
         elif isinstance(process, CatalogNode) and process.catalog is not None:
             self._check_catalog(process, process.catalog)
@@ -73,7 +77,7 @@ class Invariants:
             return f"{len(leaders)} replicas lead; halted: {[health.halted for health in healths]}"
         if [one for one in leaders[0].followers if one.state != order_pb2.IN_SYNC]:
             return f"the leader has followers that are not in sync: {leaders[0].followers}"
-        if waiting := [one.key for one in cluster.world.processes.values() if isinstance(one, Client) and one.key]:
+        if waiting := [one.key for one in cluster.world.processes.values() if isinstance(one, Trader) and one.key]:
             return f"these keys have no answer: {waiting}"
         return "" if self._history.acked else "not one order was acknowledged"
 
@@ -84,15 +88,45 @@ class Invariants:
         known = len(self._history.rows)
         if health.last_number < known:
             raise self._history.violated(f"I1: the journal shrank to {health.last_number} from {known}")
+        is_new = self._is_new(node)
+        if is_new:
+            self._old_epoch = health.epoch
         if health.last_number > known:
             page = catalog.list_trades(catalog_pb2.ListTradesRequest(after=known))
             for line in page.rows.splitlines(keepends=True):
-                self._history.add(parse_row(line))
+                row = parse_row(line)
+                if not is_new:
+                    self._check_epoch(row, health.epoch)
+                self._history.add(row)
                 self._ends.append(self._ends[-1] + len(line))
+        if is_new or health.last_number > known:
             self._check_synced(node, health.last_number)
+        self._check_stocks(catalog)
+
+    def _check_epoch(self, row: Row, newest: int) -> None:
+        """Only the newest epoch may trade, and only if it was begun since the catalog was started."""
+        if not self._old_epoch < row.epoch == newest:
+            raise self._history.violated(
+                f"I4: order {row.transaction_number} is of epoch {row.epoch}; the newest is {newest}, and"
+                f" {self._old_epoch} was when the catalog was started"
+            )
+
+    def _check_stocks(self, catalog: Catalog) -> None:
+        """Take in the stocks that changed."""
+        changes = catalog.changes.since(self._cursor)
+        self._cursor = changes.cursor
+        for name in STOCKS if changes.reset else changes.names:
+            self._history.see_stock(catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name)).stock)
+
+    def _is_new(self, node: CatalogNode | ReplicaNode) -> bool:
+        """Whether the process has been started since it was last asked for here."""
+        life, self._seen_life[node.name] = self._seen_life.get(node.name), node.life
+        return life != node.life
 
     def _check_replica(self, node: ReplicaNode) -> None:
         number, chain = node.store.position
+        if not self._is_new(node) and number == self._held[node.replica_id]:
+            return
         if number < self._held[node.replica_id]:
             raise self._history.violated(f"I8: {node.name} showed {self._held[node.replica_id]}, now only {number}")
         self._held[node.replica_id] = number
@@ -103,5 +137,5 @@ class Invariants:
         self._check_synced(node, number)
 
     def _check_synced(self, node: CatalogNode | ReplicaNode, number: int) -> None:
-        if not self._cluster.disk.is_stable(node.log_path, self._ends[number]):
+        if number and not self._cluster.disk.is_stable(node.log_path, self._ends[number]):
             raise self._history.violated(f"I8: {node.name} shows order {number}, which is not on stable storage")

@@ -1,6 +1,7 @@
 """The backends of a simulated cluster: the real classes, on a simulated disk, behind the simulated network."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,6 +35,7 @@ CATALOG = "catalog:1"
 ROOT = Path("/bourse")
 STOCKS = ("AAPL", "MSFT")
 FIRST_QUANTITY = 50
+FIRST_PRICE_CENTS = 100
 HEARTBEAT_S = 0.5
 # So long before its deadline a caller is told that there is no answer yet, so that it hears it.
 ANSWER_MARGIN_S = 0.05
@@ -108,13 +110,21 @@ class Node(Process):
         self.spawn(steps, done)
 
 
+OnBatch = Callable[[catalog_pb2.UpdateStockRequest, catalog_pb2.UpdateStockResponse], None]
+
+
 class CatalogNode(Node):
-    """The catalog."""
+    """The catalog.
+
+    Attributes:
+        on_batch: told of each batch and its answer.
+    """
 
     def __init__(self, world: World, network: Network, disk: Disk) -> None:
         super().__init__(world, network, CATALOG, disk, "catalog_journal.csv")
         self._runs = 0
         self.catalog: Catalog | None = None
+        self.on_batch: OnBatch = lambda _batch, _answer: None
 
     def _open(self) -> None:
         self._runs += 1
@@ -122,7 +132,7 @@ class CatalogNode(Node):
         clock = self.world.clock
         state = open_catalog(
             directory,
-            lambda: [Stock.new(name, 100, FIRST_QUANTITY) for name in STOCKS],
+            lambda: [Stock.new(name, FIRST_PRICE_CENTS, FIRST_QUANTITY) for name in STOCKS],
             SmallFiles(self.path, self._files, die, BusyWatch(clock)),
             new_cluster_id=lambda: f"cluster-{self._runs}",
             monotonic=clock,
@@ -161,7 +171,9 @@ class CatalogNode(Node):
         try:
             match message:
                 case catalog_pb2.UpdateStockRequest():
-                    self.respond(request, catalog.update_stock(message))
+                    answer = catalog.update_stock(message)
+                    self.on_batch(message, answer)
+                    self.respond(request, answer)
                     self._news.set()
                 case catalog_pb2.BeginEpochRequest():
                     self.respond(request, catalog.begin_epoch(message))
@@ -171,6 +183,8 @@ class CatalogNode(Node):
                     self.respond(request, self._health(catalog))
                 case catalog_pb2.LookupStockRequest():
                     self.respond(request, catalog.lookup_stock(message))
+                case catalog_pb2.LookupKeyRequest():
+                    self.respond(request, catalog.lookup_key(message))
                 case catalog_pb2.ListStocksRequest():
                     self.respond(request, catalog.list_stocks(message))
                 case catalog_pb2.SetStockRequest():

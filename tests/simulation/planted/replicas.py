@@ -1,0 +1,95 @@
+"""Mistakes in the replicas, each a line or a condition that somebody could forget or get wrong."""
+
+from typing import Any
+
+import pytest
+
+from backends import row
+from backends.order import epochs, listing, promotion
+from backends.order.leader import Leadership
+from backends.order.model import order_from_row
+from backends.order.reading import OrderReader
+from backends.order.refusals import Refusals
+from backends.order.replicate import Replication
+from common.steps import Steps
+
+Patch = pytest.MonkeyPatch
+
+
+def promotion_without_reading(patch: Patch) -> None:
+    """A new leader does not read what it lacks."""
+
+    def read_nothing(*_arguments: Any) -> Steps[bool]:
+        yield from ()
+        return True
+
+    patch.setattr(epochs, "read_missing", read_nothing)
+    patch.setattr(promotion, "read_missing", read_nothing)
+
+
+def min_in_sync_ignored(patch: Patch) -> None:
+    """The leader alone is enough."""
+    init = Replication.__init__
+    patch.setattr(Replication, "__init__", lambda self, store, followers, _: init(self, store, followers, 1))
+
+
+def min_in_sync_ignored_on_retry(patch: Patch) -> None:
+    """A key that has an order is answered with it, whoever holds it."""
+    answer = Leadership._answer_committed
+
+    def answer_known(self: Leadership) -> None:
+        for ticket in self._decided:
+            if not ticket.row and ticket.number <= self._store.last_number:
+                self._orders.settle(ticket, self._store.order(ticket.number))
+        answer(self)
+
+    patch.setattr(Leadership, "_answer_committed", answer_known)
+
+
+def acknowledged_before_sync(patch: Patch) -> None:
+    """An order is answered when the catalog has decided it."""
+    take = Leadership._take_results
+
+    def take_and_answer(self: Leadership, *batch: Any) -> bytes:
+        rows = take(self, *batch)
+        for ticket in self._decided:
+            if ticket.row:
+                self._orders.settle(ticket, order_from_row(row.parse_row(ticket.row)))
+        return rows
+
+    patch.setattr(Leadership, "_take_results", take_and_answer)
+
+
+def silent_follower_counted(patch: Patch) -> None:
+    """A follower in sync stays so, whatever it answers."""
+
+    def record(self: Replication, target: Any, _outcome: Any, end: int) -> bool:
+        self._followers.mark_in_sync(target.replica_id, end)
+        return True
+
+    patch.setattr(Replication, "_record", record)
+
+
+def refusals_forgotten(patch: Patch) -> None:
+    """A refused key that comes again is a new order."""
+    patch.setattr(Refusals, "get", lambda self, order: None)
+
+
+def not_found_without_asking_the_catalog(patch: Patch) -> None:
+    """A replica knows all orders."""
+
+    def look_up(self: OrderReader, number: int) -> Steps[Any]:
+        yield from ()
+        return self._store.order(number)
+
+    patch.setattr(OrderReader, "look_up", look_up)
+
+
+def list_without_asking_the_catalog(patch: Patch) -> None:
+    """A replica lists what it holds."""
+
+    def list_held(self: OrderReader, request: Any) -> Steps[Any]:
+        yield from ()
+        return listing.list_orders(self._store, request)
+
+    patch.setattr(OrderReader, "list_orders", list_held)
