@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from statistics import quantiles
 
 from tests.chaos.recorder import SETTLED, Intent, Recorder
 from tests.checker.history import PlaceOrder
@@ -73,6 +74,11 @@ class Load:
     def longest_s(self, since: float = 0.0) -> float:
         """Return how long the slowest order took that ended after `since`, with all requests for it."""
         return max((one.ended - one.started for one in list(self.intents) if one.ended > since), default=0.0)
+
+    def p99_s(self, since: float, until: float) -> float:
+        """Return how long 99 of 100 orders took at most, of those acknowledged that were begun in this time."""
+        orders = [one for one in list(self.intents) if since <= one.started < until and one.number is not None]
+        return quantiles([one.ended - one.started for one in orders], n=100)[-1]
 
     def errors(self) -> list[PlaceOrder]:
         """Return the requests for orders that were answered neither with an order nor with a refusal."""

@@ -9,8 +9,10 @@ from typing import Any
 
 from tests.chaos.load import Load
 from tests.chaos.recorder import Intent, Recorder
+from tests.chaos.repair import wipe
 from tests.chaos.system import System
 from tests.checker.history import Outcome, PlaceOrder, ShownOrder
+from tests.harness.preload import preload
 from tests.harness.waiting import wait_until
 
 HOT_STOCKS = 8  # so few that orders meet
@@ -72,6 +74,19 @@ class Trial:
     def at_most(self, what: str, value: float, most: float, unit: str = "s") -> None:
         """Note what was measured, and what it may be at most."""
         self.measurements.append(Measurement(what, value, most, unit))
+
+    def begin_without(self, empty: str, orders: int) -> None:
+        """Let the system trade with a long past, that of replica `empty` aside: it is down, with an empty directory."""
+        system = self.system
+        assert system.rest.place(self.stocks[0], "sell", 1).status_code == 201  # not recorded: it precedes the history
+        system.wait_until(system.all_in_sync, 10, "all in sync")
+        system.stop_all()
+        preload(system, orders, without=[int(empty.removeprefix("order-"))])
+        self.orders_before = orders
+        wipe(system, empty)
+        for name in system.processes.keys() - {empty}:
+            system.restart(name)
+        wait_until(lambda: system.leader() and system.frontends_answer(), 90, "a leader and the frontends")
 
     def orders_go_on(self, load: Load, since: float, most_s: float) -> None:
         """Wait until orders begun after `since` are acknowledged; measure the slowest of those that ended after it."""

@@ -1,5 +1,6 @@
 """Orders written straight into the files of a stopped system, as if they had been traded."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from backends.catalog.catalog import time_text
@@ -9,8 +10,8 @@ from tests.harness.cluster import Cluster
 CHUNK_ROWS = 50_000
 
 
-def preload(cluster: Cluster, up_to: int) -> None:
-    """Append orders to the journal and to every order database, until there are `up_to`.
+def preload(cluster: Cluster, up_to: int, without: Collection[int] = ()) -> None:
+    """Append orders to the journal and to every order database, until there are `up_to`; `without` these replicas.
 
     All processes are stopped, all logs are equal and hold one order at least. Buys and sells of one share alternate, so
     no stock changes by more than one. Keys are `preloaded-<number>`; each is made a microsecond after the one before.
@@ -20,7 +21,8 @@ def preload(cluster: Cluster, up_to: int) -> None:
     last = parse_row(lines[-1])
     number, chain = last.transaction_number, last.chain or chain_seed(identity.split(",")[0])
     names = list(cluster.initial)
-    paths = [cluster.journal, *(cluster.order_database(replica_id) for replica_id in cluster.replicas)]
+    replica_ids = [replica_id for replica_id in cluster.replicas if replica_id not in without]
+    paths = [cluster.journal, *map(cluster.order_database, replica_ids)]
     while number < up_to:
         rows = []
         for next_number in range(number + 1, min(number + CHUNK_ROWS, up_to) + 1):

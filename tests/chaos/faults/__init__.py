@@ -2,6 +2,7 @@
 
 from tests.chaos.faults import (
     catalog,
+    catch_up,
     clients,
     damage,
     disk_full,
@@ -18,6 +19,7 @@ from tests.chaos.faults import (
 
 __all__ = [
     "catalog",
+    "catch_up",
     "clients",
     "damage",
     "disk_full",

@@ -4,8 +4,6 @@ import time
 
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
-from tests.harness.preload import preload
-from tests.harness.waiting import wait_until
 
 GROUP = "leader killed during BulkUpsert, chosen replica killed during promotion"
 MANY_ORDERS = 30_000
@@ -18,15 +16,7 @@ SECOND_ELECTION_S = 5.0
 def leader_killed_during_bulk_upsert(trial: Trial) -> None:
     """An empty replica is being filled; the next leader goes on where the dead one stopped."""
     system = trial.system
-    assert system.rest.place(trial.stocks[0], "sell", 1).status_code == 201  # not recorded: it comes before the history
-    system.wait_until(system.all_in_sync, 10, "all in sync")
-    system.stop_all()
-    preload(system, MANY_ORDERS)
-    trial.orders_before = MANY_ORDERS
-    system.order_database(1).unlink()
-    for name in system.processes.keys() - {"order-1"}:
-        system.restart(name)
-    wait_until(lambda: system.leader() and system.frontends_answer(), 30, "a leader and the frontends")
+    trial.begin_without("order-1", MANY_ORDERS)
     with trial.load() as load:
         trap = system.kill_at(system.leader_name(), "catch-up-page")
         system.restart("order-1")
