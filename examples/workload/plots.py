@@ -76,7 +76,7 @@ def _cache(results: Results, figure: Figure) -> None:
 
 
 def _timeline(results: Results, figure: Figure) -> None:
-    events, rate, latency = figure.subplots(3, 1, sharex=True, height_ratios=[1.2, 2, 2])
+    events, rate, latency = figure.subplots(3, 1, sharex=True, height_ratios=[1.6, 2, 2])
     bins = _bins([sample for sample in results.timeline if sample.result == "placed"], TIMELINE_BIN_S)
     numbers = range(max(bins, default=0))  # the last piece is not a whole one
     counts = [len(bins.get(number, [])) / TIMELINE_BIN_S for number in numbers]
@@ -85,9 +85,9 @@ def _timeline(results: Results, figure: Figure) -> None:
     placed = [sample for those in bins.values() for sample in those]
     latency.plot([one.at_s for one in placed], [one.seconds * 1e3 for one in placed], ".", markersize=2)
     latency.set(xlabel="seconds", ylabel="ms an order", yscale="log")
-    events.set(title="Orders while the leader is killed and returns (p=0.5)", ylim=(0, 4), yticks=[])
+    events.set(title="Orders while the leader is killed and returns (p=0.5)", ylim=(0, 6), yticks=[])
     for place, (at_s, what) in enumerate(results.marks):
-        events.text(at_s, 3.2 - place % 4, f" {what}", fontsize=8)
+        events.text(at_s, 5.2 - place % 6, f" {what}", fontsize=8)
     for axes in (events, rate, latency):
         axes.grid(alpha=0.3)
         for at_s, _ in results.marks:
