@@ -5,6 +5,7 @@ Exit code 1 if a promise was broken or a bound missed; the directory of each suc
 """
 
 import argparse
+import os
 import random
 import shutil
 import sys
@@ -72,7 +73,8 @@ def print_result(result: Result) -> None:
     print(f"{word:6} {result.fault:44} {result.orders:6} orders {result.seconds:5.1f} s  {measured}", flush=True)
     if result.problems:
         print(*[f"       {line}" for problem in result.problems for line in problem.splitlines()], sep="\n")
-        print(f"       seed {result.seed}; kept in {result.folder}", flush=True)
+        load = f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"  # a busy machine misses bounds
+        print(f"       seed {result.seed}; {load}; kept in {result.folder}", flush=True)
 
 
 if __name__ == "__main__":
