@@ -116,7 +116,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "APPEND_COMPONENTS": {"schemas": COMPONENTS, "securitySchemes": SECURITY_SCHEMES},
     "PREPROCESSING_HOOKS": ["trading.schema.hooks.name_paths"],
-    "POSTPROCESSING_HOOKS": ["trading.schema.hooks.add_security"],
+    "POSTPROCESSING_HOOKS": ["trading.schema.hooks.complete"],
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }
 

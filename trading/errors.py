@@ -26,12 +26,16 @@ KINDS = {
     "PERMISSION_DENIED": Kind(403, "PERMISSION_DENIED"),
     "STOCK_NOT_FOUND": Kind(404, "NOT_FOUND"),
     "ORDER_NOT_FOUND": Kind(404, "NOT_FOUND"),
+    "REPLICA_NOT_FOUND": Kind(404, "NOT_FOUND"),
+    "JOB_NOT_FOUND": Kind(404, "NOT_FOUND"),
     "PATH_NOT_FOUND": Kind(404, "NOT_FOUND"),
     "METHOD_NOT_ALLOWED": Kind(405, "UNIMPLEMENTED"),
     "NOT_ACCEPTABLE": Kind(406, "INVALID_ARGUMENT"),
     "UNSUPPORTED_MEDIA_TYPE": Kind(415, "INVALID_ARGUMENT"),
     "INSUFFICIENT_STOCK": Kind(409, "FAILED_PRECONDITION"),
     "STOCK_LIMIT": Kind(409, "FAILED_PRECONDITION"),
+    "TARGET_NOT_IN_SYNC": Kind(409, "FAILED_PRECONDITION"),
+    "REPLICA_LEADS": Kind(409, "FAILED_PRECONDITION"),
     "IDEMPOTENCY_KEY_REUSED": Kind(422, "ALREADY_EXISTS"),
     "RATE_LIMITED": Kind(429, "RESOURCE_EXHAUSTED"),  # its Retry-After is the caller's own
     "INTERNAL": Kind(500, "INTERNAL", UNKNOWN),
@@ -61,6 +65,7 @@ _DETAILS: dict[str, tuple[str, tuple[str, str] | None]] = {
     "ORDER_NOT_FOUND": ("number", ("latest", "last_number")),
     "INSUFFICIENT_STOCK": ("quantity", ("available", "available")),
     "STOCK_LIMIT": ("quantity", None),
+    "TARGET_NOT_IN_SYNC": ("to", None),
     "IDEMPOTENCY_KEY_REUSED": ("client_order_id", ("transaction_number", "transaction_number")),
 }
 

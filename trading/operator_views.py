@@ -1,5 +1,6 @@
 """The REST endpoints of those who operate the system: docs/API.md, "Operation"."""
 
+import re
 from typing import Any
 
 from django.http import HttpResponse
@@ -7,14 +8,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from trading import services
+from common.bounds import MAX_REPLICA_ID
+from trading import operator_services, services
 from trading.accounts.account import OPEN, OPERATOR
 from trading.api_view import ApiView
-from trading.errors import ApiError
+from trading.errors import ApiError, shown
 from trading.metrics import REGISTRY
 from trading.readiness import readiness
 from trading.renderers import ExactJSONRenderer
 from trading.schema import operations
+from trading.serializers import SwitchoverSerializer
+
+_ID = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class ReplicasView(ApiView):
@@ -30,6 +35,44 @@ class ReplicasView(ApiView):
     def get(self, request: Request) -> Response:
         """Answer with leader, replicas, lag and health."""
         return Response({"data": services.replicas_status()})
+
+
+class ResyncView(ApiView):
+    """Bringing one follower into sync: a job that goes on after the answer."""
+
+    role = OPERATOR
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Resync"
+
+    @operations.get_resync
+    def get(self, request: Request, replica_id: str) -> Response:
+        """Answer with the last job of this replica."""
+        return Response({"data": operator_services.last_resync(replica_id=_read_id(replica_id))})
+
+    @operations.start_resync
+    def post(self, request: Request, replica_id: str) -> Response:
+        """Begin, unless a job is under way; answer with the job."""
+        job = operator_services.start_resync(replica_id=_read_id(replica_id))
+        return Response({"data": job}, status=202, headers={"Location": f"/replicas/{job['replica']}/resync"})
+
+
+class SwitchoverView(ApiView):
+    """Making another replica the leader, while orders go on."""
+
+    role = OPERATOR
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Switchover"
+
+    @operations.switch_over
+    def post(self, request: Request) -> Response:
+        """Switch over, and answer once the new leader serves."""
+        form = SwitchoverSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        return Response({"data": operator_services.change_leader(**form.validated_data)})
 
 
 class HealthView(ApiView):
@@ -85,3 +128,10 @@ class ReadyView(ApiView):
             details = [{"check": check.name, "message": check.failure} for check in failed]
             raise ApiError(failed[0].reason, message, details)
         return Response({"data": {"status": "ready", "checks": {check.name: "ok" for check in checks}}})
+
+
+def _read_id(text: str) -> int:
+    if not _ID.fullmatch(text) or int(text) > MAX_REPLICA_ID:
+        message = f"{shown(text)} is not a replica id: an integer from 1 to {MAX_REPLICA_ID}."
+        raise ApiError("VALIDATION_FAILED", message, [{"field": "replica_id", "message": message}])
+    return int(text)

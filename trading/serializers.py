@@ -1,4 +1,4 @@
-"""The shape of a POSTed order: strict in JSON, digits in HTML forms. Knows fields only, no stock and no order."""
+"""The shapes of POSTed bodies: strict in JSON, digits in HTML forms. Knows fields only, no stock and no replica."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework import serializers
 
-from common.bounds import IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, STOCK_NAME
+from common.bounds import IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, MAX_REPLICA_ID, STOCK_NAME
 from trading.errors import shown
 from trading.order_key import ALLOWED, new_key
 
@@ -52,29 +52,54 @@ class TypeField(serializers.ChoiceField):
         return data
 
 
-class QuantityField(serializers.IntegerField):
-    """A whole number of shares. JSON must give an integer; a form gives digits."""
+class WholeNumberField(serializers.IntegerField):
+    """An integer from 1 to `most`. JSON must give an integer; a form gives digits."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=1, max_value=MAX_ORDER_QUANTITY, error_messages=_MISSING, **options)
+    def __init__(self, most: int, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=most, error_messages=_MISSING, **options)
         # The bounds above are for the form's input alone: to_internal_value checks them, and names the value.
         self.validators: list[Any] = []
 
     def to_internal_value(self, data: Any) -> int:
         """Return the integer; booleans, floats and, in JSON, strings are refused."""
         is_form = isinstance(self.root.initial_data, QueryDict)
-        quantity = int(data) if is_form and isinstance(data, str) and _DIGITS.fullmatch(data) else data
-        if type(quantity) is not int or not 1 <= quantity <= MAX_ORDER_QUANTITY:
-            raise serializers.ValidationError(f"{shown(data)} is not an integer from 1 to {MAX_ORDER_QUANTITY}")
-        return quantity
+        number = int(data) if is_form and isinstance(data, str) and _DIGITS.fullmatch(data) else data
+        if type(number) is not int or not 1 <= number <= self.max_value:
+            raise serializers.ValidationError(f"{shown(data)} is not an integer from 1 to {self.max_value}")
+        return number
 
 
-class PlaceOrderSerializer(serializers.Serializer):
-    """An order to place. Unknown fields, and form fields given twice, are refused by name."""
+class StrictSerializer(serializers.Serializer):
+    """Fields of a body, which is about `subject`. Unknown ones, and form fields given twice, are refused by name."""
+
+    subject = ""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the checked fields; all that is wrong is told at once."""
+        if not isinstance(data, Mapping):
+            raise serializers.ValidationError(
+                {"non_field_errors": [f"The body is {shown(data)}; a JSON object is needed."]}
+            )
+        errors = _unwanted(data, set(self.fields), self.subject)
+        try:
+            values: dict[str, Any] = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            errors = error.detail | errors
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
+
+
+class PlaceOrderSerializer(StrictSerializer):
+    """An order to place."""
+
+    subject = "an order"
 
     name = PatternField(STOCK_NAME, f"a stock name ({NAME_RULE})", label="Stock", help_text="For example AAPL.")
     type = TypeField(label="Type", help_text="Buy takes shares out of the market, sell puts them back.")
-    quantity = QuantityField(label="Quantity", initial=1, help_text="A whole number of shares, from 1.")
+    quantity = WholeNumberField(
+        MAX_ORDER_QUANTITY, label="Quantity", initial=1, help_text="A whole number of shares, from 1."
+    )
     client_order_id = PatternField(
         IDEMPOTENCY_KEY,
         ALLOWED,
@@ -85,26 +110,19 @@ class PlaceOrderSerializer(serializers.Serializer):
         help_text="With the same id again you get the same order again, never a second one.",
     )
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the checked fields; all that is wrong is told at once."""
-        if not isinstance(data, Mapping):
-            raise serializers.ValidationError(
-                {"non_field_errors": [f"The body is {shown(data)}; a JSON object is needed."]}
-            )
-        errors = _unwanted(data, set(self.fields))
-        try:
-            values: dict[str, Any] = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            errors = error.detail | errors
-        if errors:
-            raise serializers.ValidationError(errors)
-        return values
+
+class SwitchoverSerializer(StrictSerializer):
+    """Which replica is to lead."""
+
+    subject = "a switchover"
+
+    to = WholeNumberField(MAX_REPLICA_ID)
 
 
-def _unwanted(data: Mapping[str, Any], known: set[str]) -> dict[str, list[str]]:
+def _unwanted(data: Mapping[str, Any], known: set[str], subject: str) -> dict[str, list[str]]:
     is_form = isinstance(data, QueryDict)
     allowed = known | _FORM_FIELDS if is_form else known
-    errors = {_field_name(name): ["is not a field of an order"] for name in data if name not in allowed}
+    errors = {_field_name(name): [f"is not a field of {subject}"] for name in data if name not in allowed}
     if isinstance(data, QueryDict):
         errors |= {name: ["is given more than once"] for name in known if len(data.getlist(name)) > 1}
     return errors

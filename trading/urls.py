@@ -18,6 +18,8 @@ urlpatterns = [
     re_path(r"^orders/(?P<number>[\s\S]+?)/?\Z", views.OrderView.as_view()),
     re_path(r"^events/?\Z", EventsView.as_view()),
     re_path(r"^replicas/?\Z", operator_views.ReplicasView.as_view()),
+    re_path(r"^replicas/switchover/?\Z", operator_views.SwitchoverView.as_view()),
+    re_path(r"^replicas/(?P<replica_id>[^/]+)/resync/?\Z", operator_views.ResyncView.as_view()),
     re_path(r"^healthz/?\Z", operator_views.HealthView.as_view()),
     re_path(r"^metrics/?\Z", operator_views.MetricsView.as_view()),
     re_path(r"^readyz/?\Z", operator_views.ReadyView.as_view()),

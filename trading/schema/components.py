@@ -138,6 +138,26 @@ COMPONENTS: dict[str, Schema] = {
             "replicas": _array(ref("Replica")),
         }
     ),
+    "ResyncJob": whole(
+        {
+            "id": {"type": "string"},
+            "replica": REPLICA_ID,
+            "state": {"type": "string", "enum": ["running", "done", "failed"]},
+            "done_number": {"type": "integer", "minimum": 0},
+            "target_number": {"type": "integer", "minimum": 0},
+            "started_at": TIME,
+            "error": or_null({"type": "string"}),
+        }
+    ),
+    "NewLeader": {
+        "type": "object",
+        "required": ["to"],
+        "additionalProperties": False,
+        "properties": {"to": {**REPLICA_ID, "description": "The replica that is to lead."}},
+    },
+    "Switchover": whole(
+        {"leader": REPLICA_ID, "epoch": {"type": "integer", "minimum": 1}, "previous_leader": REPLICA_ID}
+    ),
     "Error": whole({"error": whole(_ERROR)}),
     "OrderError": {
         "description": "The error of an order: it says what became of it.",

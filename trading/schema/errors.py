@@ -30,6 +30,10 @@ _EXAMPLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "UNSUPPORTED_MEDIA_TYPE": ("Unsupported media type text/plain in request.", []),
     "INSUFFICIENT_STOCK": ("stock 'BlueFinch': 2 left, 3 asked", [{"field": "quantity", "available": 2}]),
     "STOCK_LIMIT": ("stock 'BlueFinch' would hold more than 1000000000000000", [{"field": "quantity"}]),
+    "REPLICA_NOT_FOUND": ("replica 9 is not in BOURSE_REPLICAS; there are [1, 2, 3]", []),
+    "JOB_NOT_FOUND": ("no resync of replica 2 was asked of this process", []),
+    "TARGET_NOT_IN_SYNC": ("replica 1 is not in sync: catching up, at order 42 of 61", []),
+    "REPLICA_LEADS": ("replica 3 leads: it is what the others are compared with", []),
     "IDEMPOTENCY_KEY_REUSED": (
         "key 'bot7-000318' names another order",
         [{"field": "client_order_id", "transaction_number": 57}],

@@ -20,11 +20,13 @@ def name_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, st
     return named
 
 
-def add_security(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
-    """Return the document, with who may call each operation: its role, and that nobody is asked in a sandbox."""
+def complete(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Return the document, with who may call each operation, and that bodies are needed; a sandbox asks nobody."""
     for operations in result["paths"].values():
         for operation in operations.values():
             role = operation.pop("x-role")
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
             operation["security"] = [] if role == OPEN else _SECURITY
             told = "Needs no token." if role == OPEN else f"Role: {role}."
             operation["description"] = " ".join(filter(None, [operation.get("description"), told]))

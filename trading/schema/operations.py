@@ -15,6 +15,7 @@ from trading.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
 from trading.schema.parameters import answer_header, header, path
 
 JSON = "application/json"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 ORDER_EXAMPLE = {
     "transaction_number": 57,
     "number": 57,
@@ -130,7 +131,7 @@ place_order = operation(
             "Idempotency-Replayed", [200, 201], "The order was made before.", {"type": "string", "enum": ["true"]}
         ),
     ],
-    request=dict.fromkeys((JSON, "application/x-www-form-urlencoded", "multipart/form-data"), ref("NewOrder")),
+    request=dict.fromkeys((JSON, *FORMS), ref("NewOrder")),
     answer=data_of(ref("Order")),
     example={"data": ORDER_EXAMPLE},
     reasons=[
@@ -212,6 +213,54 @@ metrics = operation(
     answer={"type": "string"},
     example="bourse_frontend_waiting_orders 0.0\n",
     media_type="text/plain",
+)
+_JOB_EXAMPLE = {
+    "id": "0c1f5d52a7e94b03",
+    "replica": 2,
+    "state": "running",
+    "done_number": 42,
+    "target_number": 61,
+    "started_at": TIME_EXAMPLE,
+    "error": None,
+}
+_REPLICA_PATH = path("replica_id", components.REPLICA_ID, "Of GET /replicas.", 2)
+start_resync = operation(
+    "startResync",
+    "Bring a follower into sync",
+    tag="operation",
+    role="operator",
+    code=202,
+    takes=[_REPLICA_PATH, answer_header("Location", [202], "Path of the job.", always=True)],
+    answer=data_of(ref("ResyncJob")),
+    example={"data": _JOB_EXAMPLE},
+    reasons=["REPLICA_NOT_FOUND", "REPLICA_LEADS", "NO_LEADER"],
+)
+get_resync = operation(
+    "getResync",
+    "The last resync of a follower that this frontend was asked for",
+    tag="operation",
+    role="operator",
+    takes=[_REPLICA_PATH],
+    answer=data_of(ref("ResyncJob")),
+    example={"data": _JOB_EXAMPLE},
+    reasons=["REPLICA_NOT_FOUND", "JOB_NOT_FOUND"],
+)
+switch_over = operation(
+    "switchOver",
+    "Make another replica the leader; no order fails",
+    tag="operation",
+    role="operator",
+    request=dict.fromkeys((JSON, *FORMS), ref("NewLeader")),
+    answer=data_of(ref("Switchover")),
+    example={"data": {"leader": 1, "epoch": 5, "previous_leader": 3}},
+    reasons=[
+        "MALFORMED_JSON",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "REPLICA_NOT_FOUND",
+        "TARGET_NOT_IN_SYNC",
+        "OUTCOME_UNKNOWN",
+        *READING,
+    ],
 )
 health = operation(
     "getHealth",

@@ -63,6 +63,15 @@ def test_every_reason_has_a_code_an_example_and_an_operation(document):
     assert {(KINDS[reason].code, reason) for _code, reason in told} == told
 
 
+def test_what_is_posted_to_needs_a_body_where_it_takes_one(document):
+    taking = {
+        path: operation["requestBody"]["required"]
+        for path, _, operation in operations(document)
+        if "requestBody" in operation
+    }
+    assert taking == {"/orders": True, "/replicas/switchover": True}
+
+
 def test_every_answer_carries_the_request_id(document):
     for path, method, operation in operations(document):
         for code, response in operation["responses"].items():
