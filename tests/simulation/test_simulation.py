@@ -12,8 +12,8 @@ from tests.simulation.runs import run_seed, run_seeds
 
 # Others than those of `make simulate`, which begins at 1.
 FIRST_SEED = 1_000_000
-TASKS = 40
-SEEDS_A_TASK = 50
+TASKS = 20
+SEEDS_A_TASK = 20
 
 
 @pytest.mark.parametrize("task", range(TASKS))
