@@ -11,8 +11,9 @@ from tests.simulation.frontends import FrontendNode, HealthNode
 from tests.simulation.history import History
 from tests.simulation.invariants import Invariants
 from tests.simulation.network import Network
-from tests.simulation.nodes import CATALOG, ROOT, CatalogNode, ReplicaNode
+from tests.simulation.nodes import CATALOG, ROOT, CatalogNode
 from tests.simulation.process import Process
+from tests.simulation.replica_node import ReplicaNode
 from tests.simulation.world import World
 
 LONGEST_QUIET_S = 60.0
@@ -80,6 +81,8 @@ class SimulatedCluster:
         random = self.world.random
         seconds = random.uniform(*(LONG_S if random.random() < LONG_PART else SHORT_S))
         end = self.world.now + seconds
+        if random.random() < 0.5:
+            self.faults.change_weather()
         self.wait(random.uniform(0.0, 1.0))
         while self.world.now < end:
             self.faults.inject()

@@ -47,7 +47,7 @@ class Faults:
             self._freeze,
             self._cut_link,
             self._isolate,
-            self._change_weather,
+            self.change_weather,
             self._fill_disk,
             self._fail_disk,
             self._slow_disk,
@@ -213,7 +213,8 @@ class Faults:
             if other is not alone:
                 self._cluster.network.cut_link(alone.address, other.address, both_ways=True)
 
-    def _change_weather(self) -> None:
+    def change_weather(self) -> None:
+        """Let messages be lost, late or doubled, more or less of them than before."""
         self._cluster.network.weather = weather = Weather(
             loss=self._random.choice((0.0, 0.0, 0.01, 0.1)),
             doubling=self._random.choice((0.0, 0.1)),

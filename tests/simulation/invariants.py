@@ -6,8 +6,9 @@ from backends.catalog.catalog import Catalog
 from backends.row import HEADER, Row, parse_row
 from protos import catalog_pb2, order_pb2
 from tests.simulation.clients import Trader
-from tests.simulation.nodes import STOCKS, CatalogNode, ReplicaNode
+from tests.simulation.nodes import STOCKS, CatalogNode
 from tests.simulation.process import Process
+from tests.simulation.replica_node import ReplicaNode
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimulatedCluster

@@ -48,5 +48,5 @@ def test_a_violation_is_told_with_its_seed_and_trace(monkeypatch: pytest.MonkeyP
     texts = run_seeds(1, 40).violations
     assert texts
     for seed, text in texts.items():
-        assert text.startswith(f"seed {seed}: Violation: I4: key ")
+        assert text.startswith(f"seed {seed}: Violation: I4: ")
         assert "decided" in text
