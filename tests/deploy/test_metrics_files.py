@@ -84,8 +84,9 @@ def test_expression_names_metrics_and_labels_that_there_are(expression: str):
     assert labels <= ADDED.union(*(known[name] for name in used)), expression
 
 
-def test_every_alert_has_a_severity_and_a_sentence():
-    assert len({rule["alert"] for rule in alerts()}) == len(alerts())
+def test_every_alert_has_a_severity_a_sentence_and_something_to_do():
+    names = [rule["alert"] for rule in alerts()]
+    assert sorted(re.findall(r"\bBourse[A-Z]\w+", (ROOT / "docs/METRICS.md").read_text())) == sorted(names)
     for rule in alerts():
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"]["summary"].endswith(".")
