@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.known_keys import KnownKeys
-from tests.simulation.runs import run_seed, run_seeds
+from tests.simulation.runs import LOST_CATALOG_EVERY, run_seed, run_seeds
 
 # Others than those of `make simulate`, which begins at 1.
 FIRST_SEED = 1_000_000
@@ -26,10 +26,9 @@ def test_invariants_hold(task: int) -> None:
     assert run.orders > 0
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "1"])
-def test_a_seed_gives_the_same_trace_in_any_process(hash_seed: str) -> None:
+@pytest.mark.parametrize(("seed", "hash_seed"), [(7, "0"), (7, "1"), (LOST_CATALOG_EVERY, "2")])
+def test_a_seed_gives_the_same_trace_in_any_process(seed: int, hash_seed: str) -> None:
     """Every message, in its order and at its time, whatever the order of sets and the processes' own randomness."""
-    seed = 7
     _, trace = run_seed(seed, is_verbose=True)
     replay = subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--seed", str(seed)],
@@ -39,7 +38,7 @@ def test_a_seed_gives_the_same_trace_in_any_process(hash_seed: str) -> None:
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
     )
-    assert len(trace) > 500
+    assert len(trace) > 200  # whatever the figures of the model: more than a beginning
     assert replay.stdout.splitlines()[: len(trace)] == trace
 
 
