@@ -9,33 +9,13 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from trading.accounts.account import OPEN
 from trading.events.ring import TYPES as EVENT_TYPES
-from trading.schema import components, parameters
-from trading.schema.components import KEY_EXAMPLE, TIME_EXAMPLE, Schema, data_of, ref
+from trading.schema import components, examples, parameters
+from trading.schema.components import Schema, data_of, ref
 from trading.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
 from trading.schema.parameters import answer_header, header, path
 
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-ORDER_EXAMPLE = {
-    "transaction_number": 57,
-    "number": 57,
-    "name": "BlueFinch",
-    "type": "buy",
-    "quantity": 3,
-    "price": 41.35,
-    "price_decimal": "41.35",
-    "status": "filled",
-    "client_order_id": KEY_EXAMPLE,
-    "created_at": TIME_EXAMPLE,
-}
-NEW_ORDER_EXAMPLE = {"name": "BlueFinch", "type": "buy", "quantity": 3}
-_STOCK_EXAMPLE = {"name": "BlueFinch", "price": 41.35, "price_decimal": "41.35", "quantity": 120}
-_PAGE_EXAMPLE = {"next": "/stocks?cursor=czE_YWZ0ZXI9Qmx1ZUZpbmNo&limit=1", "next_cursor": "czE", "has_more": True}
-_ORDERS_EXAMPLE = {
-    "data": [ORDER_EXAMPLE],
-    "page": {"next": None, "next_cursor": None, "has_more": False, "latest": 61},
-}
-
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -50,16 +30,19 @@ def operation(
     reasons: Iterable[str] = (),
     takes: Sequence[OpenApiParameter] = (),
     request: Any = None,
+    sent: Any = None,
     role: str = "any",
     of_order: bool = False,
     media_type: str = JSON,
 ) -> Decorator:
-    """Return the decorator that describes one operation; `reasons` are its own errors, beside those of all."""
+    """Return the decorator that describes one operation; `reasons` are its own errors, beside those of all;
+    `sent` is an example of a body."""
     common: tuple[str, ...] = ANYWHERE
     told = [*takes, *parameters.EVERYWHERE]
     if role != OPEN:
         common += WITH_AUTHENTICATION
         told += parameters.LIMITED
+    sends = [] if sent is None else [OpenApiExample(summary, value=sent, request_only=True)]
     shown = OpenApiExample(operation_id, value=example)
     return extend_schema(
         operation_id=operation_id,
@@ -67,6 +50,7 @@ def operation(
         tags=[tag],
         parameters=told,
         request=request,
+        examples=sends,
         responses={
             (code, media_type): OpenApiResponse(answer, description=summary, examples=[shown]),
             **errors([*common, *reasons], of_order=of_order),
@@ -89,7 +73,7 @@ list_stocks = operation(
     tag="stocks",
     takes=parameters.page("stock-cursor"),
     answer=ref("StockList"),
-    example={"data": [_STOCK_EXAMPLE], "page": _PAGE_EXAMPLE},
+    example={"data": [examples.STOCK], "page": examples.PAGE},
     reasons=[*READING, "INVALID_CURSOR"],
 )
 look_up_stock = operation(
@@ -104,7 +88,7 @@ look_up_stock = operation(
         ),
     ],
     answer=data_of(ref("Stock")),
-    example={"data": _STOCK_EXAMPLE},
+    example={"data": examples.STOCK},
     reasons=[*READING, "STOCK_NOT_FOUND"],
 )
 list_orders = operation(
@@ -113,7 +97,7 @@ list_orders = operation(
     tag="orders",
     takes=[*parameters.ORDER_FILTERS, *parameters.page("order-cursor")],
     answer=ref("OrderList"),
-    example=_ORDERS_EXAMPLE,
+    example=examples.ORDERS,
     reasons=[*READING, "INVALID_CURSOR"],
 )
 place_order = operation(
@@ -132,8 +116,9 @@ place_order = operation(
         ),
     ],
     request=dict.fromkeys((JSON, *FORMS), ref("NewOrder")),
+    sent=examples.NEW_ORDER,
     answer=data_of(ref("Order")),
-    example={"data": ORDER_EXAMPLE},
+    example={"data": examples.ORDER},
     reasons=[
         "MALFORMED_JSON",
         "STOCK_NOT_FOUND",
@@ -155,7 +140,7 @@ look_up_order = operation(
     tag="orders",
     takes=[path("number", components.NUMBER, "Transaction number.", 57)],
     answer=data_of(ref("Order")),
-    example={"data": ORDER_EXAMPLE},
+    example={"data": examples.ORDER},
     reasons=[*READING, "ORDER_NOT_FOUND"],
 )
 events = operation(
@@ -173,7 +158,7 @@ events = operation(
         header("Last-Event-ID", "The id of the last event that was seen: those since then follow, or one `reset`."),
     ],
     answer={"type": "string"},
-    example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(_STOCK_EXAMPLE) + "\n\n",
+    example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(examples.STOCK) + "\n\n",
     media_type="text/event-stream",
 )
 replicas = operation(
@@ -182,29 +167,7 @@ replicas = operation(
     tag="operation",
     role="operator",
     answer=data_of(ref("Replicas")),
-    example={
-        "data": {
-            "health": "ok",
-            "min_in_sync": 1,
-            "leader": 3,
-            "epoch": 4,
-            "last_number": 61,
-            "catalog": {"address": "127.0.0.1:50052", "last_number": 61, "error": None},
-            "replicas": [
-                {
-                    "id": 3,
-                    "address": "127.0.0.1:50056",
-                    "role": "leader",
-                    "state": "in-sync",
-                    "last_number": 61,
-                    "lag": 0,
-                    "rtt_ms": 0.4,
-                    "last_seen": TIME_EXAMPLE,
-                    "error": None,
-                }
-            ],
-        }
-    },
+    example={"data": examples.REPLICAS},
 )
 metrics = operation(
     "getMetrics",
@@ -214,15 +177,6 @@ metrics = operation(
     example="bourse_frontend_waiting_orders 0.0\n",
     media_type="text/plain",
 )
-_JOB_EXAMPLE = {
-    "id": "0c1f5d52a7e94b03",
-    "replica": 2,
-    "state": "running",
-    "done_number": 42,
-    "target_number": 61,
-    "started_at": TIME_EXAMPLE,
-    "error": None,
-}
 _REPLICA_PATH = path("replica_id", components.REPLICA_ID, "Of GET /replicas.", 2)
 start_resync = operation(
     "startResync",
@@ -232,7 +186,7 @@ start_resync = operation(
     code=202,
     takes=[_REPLICA_PATH, answer_header("Location", [202], "Path of the job.", always=True)],
     answer=data_of(ref("ResyncJob")),
-    example={"data": _JOB_EXAMPLE},
+    example={"data": examples.JOB},
     reasons=["REPLICA_NOT_FOUND", "REPLICA_LEADS", "NO_LEADER"],
 )
 get_resync = operation(
@@ -242,7 +196,7 @@ get_resync = operation(
     role="operator",
     takes=[_REPLICA_PATH],
     answer=data_of(ref("ResyncJob")),
-    example={"data": _JOB_EXAMPLE},
+    example={"data": examples.JOB},
     reasons=["REPLICA_NOT_FOUND", "JOB_NOT_FOUND"],
 )
 switch_over = operation(
@@ -251,6 +205,7 @@ switch_over = operation(
     tag="operation",
     role="operator",
     request=dict.fromkeys((JSON, *FORMS), ref("NewLeader")),
+    sent={"to": 1},
     answer=data_of(ref("Switchover")),
     example={"data": {"leader": 1, "epoch": 5, "previous_leader": 3}},
     reasons=[
