@@ -34,7 +34,9 @@ def test_keys_are_found_while_another_thread_adds():
 
     def look():
         while (newest := added[0]) < 20_000:
-            if newest and known.number(b"k%d" % newest) != newest:
+            number = known.number(b"k%d" % newest) if newest else 0
+            # A reader that was not given the processor for that long may ask for a key that has been dropped by now.
+            if number != newest and added[0] < newest + 10_000:
                 missed.append(newest)
 
     readers = [threading.Thread(target=look) for _ in range(2)]

@@ -47,6 +47,7 @@ class History:
         self.rows: list[Row] = []
         self.chains: list[int] = []
         self.acked: dict[str, int] = {}
+        self.judges_stocks = True  # False: what stocks are shown as is not looked at
         self._number_by_key: dict[str, int] = {}
         self._quantities = dict.fromkeys(STOCKS, FIRST_QUANTITY)
         self._states = {name: [State(0.0, FIRST_QUANTITY, FIRST_PRICE_CENTS)] for name in STOCKS}
@@ -129,6 +130,8 @@ class History:
 
         `began`: when it was asked; `answered_own`: when the frontend had last answered an order of that stock by then.
         """
+        if not self.judges_stocks:
+            return
         now = self.world.now
         since = began
         if read.cache != BYPASS:

@@ -36,6 +36,8 @@ class LostCatalog:
             Violation: something was traded or shown that must not be, or the repair did not restore everything.
         """
         self._lose()
+        # An older copy shows its old stocks until the first replica is heard, and prices are what a repair cannot know.
+        self._history.judges_stocks = False
         self._cluster.check = self._check
         self._start_catalog()
         if self._random.random() < 0.5:
