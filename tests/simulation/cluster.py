@@ -19,7 +19,7 @@ from tests.simulation.world import World
 LONGEST_QUIET_S = 60.0
 LOOK_S = 0.25
 # How long the faults last; a part of the runs are long ones.
-SHORT_S = (2.0, 6.0)
+SHORT_S = (1.5, 4.5)
 LONG_S = (15.0, 30.0)
 LONG_PART = 0.02
 

@@ -107,6 +107,7 @@ class CatalogNode(Node):
 
     Attributes:
         on_batch: told of each batch and its answer.
+        write_count: how many messages it was given that may change something.
     """
 
     def __init__(self, world: World, network: Network, disk: Disk) -> None:
@@ -114,6 +115,7 @@ class CatalogNode(Node):
         self._runs = 0
         self.catalog: Catalog | None = None
         self.on_batch: OnBatch = lambda _batch, _answer: None
+        self.write_count = 0
 
     def _open(self) -> None:
         self._runs += 1
@@ -157,6 +159,7 @@ class CatalogNode(Node):
         catalog = self.catalog
         assert catalog is not None
         message: Any = request.message
+        self.write_count += isinstance(message, CATALOG_WRITES)
         try:
             match message:
                 case catalog_pb2.UpdateStockRequest():

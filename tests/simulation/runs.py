@@ -1,6 +1,5 @@
 """Running seeds: one run each, with what it did and the violation that it found."""
 
-import gc
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
@@ -58,19 +57,15 @@ def run_seed(seed: int, *, is_verbose: bool = False) -> tuple[Run, list[str]]:
 
     The same seed gives the same trace, in whatever process.
     """
-    gc.disable()  # the garbage of one run is small, and is collected behind it
+    cluster = SimulatedCluster(seed, is_verbose=is_verbose)
+    violations = {}
     try:
-        cluster = SimulatedCluster(seed, is_verbose=is_verbose)
-        violations = {}
-        try:
-            if seed % LOST_CATALOG_EVERY == 0:
-                LostCatalog(cluster).run()
-            else:
-                cluster.run()
-        except Exception as found:  # noqa: BLE001 - a fault may show as a violation or as a broken assumption of the code
-            violations[seed] = _text(cluster, found)
-    finally:
-        gc.enable()
+        if seed % LOST_CATALOG_EVERY == 0:
+            LostCatalog(cluster).run()
+        else:
+            cluster.run()
+    except Exception as found:  # noqa: BLE001 - a fault may show as a violation or as a broken assumption of the code
+        violations[seed] = _text(cluster, found)
     world = cluster.world
     run = Run(1, world.steps, len(cluster.history.acked), world.passed_s, world.faults, violations)
     return run, list(world.trace)
