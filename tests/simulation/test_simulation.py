@@ -12,7 +12,7 @@ from tests.simulation.runs import LOST_CATALOG_EVERY, run_seed, run_seeds
 
 # Others than those of `make simulate`, which begins at 1.
 FIRST_SEED = 1_000_000
-TASKS = 20
+TASKS = 10
 SEEDS_A_TASK = 20
 
 
