@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PATIENCE_S = 10.0
 HASTE_S = (0.3, 1.0, 2.0)
 RETRY_PAUSE_S = 0.3
+# A call without an answer may still arrive, late and then at a process that is frozen; after this time no more.
+LOST_CALL_S = 10.0
 
 
 class Client(Process):
@@ -173,4 +175,5 @@ class Operator(Client):
                 yield Call(CATALOG, request, 2.0)
             except RpcFailure as failure:
                 self.world.note(f"price {price_cents} is not set: {failure.reason}")
+                yield Pause(LOST_CALL_S)
             yield Pause(self._random.uniform(0.1, 2.0))

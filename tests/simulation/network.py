@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from common.steps import Call, Outcome
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 from tests.simulation.process import Process, Request, Respond
 from tests.simulation.world import World
 
-# One message of these executes at most once: gRPC neither repeats nor doubles a call, and who sends an order again
-# says so. The rest may be doubled all the same: the protocol says that it bears it.
-NEVER_DOUBLED = (order_pb2.PlaceOrdersRequest, order_pb2.NewOrder)
+# One message of these executes at most once: gRPC neither repeats nor doubles a call, who sends an order again says
+# so, and a price that is set twice is the older one again. The rest may be doubled all the same: the protocol says
+# that it bears it.
+NEVER_DOUBLED = (order_pb2.PlaceOrdersRequest, order_pb2.NewOrder, catalog_pb2.SetStockRequest)
 SHORTEST_DELAY_S = 0.0002
+LATEST_S = 4.0
 
 
 @dataclass
@@ -103,7 +105,7 @@ class Network:
             world.faults["lost message"] += 1
         elif chance < 2 * weather.loss:  # later than most wait for it
             world.faults["late message"] += 1
-            world.at(world.random.uniform(0.3, 4.0), deliver)
+            world.at(world.random.uniform(0.3, LATEST_S), deliver)
         else:
             world.at(SHORTEST_DELAY_S + chance * weather.longest_delay_s, deliver)
 
