@@ -44,12 +44,19 @@ class ApplicationLoader:
         """
         end_with_parent(self._parent)
         from frontend_site.wsgi import application
-        from trading.events.hub import event_hub
 
-        # Streams of events have no end of their own; the server waits for every answer that is under way.
-        call_at_stop(lambda: event_hub().stop())
+        call_at_stop(_stop_serving)
         wsgi: Callable[..., Any] = application
         return wsgi
+
+
+def _stop_serving() -> None:
+    from trading.events.hub import event_hub
+    from trading.shutdown import begin_shutdown
+
+    begin_shutdown()
+    # Streams of events have no end of their own; the server waits for every answer that is under way.
+    event_hub().stop()
 
 
 def serve(address: str, variable: str) -> None:

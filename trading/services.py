@@ -17,6 +17,7 @@ from trading.order_query import OrderQuery
 from trading.replicas.manager import replica_manager
 from trading.replicas.status import status_data
 from trading.representations import TYPES
+from trading.shutdown import refuse_if_stopping
 from trading.stock import Stock
 from trading.stock_query import StockQuery, stock_cursor
 from trading.stock_reader import StockRead, forget_stock, stock_reader
@@ -69,8 +70,10 @@ def place_order(
     Whatever came of it, no read that begins afterwards sees the stock as it was before.
 
     Raises:
+        ApiError: SHUTTING_DOWN; nothing was done.
         OrderFailed: its `outcome` says what became of the order.
     """
+    refuse_if_stopping()
     order = order_pb2.NewOrder(
         stock_name=name,
         order_type=TYPES[type],

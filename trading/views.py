@@ -52,6 +52,7 @@ class StartView(ApiView):
                     "replicas": "/replicas",
                     "health": "/healthz",
                     "ready": "/readyz",
+                    "metrics": "/metrics",
                     "schema": "/schema",
                     "docs": "/docs",
                 }

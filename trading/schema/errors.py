@@ -43,7 +43,7 @@ _EXAMPLES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "NO_LEADER": ("no order replica answers", []),
     "CATALOG_UNAVAILABLE": ("The catalog cannot be reached.", []),
     "OVERLOADED": ("too many orders wait", []),
-    "SHUTTING_DOWN": ("This frontend stops.", []),
+    "SHUTTING_DOWN": ("This frontend is stopping; nothing was done.", []),
     "DISK_FULL": ("the disk of the catalog is full", []),
     "HALTED": ("trading is halted until an operator acts", []),
     "OUTCOME_UNKNOWN": ("It is not known whether the order was executed: no answer in time", []),

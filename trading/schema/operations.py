@@ -130,6 +130,7 @@ place_order = operation(
         "CATALOG_UNAVAILABLE",
         "DISK_FULL",
         "HALTED",
+        "SHUTTING_DOWN",
         "OUTCOME_UNKNOWN",
         "NOT_REPLICATED",
     ],
@@ -160,6 +161,7 @@ events = operation(
     answer={"type": "string"},
     example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(examples.STOCK) + "\n\n",
     media_type="text/event-stream",
+    reasons=["SHUTTING_DOWN"],
 )
 replicas = operation(
     "getReplicas",

@@ -9,8 +9,8 @@ from django.core.management import call_command
 from trading.errors import KINDS
 from trading.schema.errors import example
 
-# Given to what no operation of the document is asked for; the last is not given by anything yet.
-ELSEWHERE = {"PATH_NOT_FOUND", "METHOD_NOT_ALLOWED", "SHUTTING_DOWN"}
+# Given to what no operation of the document is asked for.
+ELSEWHERE = {"PATH_NOT_FOUND", "METHOD_NOT_ALLOWED"}
 
 
 @pytest.fixture(scope="module")
