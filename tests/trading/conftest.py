@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from tests.trading.fake_cluster import FakeClock
+from tests.trading.fake_network import FakeClock
 from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient
 from trading import services
 from trading.accounts.tokens import create_token

@@ -1,6 +1,6 @@
 """A catalog and order replicas in one thread, without sockets: what they answer to the frontend and its manager."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,95 +8,12 @@ import grpc
 from google.protobuf.message import Message
 
 from common.config import ClusterConfig
-from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
-from common.steps import Call, Pause, Together, Wait, run_steps
+from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
+from tests.trading.fake_network import FakeClock, FakeNetwork, refusal
 
 CATALOG = "catalog:1"
 CONFIG = ClusterConfig(CATALOG, {1: "order:1", 2: "order:2", 3: "order:3"}, Path("unused"), min_in_sync=1)
-
-
-class FakeClock:
-    """A monotonic clock that moves only when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class FakeNetwork:
-    """Performs procedures against handlers by address. A frozen process costs the caller its time-out; a dead one none.
-
-    `before` is called with each call before it is performed: a test changes the world there.
-    """
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.handlers: dict[str, Callable[[Message], Any]] = {}
-        self.dead: set[str] = set()
-        self.frozen: set[str] = set()
-        self.calls: list[tuple[str, Message]] = []
-        self.before: Callable[[str, Message], None] = lambda _address, _request: None
-
-    def call(self, address: str, request: Message, timeout_s: float) -> Any:
-        outcome = self._outcome(address, request)
-        if isinstance(outcome, RpcFailure):
-            if outcome.reason == NO_ANSWER:
-                self.clock.now += timeout_s
-            raise outcome
-        return outcome
-
-    def stream(self, address: str, request: Message, timeout_s: float) -> Iterator[Any]:
-        yield from self.call(address, request, timeout_s)
-
-    def run(self, steps: Any) -> Any:
-        return run_steps(steps, self._perform)
-
-    def sent(self, kind: type[Message]) -> list[tuple[str, Any]]:
-        """The calls of one RPC so far: address and request."""
-        return [(address, request) for address, request in self.calls if isinstance(request, kind)]
-
-    def _perform(self, effect: Any) -> Any:
-        match effect:
-            case Call():
-                return self.call(effect.address, effect.request, effect.timeout_s)
-            case Together():
-                outcomes = [self._outcome(call.address, call.request) for call in effect.calls]
-                lost = [
-                    call.timeout_s
-                    for call, outcome in zip(effect.calls, outcomes, strict=True)
-                    if isinstance(outcome, RpcFailure) and outcome.reason == NO_ANSWER
-                ]
-                self.clock.now += max(lost, default=0.0)
-                return outcomes
-            case Pause():
-                self.clock.now += effect.seconds
-                return None
-            case Wait():
-                return effect.event.wait(effect.timeout_s)
-
-    def _outcome(self, address: str, request: Message) -> Any:
-        self.before(address, request)
-        self.calls.append((address, request))
-        if address in self.dead:
-            return RpcFailure(
-                f"{address}: failed to connect: Connection refused",
-                code=grpc.StatusCode.UNAVAILABLE,
-                reason=UNREACHABLE,
-            )
-        if address in self.frozen:
-            return RpcFailure(f"{address}: Deadline Exceeded", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason=NO_ANSWER)
-        try:
-            return self.handlers[address](request)
-        except RpcFailure as failure:
-            return failure
-
-
-def refusal(reason: str, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, **metadata: object) -> RpcFailure:
-    """What a process of ours answers."""
-    return RpcFailure(f"refused: {reason}", code=code, reason=reason, metadata=metadata)
 
 
 def make_rows(count: int) -> list[bytes]:

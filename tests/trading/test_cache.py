@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.trading.fake_cluster import FakeClock
+from tests.trading.fake_network import FakeClock
 from trading.cache import MOST_HITS, StockCache
 from trading.stock import Stock
 

@@ -3,7 +3,8 @@ import pytest
 
 from common.failures import RpcFailure
 from protos import catalog_pb2
-from tests.trading.fake_cluster import CATALOG, CONFIG, FakeClock, FakeNetwork
+from tests.trading.fake_cluster import CATALOG, CONFIG
+from tests.trading.fake_network import FakeClock, FakeNetwork
 from trading.clients.catalog import CatalogClient
 from trading.stock import Stock
 

@@ -2,7 +2,7 @@ import pytest
 
 from common.failures import NO_ANSWER, UNREACHABLE
 from protos import order_pb2
-from tests.trading.fake_cluster import FakeClock, FakeNetwork, refusal
+from tests.trading.fake_network import FakeClock, FakeNetwork, refusal
 from trading.clients.outcomes import AttemptFailed, OrderFailed
 from trading.clients.placing import Placing
 from trading.replicas.election import Leadership

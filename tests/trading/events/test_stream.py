@@ -1,6 +1,6 @@
 import pytest
 
-from tests.trading.fake_cluster import FakeClock
+from tests.trading.fake_network import FakeClock
 from trading.events import stream as stream_module
 from trading.events.query import EventQuery
 from trading.events.ring import ORDER, STOCK, TYPES, Event, EventRing

@@ -2,7 +2,8 @@ import pytest
 
 from common.failures import NO_ANSWER
 from protos import order_pb2
-from tests.trading.fake_cluster import CONFIG, FakeCluster, refusal
+from tests.trading.fake_cluster import CONFIG, FakeCluster
+from tests.trading.fake_network import refusal
 from trading.replicas.election import Leadership, candidates, elect
 from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
 from trading.replicas.view import poll

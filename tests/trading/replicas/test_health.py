@@ -1,7 +1,8 @@
 import pytest
 
 from protos import order_pb2
-from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, refusal
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from tests.trading.fake_network import refusal
 from trading.replicas.election import Leadership
 from trading.replicas.health import HealthLoop
 

@@ -4,7 +4,8 @@ import pytest
 
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from protos import catalog_pb2, order_pb2
-from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, refusal
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from tests.trading.fake_network import refusal
 from trading.replicas.election import Leadership
 from trading.replicas.manager import ReplicaManager
 

@@ -4,7 +4,8 @@ import json
 import pytest
 
 from protos import order_pb2
-from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, refusal
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from tests.trading.fake_network import refusal
 from trading.replicas.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
 from trading.replicas.operating import StatusCommand, show_leader, switch_leader, wait_for
 

@@ -4,7 +4,8 @@ import time
 import pytest
 
 from protos import order_pb2
-from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, refusal
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from tests.trading.fake_network import refusal
 from trading.replicas.watch import Watch, next_tick
 
 
