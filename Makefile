@@ -3,17 +3,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
-CHECKED := common backends trading frontend_site deploy examples tests manage.py
+CHECKED := common backends trading frontend_site deploy examples benchmarks tests manage.py
 
 # Only what the lock files name is used: no package of the machine, no module of the caller's.
 unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test check format journeys simulate chaos fuzz workload capacity protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test check format journeys simulate chaos fuzz workload capacity bench bench-quick protos lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
 
 install: $(VENV)/.installed ## the environment in .venv, from requirements.lock
 
@@ -27,6 +27,10 @@ $(VENV)/.installed-dev: requirements-dev.lock | $(VENV)/.installed
 
 $(VENV)/.installed-load: requirements-load.lock | $(VENV)/.installed
 	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-load.lock
+	@touch $@
+
+$(VENV)/.installed-bench: requirements-bench.lock | $(VENV)/.installed
+	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-bench.lock
 	@touch $@
 
 run: $(VENV)/.installed ## everything in the foreground; SEED=file.csv, PORT=8081, BOURSE_DATA_DIR=var; Ctrl-C stops it
@@ -74,6 +78,12 @@ workload: $(VENV)/.installed-load ## clients that look up and trade, on a system
 capacity: $(VENV)/.installed-load ## Locust against a running system; URL=http://127.0.0.1:8081, ARGS="--users 64"
 	@$(PY) -m locust -f examples/locustfile.py --headless --only-summary --users 32 --spawn-rate 32 --run-time 30s \
 		--host "$(or $(URL),http://127.0.0.1:8081)" $(ARGS)
+
+bench: $(VENV)/.installed-bench ## speed beside peers, some 10 minutes: a table, and var/bench.json; ARGS="--parts orders"
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-quick: $(VENV)/.installed-bench ## the same, briefly
+	@$(PY) -m benchmarks --quick $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, generated code
 	@$(PY) -m ruff format --check --quiet .

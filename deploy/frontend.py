@@ -66,8 +66,14 @@ def serve(address: str, variable: str) -> None:
         ConfigError: the port is in use. The server itself would share it in silence.
     """
     check_address_is_free(address, "frontend", variable=variable)
+    log.info("serving", address=address)
+    make_server(address).serve(target_loader=ApplicationLoader(os.getpid()))
+
+
+def make_server(address: str) -> Any:
+    """Return the server with its settings, for the application that `serve` is given a loader of."""
     host, _, port = address.rpartition(":")
-    server = Granian(
+    return Granian(
         "frontend_site.wsgi:application",
         address=host.strip("[]"),
         port=int(port),
@@ -79,8 +85,6 @@ def serve(address: str, variable: str) -> None:
         log_level=LogLevels.error,
         log_dictconfig=stdlib_config({"_granian": "ERROR", "granian.access": "CRITICAL"}),
     )
-    log.info("serving", address=address)
-    server.serve(target_loader=ApplicationLoader(os.getpid()))
 
 
 def main() -> None:

@@ -16,3 +16,4 @@ compile() {
 compile pyproject.toml --output-file requirements.lock
 compile pyproject.toml --extra dev --extra e2e --constraint requirements.lock --output-file requirements-dev.lock
 compile pyproject.toml --extra load --constraint requirements-dev.lock --output-file requirements-load.lock
+compile pyproject.toml --extra bench --constraint requirements-dev.lock --output-file requirements-bench.lock

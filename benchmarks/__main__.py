@@ -1,0 +1,92 @@
+"""`python -m benchmarks`, or `make bench`: measures, prints one table, writes JSON; exit code 1 if anything failed."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import orders
+from benchmarks.load_client import LoadError
+from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.processes import ROOT, BenchmarkError
+from benchmarks.results import Results
+from benchmarks.table import render, write_json
+
+Say = Callable[[str], None]
+Measure = Callable[[Plan, Results, Path, Say], None]
+PARTS: dict[str, Measure] = {"orders": orders.measure}
+SYNCS = 300
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="everything once and briefly")
+    parser.add_argument("--parts", default=",".join(PARTS), help="which, in this order (default: %(default)s)")
+    parser.add_argument("--json", type=Path, default=ROOT / "var/bench.json", help="default: var/bench.json")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with all data and logs")
+    given = parser.parse_args()
+    names = given.parts.split(",")
+    if unknown := set(names) - PARTS.keys():
+        parser.error(f"no part is named {min(unknown)!r}; there are {', '.join(PARTS)}")
+    folder = Path(tempfile.mkdtemp(prefix="bourse-bench-"))
+    folder.chmod(0o755)  # PostgreSQL may run as another user
+    began = time.monotonic()
+    results, environment = Results(), describe(folder)
+    for name in names:
+        _run(name, QUICK if given.quick else FULL, results, folder / name)
+    environment["took"] = f"{time.monotonic() - began:.0f} s, load average at the end {os.getloadavg()[0]:.1f}"
+    write_json(results, environment, given.json)
+    if given.keep:
+        results.remarks.append(f"data and logs: {folder}")
+    else:
+        shutil.rmtree(folder)
+    print(render(results, environment), end="")
+    sys.exit(1 if results.failures else 0)
+
+
+def _run(name: str, plan: Plan, results: Results, folder: Path) -> None:
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    folder.mkdir()
+    say(f"--- {name}")
+    try:
+        PARTS[name](plan, results, folder, say)
+    except (BenchmarkError, LoadError) as error:
+        results.failures.append(f"{name}: {error}")
+
+
+def describe(folder: Path) -> dict[str, object]:
+    """Return what the figures hang on besides the code."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.platform(terse=True)}",
+        "load average at the start": f"{os.getloadavg()[0]:.1f}",
+        "fdatasync": f"{sync_rate(folder):,.0f}/s of 100 bytes, one after the other, in {folder.parent}",
+    }
+
+
+def sync_rate(folder: Path) -> float:
+    """Return how many times a second 100 bytes can be appended and synced here."""
+    path = folder / "syncs"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        began = time.perf_counter()
+        for _ in range(SYNCS):
+            os.write(descriptor, b"x" * 100)
+            os.fdatasync(descriptor)
+        return SYNCS / (time.perf_counter() - began)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Bourse itself, as `make run` starts it, on free ports and with its data in a folder of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from backends.row import HEADER
+from benchmarks.processes import ROOT, BenchmarkError, Process, cpu_seconds, free_addresses, wait_until
+from benchmarks.traffic import write_seed
+from common.channels import Network
+from common.failures import RpcFailure
+from deploy.control import find_supervisor
+from deploy.readiness import is_open
+from protos import order_pb2
+
+START_WITHIN_S = 120.0
+REPLICA_IDS = (1, 2, 3)
+HEALTH_TIMEOUT_S = 1.0
+
+
+class Bourse:
+    """The six processes. Use it as a context manager: inside, orders can be placed and all replicas are in sync."""
+
+    name = "Bourse"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address, self.catalog, *replicas = free_addresses(2 + len(REPLICA_IDS))
+        self.replicas = dict(zip(REPLICA_IDS, replicas, strict=True))
+        self.data_dir = folder / "var"
+        self.network = Network()
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("BOURSE_")} | {
+            "BOURSE_HTTP": self.address,
+            "BOURSE_CATALOG": self.catalog,
+            "BOURSE_REPLICAS": ",".join(f"{number}={address}" for number, address in self.replicas.items()),
+            "BOURSE_DATA_DIR": str(self.data_dir),
+            "BOURSE_METRICS_PORT": "0",
+            "DATABASE_URL": "",
+            "SEED": str(folder / "stocks.csv"),
+        }
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_seed(self.folder / "stocks.csv")
+        self._run = Process("Bourse", [sys.executable, "-m", "deploy.run"], self.folder / "output", self.environment)
+        try:
+            wait_until(self._is_ready, START_WITHIN_S, "Bourse is ready")
+        except BaseException:
+            self._run.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run.stop()
+        self.network.close()
+
+    def _is_ready(self) -> bool:
+        self._run.check_runs()
+        return is_open(self.address, "localhost") and self.all_in_sync()
+
+    def pids(self) -> dict[str, int]:
+        """Return the id of each process that runs, by the names that `make status` shows."""
+        _supervisor, infos = find_supervisor(self.data_dir)
+        return {info["name"]: info["pid"] for info in infos if info["pid"]}
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the CPU time of each process so far, the leader's name and a follower's marked as such."""
+        leader = self.leader_id()
+        return {_role(name, leader): cpu_seconds(pid) for name, pid in sorted(self.pids().items())}
+
+    def health(self, replica_id: int) -> order_pb2.HealthCheckResponse | None:
+        """Return a replica's answer to a health check, None if it gives none in time."""
+        try:
+            answer: order_pb2.HealthCheckResponse = self.network.call(
+                self.replicas[replica_id], order_pb2.HealthCheckRequest(), HEALTH_TIMEOUT_S
+            )
+        except RpcFailure:
+            return None
+        return answer
+
+    def leader(self) -> order_pb2.HealthCheckResponse | None:
+        """Return the health of the replica that leads in the newest epoch, None if none says so."""
+        answers = [answer for number in self.replicas if (answer := self.health(number)) is not None]
+        return max((one for one in answers if one.role == order_pb2.LEADER), key=lambda one: one.epoch, default=None)
+
+    def leader_id(self) -> int:
+        """Return the id of the replica that leads, 0 if none does."""
+        leader = self.leader()
+        return leader.replica_id if leader is not None else 0
+
+    def all_in_sync(self) -> bool:
+        """Whether the leader has both followers in sync: each order then waits for their syncs."""
+        leader = self.leader()
+        if leader is None:
+            return False
+        states = [follower.state for follower in leader.followers]
+        return states == [order_pb2.IN_SYNC] * (len(REPLICA_IDS) - 1)
+
+    def check_before(self) -> None:
+        """Raise unless every order waits for the catalog, the leader and both followers.
+
+        Raises:
+            BenchmarkError: a replica is not in sync, or does not run.
+        """
+        if not self.all_in_sync():
+            raise BenchmarkError("not all replicas are in sync: the figures would be of fewer syncs")
+
+    def faults(self, acknowledged: Iterable[bytes]) -> list[str]:
+        """Return what is wrong after a run, nothing if all is well: a replica that dropped out, logs that differ,
+        stocks that do not add up, an acknowledged order that is not in the log as it was acknowledged.
+
+        Args:
+            acknowledged: the bodies of the answers 201.
+        """
+        found = [] if self.all_in_sync() else ["a replica fell out of sync"]
+        verified = subprocess.run(
+            [sys.executable, "manage.py", "replicas", "verify"],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if verified.returncode:
+            found.append(f"`manage.py replicas verify`: {verified.stdout}{verified.stderr}")
+        log = (self.data_dir / "order-1" / "order_database.csv").read_bytes()
+        return found + missing_orders(log, acknowledged)
+
+
+def _role(name: str, leader_id: int) -> str:
+    if not name.startswith("order-"):
+        return name
+    return f"{name} (leader)" if name == f"order-{leader_id}" else f"{name} (follower)"
+
+
+def missing_orders(log: bytes, acknowledged: Iterable[bytes]) -> list[str]:
+    """Return in words which acknowledged orders do not stand in the log (its whole file) under their number."""
+    rows = log[len(HEADER) :].splitlines()
+    wrong = []
+    for body in acknowledged:
+        order = json.loads(body)["data"]
+        number = order["transaction_number"]
+        fields = rows[number - 1].decode().split(",") if number <= len(rows) else []
+        expected = [str(number), order["name"], order["type"], str(order["quantity"]), order["client_order_id"]]
+        if not fields or [fields[0], *fields[2:5], fields[7]] != expected:
+            wrong.append(f"acknowledged, but not in the log: {body[:300]!r}")
+    return wrong[:3] + ([f"and {len(wrong) - 3} more"] if len(wrong) > 3 else [])

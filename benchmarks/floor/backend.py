@@ -1,0 +1,125 @@
+"""`python -m benchmarks.floor.backend catalog|leader|follower HOST:PORT FILE [PEER ...]`: a backend of the floor.
+
+The leader's peers are the catalog and the followers. Each order becomes a row in FILE, synced before it is answered.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import Message
+
+from backends.server import SERVER_OPTIONS, WORKER_COUNT
+from benchmarks.floor.gatherer import Gatherer
+from benchmarks.floor.messages import DECIDED, PLACED, ROW, TRADE
+from common.channels import open_channel
+from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
+
+CALL_TIMEOUT_S = 5.0
+
+
+class SyncedFile:
+    """A file that rows are appended to; each append is one write and one fdatasync."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._lock = threading.Lock()
+
+    def append(self, rows: bytes) -> None:
+        """Append rows; they are on the disk when this returns."""
+        with self._lock:
+            os.write(self._descriptor, rows)
+            os.fdatasync(self._descriptor)
+
+
+class Catalog:
+    """Answers every trade with a row."""
+
+    def __init__(self, file: SyncedFile) -> None:
+        self._file = file
+
+    def update_stock(self, request: catalog_pb2.UpdateStockRequest, _context: Any) -> catalog_pb2.UpdateStockResponse:
+        """Sync a row for each trade."""
+        results = [DECIDED] * len(request.trades)
+        self._file.append(ROW * len(results))
+        return catalog_pb2.UpdateStockResponse(results=results)
+
+
+class Follower:
+    """Appends what it is sent."""
+
+    def __init__(self, file: SyncedFile) -> None:
+        self._file = file
+
+    def sync_order(self, request: order_pb2.SyncOrderRequest, _context: Any) -> order_pb2.SyncOrderResponse:
+        """Sync rows."""
+        self._file.append(request.rows)
+        return order_pb2.SyncOrderResponse(equal_number=1)
+
+
+class Leader:
+    """Gathers orders; has the catalog decide a batch, then syncs it here and at the followers side by side."""
+
+    def __init__(self, file: SyncedFile, catalog: str, followers: list[str]) -> None:
+        self._file = file
+        self._catalog = catalog_pb2_grpc.CatalogServiceStub(open_channel(catalog, None))
+        self._followers = [order_pb2_grpc.ReplicationServiceStub(open_channel(one, None)) for one in followers]
+        self._gatherer = Gatherer(self._turn, calls_at_once=1)
+
+    def place_orders(self, request: order_pb2.PlaceOrdersRequest, _context: Any) -> order_pb2.PlaceOrdersResponse:
+        """Place orders, together with those of other calls."""
+        return order_pb2.PlaceOrdersResponse(results=self._gatherer.place(request.orders))
+
+    def _turn(self, orders: list[order_pb2.NewOrder]) -> list[order_pb2.PlaceOrdersResult]:
+        update = catalog_pb2.UpdateStockRequest(epoch=1, batch_seq=1, first_number=1, trades=[TRADE] * len(orders))
+        decided = self._catalog.UpdateStock(update, timeout=CALL_TIMEOUT_S)
+        rows = b"".join(result.row for result in decided.results)
+        sync = order_pb2.SyncOrderRequest(cluster_id="0" * 32, prev_number=1, rows=rows)
+        calls = [one.SyncOrder.future(sync, timeout=CALL_TIMEOUT_S) for one in self._followers]
+        self._file.append(rows)
+        for call in calls:
+            call.result()
+        return [PLACED] * len(orders)
+
+
+def answer(
+    server: grpc.Server, file: FileDescriptor, service: str, method: str, function: Callable[[Any, Any], Message]
+) -> None:
+    """Let the function answer one RPC of a service; its other RPCs are not there."""
+    descriptor = file.services_by_name[service].methods_by_name[method]
+    request = message_factory.GetMessageClass(descriptor.input_type)
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        function,
+        request_deserializer=request.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+    full_name = file.services_by_name[service].full_name
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(full_name, {method: handler})])
+
+
+def main() -> None:
+    """Serve until killed."""
+    role, address, path, *peers = sys.argv[1:]
+    server = grpc.server(ThreadPoolExecutor(WORKER_COUNT), options=SERVER_OPTIONS)
+    file = SyncedFile(Path(path))
+    if role == "catalog":
+        answer(server, catalog_pb2.DESCRIPTOR, "CatalogService", "UpdateStock", Catalog(file).update_stock)
+    elif role == "follower":
+        answer(server, order_pb2.DESCRIPTOR, "ReplicationService", "SyncOrder", Follower(file).sync_order)
+    else:
+        leader = Leader(file, peers[0], peers[1:])
+        answer(server, order_pb2.DESCRIPTOR, "OrderService", "PlaceOrders", leader.place_orders)
+    server.add_insecure_port(address)
+    server.start()
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

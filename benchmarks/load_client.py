@@ -1,0 +1,197 @@
+"""A load client that costs little: one thread, kept connections, answers barely parsed.
+
+Every connection has one request under way and sends the next when the answer is there (a closed loop), as that many
+clients would. An answer with a status that the caller does not expect is an error, and so is a broken connection.
+"""
+
+import resource
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+
+RECEIVE_BYTES = 65_536
+SILENCE_S = 15.0
+NO_ANSWER = 0
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = b"content-length:"
+
+MakeRequest = Callable[[], bytes]
+
+
+class LoadError(Exception):
+    """The server cannot be reached, is silent for SILENCE_S, or answers what this client cannot read."""
+
+
+@dataclass
+class LoadResult:
+    """What a run of the client saw. Times in seconds; `latencies` ascending, of expected answers only.
+
+    Attributes:
+        errors: by status; NO_ANSWER: the connection broke.
+        kept: the bodies of the answers with the status that was to be kept, in the order in which they came.
+        client_cpu_s: CPU time that this client took, making the requests included.
+    """
+
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    errors: Counter[int] = field(default_factory=Counter)
+    kept: list[bytes] = field(default_factory=list)
+    client_cpu_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Expected answers a second."""
+        return len(self.latencies) / self.seconds if self.seconds else 0.0
+
+    def percentile(self, part: float) -> float:
+        """Return the latency below which this part (0 to 1) of the expected answers lies; 0.0 without any."""
+        return self.latencies[min(int(part * len(self.latencies)), len(self.latencies) - 1)] if self.latencies else 0.0
+
+
+class _Connection:
+    def __init__(self, address: tuple[str, int]) -> None:
+        try:
+            self.socket = socket.create_connection(address, timeout=SILENCE_S)
+        except OSError as error:
+            raise LoadError(f"{address[0]}:{address[1]}: {error}") from error
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.received = b""
+        self.sent_at = 0.0
+
+    def send(self, request: bytes) -> None:
+        self.sent_at = time.perf_counter()
+        try:
+            self.socket.sendall(request)
+        except OSError:
+            return  # it is readable now, and the broken connection is counted there
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """Read what is there; status and body if the answer is whole, NO_ANSWER if the connection broke, else None."""
+        try:
+            data = self.socket.recv(RECEIVE_BYTES)
+        except OSError:
+            return NO_ANSWER, b""
+        if not data:
+            return NO_ANSWER, b""
+        received = self.received + data if self.received else data
+        end = received.find(_END_OF_HEAD)
+        if end >= 0:
+            body_at = end + len(_END_OF_HEAD)
+            length = body_at + _body_length(received[:end])
+            if len(received) >= length:
+                self.received = received[length:]
+                return int(received[9:12]), received[body_at:length]
+        self.received = received
+        return None
+
+
+def _body_length(head: bytes) -> int:
+    head = head.lower()
+    at = head.find(_LENGTH)
+    if at < 0:
+        raise LoadError(f"an answer without a length: {head[:200]!r}")
+    return int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0])
+
+
+class _Run:
+    def __init__(self, address: str, make_request: MakeRequest, expected: Container[int], keep: int | None) -> None:
+        host, _, port = address.rpartition(":")
+        self.address = (host, int(port))
+        self.make_request = make_request
+        self.expected = expected
+        self.keep = keep
+        self.result = LoadResult()
+        self.selector = selectors.DefaultSelector()
+
+    def open(self) -> None:
+        """Open a connection and send its first request."""
+        connection = _Connection(self.address)
+        self.selector.register(connection.socket, selectors.EVENT_READ, connection)
+        connection.send(self.make_request())
+
+    def take(self, connection: _Connection, *, more: bool) -> None:
+        """Take in what one connection has received, and send its next request if there shall be `more`."""
+        answer = connection.receive()
+        if answer is None:
+            return
+        status, body = answer
+        if status in self.expected:
+            self.result.latencies.append(time.perf_counter() - connection.sent_at)
+            if status == self.keep:
+                self.result.kept.append(body)
+        else:
+            self.result.errors[status] += 1
+        if more and status != NO_ANSWER:
+            connection.send(self.make_request())
+            return
+        self.close(connection)
+        if more:
+            self.open()
+
+    def close(self, connection: _Connection) -> None:
+        self.selector.unregister(connection.socket)
+        connection.socket.close()
+
+    def close_all(self) -> None:
+        for key in list(self.selector.get_map().values()):
+            self.close(key.data)
+        self.selector.close()
+
+
+def run_load(
+    address: str,
+    make_request: MakeRequest,
+    *,
+    clients: int,
+    seconds: float,
+    expected: Container[int] = (200,),
+    keep: int | None = None,
+) -> LoadResult:
+    """Keep `clients` requests under way to host:port for `seconds`, then wait for the last answers.
+
+    `make_request` is called for each request; bodies of answers with the status `keep` are kept.
+
+    Raises:
+        LoadError: the server is not there or silent, or speaks what this client does not understand (chunked bodies).
+    """
+    run = _Run(address, make_request, expected, keep)
+    cpu_before = _own_cpu_s()
+    begin = time.perf_counter()
+    end = begin + seconds
+    try:
+        for _ in range(clients):
+            run.open()
+        while run.selector.get_map():
+            ready = run.selector.select(SILENCE_S)
+            if not ready:
+                raise LoadError(f"{address}: no answer within {SILENCE_S:.0f} s")
+            more = time.perf_counter() < end
+            for key, _ in ready:
+                run.take(key.data, more=more)
+    finally:
+        run.close_all()
+    run.result.seconds = time.perf_counter() - begin
+    run.result.client_cpu_s = _own_cpu_s() - cpu_before
+    run.result.latencies.sort()
+    return run.result
+
+
+def _own_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def get_request(path: str, host: str) -> bytes:
+    """Return the bytes of a GET."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\r\n".encode()
+
+
+def post_request(path: str, host: str, body: bytes, key: str) -> bytes:
+    """Return the bytes of a POST of JSON under an idempotency key."""
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nContent-Type: application/json\r\n"
+        f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body

@@ -1,0 +1,40 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmarks.processes import BenchmarkError, cpu_seconds, free_addresses, memory_bytes, wait_until
+
+BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
+
+
+def test_cpu_time_is_counted_with_that_of_children_that_run_and_that_ended():
+    before = cpu_seconds(os.getpid())
+    child = subprocess.Popen([sys.executable, "-c", BUSY + "print(flush=True)\ninput()"], stdin=-1, stdout=-1)
+    assert child.stdout is not None
+    child.stdout.readline()
+    running = cpu_seconds(os.getpid()) - before
+    child.communicate(b"\n")
+    rounded = 0.05  # each of its parts is told in whole hundredths
+    assert 0.3 - rounded <= running < 5
+    assert cpu_seconds(os.getpid()) - before >= running - rounded
+
+
+def test_memory_is_that_of_the_process():
+    before = memory_bytes(os.getpid())
+    held = bytearray(os.urandom(1)) * (64 << 20)
+    assert memory_bytes(os.getpid()) - before > 50 << 20
+    assert len(held) == 64 << 20
+
+
+def test_addresses_differ():
+    assert len(set(free_addresses(20))) == 20
+
+
+def test_waiting_ends_in_an_error_that_says_for_what():
+    began = time.monotonic()
+    with pytest.raises(BenchmarkError, match="the moon"):
+        wait_until(lambda: False, 0.1, "the moon")
+    assert time.monotonic() - began < 5
