@@ -33,6 +33,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
     "trading",  # first: its templates and its `runserver` go before those of the apps below
+    "trading.dashboard",
     "trading.replicas",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -40,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "knox",
+    "django_htmx",  # for its file of htmx alone: its middleware would be on the way of every order
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]

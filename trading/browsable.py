@@ -49,20 +49,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
 
     def render_form_for_serializer(self, serializer: Any) -> str:
         """Return the fields of an order's form, filled, with what is wrong at each."""
-        return loader.render_to_string("trading/order_fields.html", {"form": serializer, "stocks": _stock_names()})
-
-
-class StartPageRenderer(BrowsableRenderer):
-    """The start page: a form for an order, one for a look-up, and the way to the lists."""
-
-    template = "trading/start.html"
-
-    def get_context(self, data: Any, accepted_media_type: str, renderer_context: Any) -> dict[str, Any]:
-        """Return what the page shows, with the fields of the view's `form_class`."""
-        context = super().get_context(data, accepted_media_type, renderer_context)
-        if context["error"]:
-            return context
-        return context | {"form": self.render_form_for_serializer(renderer_context["view"].form_class())}
+        return loader.render_to_string("trading/order_fields.html", {"form": serializer, "stocks": stock_names()})
 
 
 def _row(view: Any, item: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -70,7 +57,7 @@ def _row(view: Any, item: dict[str, Any]) -> tuple[str, list[Any]]:
     return view.item_path.format(**item), [item[column] for column in view.columns]
 
 
-def _stock_names() -> list[str]:
+def stock_names() -> list[str]:
     """Return names to choose from; others can be typed. None while the catalog does not answer: the form stays."""
     try:
         return [stock.name for stock in services.list_stocks(query=StockQuery("", MAX_PAGE)).stocks]

@@ -23,15 +23,22 @@ class HasRole(BasePermission):
     def has_permission(self, request: Any, view: Any) -> bool:
         """Return whether the caller may; `message` says what is missing."""
         role = view.role_needed(request.method)
-        if role == OPEN:
-            return True
-        if not settings.AUTHENTICATION:
+        if settings.AUTHENTICATION:
+            self.message = f"This needs an account with the role {role!r}."
+        else:
             self.message = (
                 "Operator endpoints answer callers from the loopback interface only while authentication is off."
             )
-            return role != OPERATOR or _is_from_loopback(request.META)
-        self.message = f"This needs an account with the role {role!r}."
-        return bool(request.user.is_authenticated) and role in (ANY, request.user.role)
+        return may_act_as(role, request)
+
+
+def may_act_as(role: str, request: Any) -> bool:
+    """Return whether the caller of a request has a role, as HasRole has it."""
+    if role == OPEN:
+        return True
+    if not settings.AUTHENTICATION:
+        return role != OPERATOR or _is_from_loopback(request.META)
+    return bool(request.user.is_authenticated) and role in (ANY, request.user.role)
 
 
 def _is_from_loopback(meta: Mapping[str, str]) -> bool:

@@ -7,11 +7,13 @@ from django.urls import re_path
 
 from trading import operator_views, views
 from trading.accounts.login import LoginView, LogoutView
+from trading.dashboard import urls as dashboard
+from trading.dashboard.views import DashboardView
 from trading.events.view import EventsView
 from trading.schema.views import DocsView, SchemaView
 
 urlpatterns = [
-    re_path(r"^\Z", views.StartView.as_view()),
+    re_path(r"^\Z", DashboardView.as_view()),
     re_path(r"^stocks/?\Z", views.StockListView.as_view()),
     re_path(r"^stocks/(?P<name>[\s\S]+?)/?\Z", views.StockView.as_view()),
     re_path(r"^orders/?\Z", views.OrderListView.as_view()),
@@ -27,5 +29,6 @@ urlpatterns = [
     re_path(r"^docs/?\Z", DocsView.as_view()),
     re_path(r"^login/?\Z", LoginView.as_view()),
     re_path(r"^logout/?\Z", LogoutView.as_view()),
+    *dashboard.urlpatterns,
     re_path(r"^", views.UnknownPathView.as_view()),
 ]

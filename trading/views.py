@@ -12,12 +12,10 @@ from common.bounds import MAX_NUMBER
 from trading import services
 from trading.accounts.account import OPEN, TRADER, account_of
 from trading.api_view import ApiView
-from trading.browsable import StartPageRenderer
 from trading.errors import ApiError, shown
 from trading.exception_handler import unknown_path
 from trading.order_key import name_key, unusable_key
 from trading.order_query import read_order_query
-from trading.renderers import ExactJSONRenderer
 from trading.representations import order_data, stock_data
 from trading.sandbox_faults import read_fault
 from trading.schema import operations
@@ -26,38 +24,6 @@ from trading.stock_query import read_stock_query
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 _NO_CACHE = re.compile(r"(^|[\s,])no-(cache|store)($|[\s,=])", re.IGNORECASE)
-
-
-class StartView(ApiView):
-    """Buy and sell stocks. Every page here shows what a program gets from the same address as JSON."""
-
-    renderer_classes = [ExactJSONRenderer, StartPageRenderer]
-    form_class = PlaceOrderSerializer
-
-    def get_view_name(self) -> str:
-        """Return the page's heading."""
-        return "Bourse"
-
-    @operations.index
-    def get(self, request: Request) -> Response:
-        """Answer with the index of the interface."""
-        return Response(
-            {
-                "data": {
-                    "stocks": "/stocks",
-                    "stock": "/stocks/{name}",
-                    "orders": "/orders",
-                    "order": "/orders/{number}",
-                    "events": "/events",
-                    "replicas": "/replicas",
-                    "health": "/healthz",
-                    "ready": "/readyz",
-                    "metrics": "/metrics",
-                    "schema": "/schema",
-                    "docs": "/docs",
-                }
-            }
-        )
 
 
 class StockListView(ApiView):

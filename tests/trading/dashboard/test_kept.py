@@ -1,0 +1,96 @@
+"""A value that all who ask share for a while."""
+
+import threading
+
+import pytest
+
+from common.failures import RpcFailure
+from tests.harness.waiting import wait_until
+from trading.dashboard.kept import MOST_LATE, Kept
+
+
+class Source:
+    """Counts what it is asked; waits in `load` while it is held, and raises `failure`, if one is set."""
+
+    def __init__(self):
+        self.asked = 0
+        self.failure = None
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def load(self):
+        self.asked += 1
+        number = self.asked
+        assert self.goes_on.wait(5)
+        if self.failure is not None:
+            raise self.failure
+        return number
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+def kept(source, clock):
+    return Kept(source.load, 1.0, clock)
+
+
+def test_nothing_is_loaded_before_somebody_asks(kept, source):
+    assert source.asked == 0
+
+
+def test_all_who_ask_within_the_time_share_one_value(kept, clock):
+    assert kept.get() == 1
+    clock.now += 0.9
+    assert kept.get() == 1
+    clock.now += 0.1
+    assert kept.get() == 2
+
+
+def test_what_is_forgotten_is_loaded_anew(kept):
+    assert kept.get() == 1
+    kept.forget()
+    assert kept.get() == 2
+
+
+def test_a_failure_is_the_callers_and_the_next_one_tries_again(kept, source, clock):
+    source.failure = RpcFailure("the catalog is away")
+    with pytest.raises(RpcFailure, match="the catalog is away"):
+        kept.get()
+    source.failure = None
+    assert kept.get() == 2
+
+
+def in_thread(kept):
+    got = []
+    thread = threading.Thread(target=lambda: got.append(kept.get()))
+    thread.start()
+    return thread, got
+
+
+def test_while_one_loads_the_others_get_the_value_before(kept, source, clock):
+    kept.get()
+    clock.now += 1.0
+    source.goes_on.clear()
+    thread, got = in_thread(kept)
+    wait_until(lambda: source.asked == 2, 5, "a thread that loads")
+    assert kept.get() == 1
+    source.goes_on.set()
+    thread.join(5)
+    assert got == [2]
+    assert kept.get() == 2
+
+
+def test_a_value_that_is_far_too_old_is_not_shown_while_one_loads(kept, source, clock):
+    kept.get()
+    clock.now += MOST_LATE
+    source.goes_on.clear()
+    (first, got_first), (second, got_second) = in_thread(kept), in_thread(kept)
+    wait_until(lambda: source.asked == 2, 5, "a thread that loads")
+    assert (got_first, got_second) == ([], [])
+    source.goes_on.set()
+    first.join(5)
+    second.join(5)
+    assert (got_first, got_second) == ([2], [2])

@@ -1,0 +1,38 @@
+"""A panel of the page: a fragment of HTML that the page asks for again and again."""
+
+import hashlib
+from typing import Any
+
+from django.http import HttpResponse
+from django.template import loader
+from rest_framework.request import Request
+
+from trading.api_view import ApiView
+from trading.renderers import ExactJSONRenderer
+
+
+class FragmentView(ApiView):
+    """Answers with the panel, or with 204 if it is as the page shows it already: then nothing moves there.
+
+    A page says which version it shows; the version is a digest of the HTML. Errors are JSON. A fragment counts among
+    the reads of its caller, and is no part of the interface for programs.
+
+    Attributes:
+        template: renders `context`.
+    """
+
+    schema = None
+    renderer_classes = [ExactJSONRenderer]
+    template = ""
+
+    def context(self, request: Request) -> dict[str, Any]:
+        """Return what the template shows. Raises what a view may raise."""
+        raise NotImplementedError
+
+    def get(self, request: Request) -> HttpResponse:
+        """Answer with the fragment and its version."""
+        html = loader.render_to_string(self.template, self.context(request))
+        version = hashlib.blake2b(html.encode(), digest_size=8).hexdigest()
+        if request.query_params.get("version") == version:
+            return HttpResponse(status=204)
+        return HttpResponse(f'<input type="hidden" name="version" value="{version}">\n{html}')

@@ -1,0 +1,151 @@
+"""The page at / and its panels."""
+
+from time import monotonic
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.bounds import MAX_ORDER_QUANTITY
+from trading import services
+from trading.accounts.account import OPERATOR, TRADER, account_of
+from trading.api_view import ApiView
+from trading.browsable import BrowsableRenderer, stock_names
+from trading.dashboard.board import board
+from trading.dashboard.charts import HEIGHT, WIDTH, hit_rate, order_rate
+from trading.dashboard.fragment import FragmentView
+from trading.dashboard.stock_search import stock_search
+from trading.order_key import new_key
+from trading.order_query import OrderFilters, OrderQuery
+from trading.permissions import may_act_as
+from trading.renderers import ExactJSONRenderer
+from trading.replicas.status import in_sync_count
+from trading.representations import order_data, stock_data
+from trading.schema import operations
+
+STOCKS_SHOWN = 25
+ORDERS_SHOWN = 12
+EVENTS_SHOWN = 12
+MOST_SEARCH = 32  # characters, as a stock's name has at most
+
+
+class DashboardRenderer(BrowsableRenderer):
+    """The page: the frame of its panels, and the form for orders for those who may trade."""
+
+    template = "dashboard/page.html"
+
+    def get_context(self, data: Any, accepted_media_type: str, renderer_context: Any) -> dict[str, Any]:
+        """Return what the frame shows."""
+        context = super().get_context(data, accepted_media_type, renderer_context)
+        if context["error"]:
+            return context
+        request = renderer_context["request"]
+        return context | {
+            "is_trader": may_act_as(TRADER, request),
+            "account": account_of(request) or "",
+            "key": new_key(),
+            "most": MAX_ORDER_QUANTITY,
+            "stocks": stock_names(),
+        }
+
+
+class DashboardView(ApiView):
+    """Buy and sell stocks, and see what becomes of the system that trades them."""
+
+    renderer_classes = [ExactJSONRenderer, DashboardRenderer]
+
+    def get_view_name(self) -> str:
+        """Return the page's heading."""
+        return "Bourse"
+
+    @operations.index
+    def get(self, request: Request) -> Response:
+        """Answer with the page, or for programs with the index of the interface."""
+        return Response(
+            {
+                "data": {
+                    "stocks": "/stocks",
+                    "stock": "/stocks/{name}",
+                    "orders": "/orders",
+                    "order": "/orders/{number}",
+                    "events": "/events",
+                    "replicas": "/replicas",
+                    "health": "/healthz",
+                    "ready": "/readyz",
+                    "metrics": "/metrics",
+                    "schema": "/schema",
+                    "docs": "/docs",
+                }
+            }
+        )
+
+
+class StocksFragment(FragmentView):
+    """The stocks whose name holds the parameter `search`."""
+
+    template = "dashboard/stocks.html"
+
+    def context(self, request: Request) -> dict[str, Any]:
+        """Return the first stocks that match."""
+        search = request.query_params.get("search", "")[:MOST_SEARCH]
+        found = stock_search().find(search, STOCKS_SHOWN)
+        return {
+            "stocks": [stock_data(stock) for stock in found.stocks],
+            "more": found.more,
+            "search": search,
+            "is_trader": may_act_as(TRADER, request),
+        }
+
+
+class OrdersFragment(FragmentView):
+    """The newest orders that the caller may see."""
+
+    template = "dashboard/orders.html"
+
+    def context(self, request: Request) -> dict[str, Any]:
+        """Return one page of them."""
+        page = services.list_orders(query=OrderQuery(OrderFilters(), None, ORDERS_SHOWN), account=account_of(request))
+        return {"orders": [order_data(order) for order in page.orders], "is_trader": may_act_as(TRADER, request)}
+
+
+class ReplicasFragment(FragmentView):
+    """The replicas: to everybody what GET /events tells of them, to operators where they are and what ails them."""
+
+    template = "dashboard/replicas.html"
+
+    def context(self, request: Request) -> dict[str, Any]:
+        """Return the state of the order service."""
+        status = board().status()
+        return {
+            "status": status,
+            "in_sync": in_sync_count(status),
+            "is_operator": may_act_as(OPERATOR, request),
+        }
+
+
+class FailoversFragment(FragmentView):
+    """Who led when; to operators also failures and returns."""
+
+    template = "dashboard/failovers.html"
+
+    def context(self, request: Request) -> dict[str, Any]:
+        """Return the newest events, the newest first."""
+        is_operator = may_act_as(OPERATOR, request)
+        events = [event for event in board().events() if is_operator or event.kind == "election"]
+        return {"events": events[: -EVENTS_SHOWN - 1 : -1]}
+
+
+class ChartsFragment(FragmentView):
+    """Orders per second of the whole system, and hits of this process's stock cache."""
+
+    template = "dashboard/charts.html"
+
+    def context(self, request: Request) -> dict[str, Any]:
+        """Return both charts."""
+        samples, now = board().samples(), monotonic()
+        return {
+            "orders": order_rate(samples, now),
+            "hits": hit_rate(samples, now),
+            "width": WIDTH,
+            "height": HEIGHT,
+        }
