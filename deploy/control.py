@@ -130,9 +130,12 @@ def freeze_process(supervisor: Any, name: str, known: list[str], seconds: float)
 
 
 def _freeze_time(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds <= 3600:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0, up to 3600")
     return seconds
 
 

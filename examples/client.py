@@ -5,6 +5,8 @@
         order = bourse.place("AAPL", "buy", 3)
         print(order.number, order.price * order.quantity)
 
+It needs httpx, which `make run` does not bring: `.venv/bin/pip install httpx`.
+
 - The key of an order is made before the order is first sent, and is sent again with every retry: whatever happens on
   the way, there is at most one order.
 - Prices are exact decimals.

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from examples.workload.labels import ROW_COUNT, label_rows
 from examples.workload.runs import Results, hit_rate, percentile, seconds_of
 from examples.workload.traders import Sample
 
@@ -85,9 +86,12 @@ def _timeline(results: Results, figure: Figure) -> None:
     placed = [sample for those in bins.values() for sample in those]
     latency.plot([one.at_s for one in placed], [one.seconds * 1e3 for one in placed], ".", markersize=2)
     latency.set(xlabel="seconds", ylabel="ms an order", yscale="log")
-    events.set(title="Orders while the leader is killed and returns (p=0.5)", ylim=(0, 6), yticks=[])
-    for place, (at_s, what) in enumerate(results.marks):
-        events.text(at_s, 5.2 - place % 6, f" {what}", fontsize=8)
+    width_s = max((sample.at_s for sample in results.timeline), default=1.0)
+    title = "Orders while the leader is killed and returns (p=0.5)"
+    events.set(title=title, xlim=(0, width_s), ylim=(0, ROW_COUNT), yticks=[])
+    for (at_s, what), row in zip(results.marks, label_rows(results.marks, width_s), strict=True):
+        side = "left" if at_s < 0.85 * width_s else "right"
+        events.text(at_s, ROW_COUNT - 0.8 - row, f" {what} ", fontsize=8, horizontalalignment=side)
     for axes in (events, rate, latency):
         axes.grid(alpha=0.3)
         for at_s, _ in results.marks:

@@ -107,13 +107,22 @@ def run_timeline(plan: Plan, results: Results, seed: Path | None, say: Say) -> N
 
         threading.Thread(target=watch, daemon=True).start()
         threading.Timer(plan.kill_at_s, kill).start()
-        results.timeline = _trade(system, plan, results, 0.5, plan.timeline_s)
+        results.timeline = _trade(system, plan, results, 0.5, plan.timeline_s, began)
     say(f"timeline: {summary(results.timeline)}")
 
 
-def _trade(system: System, plan: Plan, results: Results, probability: float, seconds: float) -> list[Sample]:
-    names = stock_names(system.url)
-    sessions = trade(system.url, names, clients=plan.clients, probability=probability, seconds=seconds, seed=plan.seed)
+def _trade(
+    system: System, plan: Plan, results: Results, probability: float, seconds: float, began: float | None = None
+) -> list[Sample]:
+    sessions = trade(
+        system.url,
+        stock_names(system.url),
+        clients=plan.clients,
+        probability=probability,
+        seconds=seconds,
+        seed=plan.seed,
+        began=began,
+    )
     return results.take(sessions)
 
 

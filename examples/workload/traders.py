@@ -46,17 +46,20 @@ def trade(
     probability: float,
     seconds: float,
     seed: int,
+    began: float | None = None,
 ) -> list[Session]:
     """Let so many clients trade for some time, each in a thread; return what each did.
+
+    The samples' times count from `began` (monotonic), where the given time begins too; None: from now.
 
     Each round of a client looks up a random stock; if it has shares, a buy or a sell of one follows with the given
     probability.
     """
     callers = [Client(url) for _ in range(clients)]
-    began = time.monotonic()
+    origin = time.monotonic() if began is None else began
     with ThreadPoolExecutor(clients) as pool:
         futures = [
-            pool.submit(_session, caller, names, probability, began, seconds, random.Random(f"{seed}-{number}"))
+            pool.submit(_session, caller, names, probability, origin, seconds, random.Random(f"{seed}-{number}"))
             for number, caller in enumerate(callers)
         ]
         return [future.result() for future in futures]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from supervisor.xmlrpc import Faults
 
+from deploy import control
 from deploy.control import NothingRuns, act, find_supervisor, freeze_process, running_addresses, state_line
 from deploy.settings import RunSettings
 from deploy.supervision import render
@@ -70,6 +71,15 @@ def test_kill_is_sigkill():
 def test_unknown_process_is_answered_with_those_that_there_are(capsys):
     assert act(FakeSupervisor(Faults.BAD_NAME), "kill", "order-9", KNOWN) == 1
     assert capsys.readouterr().err == "order-9: there is no such process; there are catalog, order-3\n"
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "3601"])
+def test_time_that_nothing_can_be_frozen_for_is_named(monkeypatch, capsys, seconds):
+    monkeypatch.setattr("sys.argv", ["control", "freeze", "order-3", f"--seconds={seconds}"])
+    with pytest.raises(SystemExit) as ended:
+        control.main()
+    assert ended.value.code == 2
+    assert f"'{seconds}' is not a number of seconds above 0, up to 3600" in capsys.readouterr().err
 
 
 def test_process_that_did_not_start_says_where_to_look():
