@@ -163,7 +163,9 @@ def work_until_stopped(replica: Replica, network: Network, work: threading.Event
     next_heartbeat = time.monotonic()
     try:
         while not stopping.is_set():
-            work.wait(max(0.0, next_heartbeat - time.monotonic()))
+            # What came while a heartbeat was due is still waiting, and nobody says so again.
+            if not replica.has_work():
+                work.wait(max(0.0, next_heartbeat - time.monotonic()))
             work.clear()
             while replica.has_work() and time.monotonic() < next_heartbeat:
                 network.run(replica.turn())
