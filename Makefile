@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test check format journeys simulate chaos fuzz workload capacity bench bench-quick protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -57,8 +57,14 @@ rebuild: $(VENV)/.installed ## rebuild a lost or damaged catalog from the replic
 certificates: ## for TLS between the processes: DIR=certs, NAME=bourse, HOSTS="localhost 127.0.0.1 ::1"
 	@sh deploy/certificates.sh "$(or $(DIR),certs)" "$(or $(NAME),bourse)" "$(or $(HOSTS),localhost 127.0.0.1 ::1)"
 
-test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; WORKERS=2, ARGS=...
+test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; those of the page if there is a Chromium; WORKERS=2, ARGS=...
 	@$(PY) -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
+
+browser: $(VENV)/.installed-dev ## Chromium for the tests of the page, if this machine has none
+	@sh deploy/browser.sh $(PY)
+
+screenshots: $(VENV)/.installed-dev ## docs/screenshots anew, from a system of their own
+	@$(PY) -m tests.page.screenshots $(ARGS)
 
 journeys: $(VENV)/.installed-dev ## the scenarios in full size; J=kill_each_process for one, SEED=file.csv for its stocks
 	@BOURSE_TEST_SIZE=full BOURSE_TEST_SEED="$(SEED)" $(PY) -m pytest -v -rA $(if $(J),tests/journeys/test_$(J).py,tests/journeys) $(ARGS)

@@ -8,6 +8,16 @@ import pytest
 
 from tests.harness.cluster import Cluster
 from tests.harness.seeds import write_chosen_seed, write_seed
+from tests.page.browser import MISSING, find_browser
+
+# Decided before anything is collected: a test that cannot run here is left out and said to be, not skipped.
+collect_ignore = [] if find_browser() else ["page"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it if the tests of the page are left out."""
+    if not find_browser():
+        terminalreporter.write_line(MISSING)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,6 +21,10 @@ function keep(order) {
   sessionStorage.setItem(KEPT_AS, JSON.stringify(order));
 }
 
+function forget() {
+  sessionStorage.removeItem(KEPT_AS);
+}
+
 function kept() {
   const order = JSON.parse(sessionStorage.getItem(KEPT_AS) || "null");
   return order && order.account === form.dataset.account ? order : null;
@@ -71,13 +75,18 @@ async function send(order) {
   if (isSending) {
     return;
   }
+  try {
+    keep(order);
+  } catch {
+    show("refused", "Not sent:", "this browser does not let the page keep the order's key.");
+    return;
+  }
   isSending = true;
-  keep(order);
   showProblems([]);
   show("sending", "Sending", words(order) + " …");
   try {
     settle(order, await post(order));
-  } catch (failure) {
+  } catch {
     showUnknown(order, "There was no answer.");
   } finally {
     isSending = false;
@@ -86,20 +95,19 @@ async function send(order) {
 
 function settle(order, answer) {
   const error = answer.body.error;
-  const isUnknown = error && (error.outcome !== "not_executed" || (order.isUnknown && !SETTLING.includes(answer.status)));
-  if (isUnknown) {
+  if (error && (error.outcome !== "not_executed" || (order.isUnknown && !SETTLING.includes(answer.status)))) {
     showUnknown(order, error.message);
     return;
   }
-  sessionStorage.removeItem(KEPT_AS);
+  forget();
   lock(false);
   if (error) {
     show("refused", "Refused, not executed:", error.message);
     showProblems(error.details);
   } else {
     const filled = answer.body.data;
-    const when = answer.isReplayed ? "it was executed already;" : "";
-    show("filled", "Filled:", `${words(filled)} at ${filled.price_decimal}; ${when}`.trim(), "/orders/" + filled.number);
+    const when = answer.isReplayed ? ", executed already." : ".";
+    show("filled", "Filled:", `${words(filled)} at ${filled.price_decimal}${when}`, "/orders/" + filled.number);
   }
   for (const id of ["stocks", "orders"]) {
     htmx.trigger("#" + id, "refresh");
@@ -137,7 +145,7 @@ document.getElementById("order-again").addEventListener("click", () => send(kept
 
 document.getElementById("order-leave").addEventListener("click", function () {
   const order = kept();
-  sessionStorage.removeItem(KEPT_AS);
+  forget();
   lock(false);
   show("refused", "Left:", `${words(order)}. It may have been executed, or not; its key is ${order.key}.`);
   form.elements.name.focus();

@@ -1,0 +1,94 @@
+"""What changes on the page by itself, without a reload."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.cluster import Cluster
+
+
+@pytest.fixture
+def unloaded(page: Page):
+    """The page; afterwards it is still the one that was loaded at first."""
+    page.evaluate("window.isTheFirst = true")
+    yield page
+    assert page.evaluate("window.isTheFirst")
+
+
+def test_leader_that_is_killed_gives_way_to_a_new_one(unloaded: Page, site: Cluster):
+    page, leader = unloaded, site.leader()
+    rows = page.locator("#replicas tr", has=page.locator("th[scope=row]"))
+    expect(rows.first).to_contain_text("leader")
+    expect(rows.first.locator("th")).to_have_text(str(leader))
+    site.kill(f"order-{leader}")
+    page.fill("#order-name", "AAPL")
+    page.click("#order-send")
+    expect(page.locator("#outcome")).to_contain_text("Filled")
+    expect(rows.first.locator("th")).not_to_have_text(str(leader))
+    expect(rows.first).to_contain_text("leader")
+    expect(rows.filter(has_text="faulty").locator("th")).to_have_text(str(leader))
+    new = rows.first.locator("th").inner_text()
+    expect(page.locator("#summary")).to_have_text(
+        f"Degraded: replica {new} leads (epoch {epoch(site)}), 2 of 3 in sync."
+    )
+    expect(page.locator("#failovers li").filter(has_text=f"replica {new} leads")).to_have_count(1)
+    site.restart(f"order-{leader}")
+    site.wait_ready()
+    expect(page.locator("#summary")).to_contain_text("All is well")
+
+
+def epoch(site: Cluster) -> int:
+    number: int = site.rest.get("/replicas").json()["data"]["epoch"]
+    return number
+
+
+def test_orders_of_others_appear(unloaded: Page, site: Cluster):
+    number = site.rest.place("MSFT", "buy", 1).json()["data"]["number"]
+    expect(unloaded.locator("#orders tbody tr").first).to_contain_text(str(number))
+    expect(unloaded.locator("#charts polyline").first).to_be_visible()
+
+
+def test_panel_that_is_redrawn_keeps_the_focus(unloaded: Page, site: Cluster):
+    unloaded.fill("#search", "IBM")
+    expect(unloaded.locator("#stocks tbody tr")).to_have_count(1)
+    unloaded.locator("#trade-IBM").focus()
+    quantity = site.rest.quantity("IBM")
+    site.rest.place("IBM", "buy", 1)
+    expect(unloaded.locator("#stocks tbody tr")).to_contain_text(str(quantity - 1))
+    expect(unloaded.locator("#trade-IBM")).to_be_focused()
+    assert unloaded.input_value("#search") == "IBM"
+
+
+def test_frontend_that_is_away_is_told_and_what_is_shown_is_said_to_be_old(unloaded: Page, site: Cluster):
+    page = unloaded
+    problem = page.locator("#replicas .problem")
+    site.kill("frontend")
+    expect(problem).to_contain_text("The frontend does not answer. Shown is how it was at")
+    expect(page.locator("#summary")).to_have_text("Nobody knows how the replicas are.")
+    expect(page.locator("#replicas tbody tr").first).to_be_visible()
+    site.restart("frontend")
+    site.wait_ready()
+    expect(problem).to_be_hidden()
+    expect(page.locator("#summary")).to_contain_text("replica")
+
+
+def test_catalog_that_is_away_is_told_where_it_matters(unloaded: Page, site: Cluster):
+    page = unloaded
+    site.kill("catalog")
+    expect(page.locator("#orders .problem")).to_contain_text("catalog")
+    expect(page.locator("#summary")).to_contain_text("Down: the catalog does not trade")
+    site.restart("catalog")
+    site.wait_ready()
+    expect(page.locator("#orders .problem")).to_be_hidden()
+    expect(page.locator("#summary")).to_contain_text("All is well")
+
+
+def test_hidden_tab_asks_nothing_and_a_shown_one_at_once(unloaded: Page):
+    page, asked = unloaded, []
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate("htmx.trigger('#replicas', 'refresh')")
+    with page.expect_response("**/dashboard/replicas*"):
+        page.evaluate(
+            "delete document.hidden; asked = performance.now(); document.dispatchEvent(new Event('visibilitychange'))"
+        )
+    assert len([url for url in asked if "/dashboard/replicas" in url]) == 1
