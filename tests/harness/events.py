@@ -33,6 +33,7 @@ class EventClient:
         last_event_id: where it goes on at the next connection; None: with what happens then.
         comments: how many comment lines have arrived.
         has_ended: whether the last stream is over, whoever ended it.
+        may_read: while it is cleared, what arrives is left in the connection.
     """
 
     def __init__(self, address: str, query: str = "", last_event_id: str | None = None) -> None:
@@ -42,6 +43,8 @@ class EventClient:
         self.last_event_id = last_event_id
         self.comments = 0
         self.has_ended = False
+        self.may_read = threading.Event()
+        self.may_read.set()
 
     def __enter__(self) -> "EventClient":
         self.connect()
@@ -81,6 +84,7 @@ class EventClient:
 
     def cut(self) -> None:
         """Break the connection without a word."""
+        self.may_read.set()
         with suppress(OSError):  # the server was faster
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(TIMEOUT_S)
@@ -99,6 +103,7 @@ class EventClient:
         fields: dict[str, str] = {}
         with suppress(OSError, http.client.HTTPException, ValueError):  # cut off
             for line in iter(answer.readline, b""):
+                self.may_read.wait()
                 self._take(line.decode().rstrip("\n"), fields)
         self.has_ended = True
 

@@ -38,6 +38,14 @@ class ManagedProcess:
         return self._popen is not None and self._popen.poll() is None
 
     @property
+    def resident_bytes(self) -> int:
+        """How much memory it holds now, with the processes it started."""
+        children = [path.read_text().split() for path in Path(f"/proc/{self.pid}/task").glob("*/children")]
+        pids = [str(self.pid), *(pid for own in children for pid in own)]
+        lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+    @property
     def output(self) -> str:
         """All that it has written, over all its runs."""
         return self.output_path.read_text(errors="replace") if self.output_path.exists() else ""

@@ -9,7 +9,6 @@ import pytest
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.preload import preload
-from tests.harness.process import ManagedProcess
 from tests.harness.seeds import write_seed
 from tests.harness.size import FULL, sized
 
@@ -72,15 +71,7 @@ def start(cluster: Cluster, name: str, count: int) -> tuple[float, int]:
         return answer is not None and answer.last_number >= count
 
     cluster.wait_until(is_ready, 60, f"{name} with {count} orders")
-    return time.monotonic() - began, resident_bytes(cluster.processes[name])
-
-
-def resident_bytes(process: ManagedProcess) -> int:
-    """Return how much memory a process holds now."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"no VmRSS of {process.name}")
+    return time.monotonic() - began, cluster.processes[name].resident_bytes
 
 
 def median_order_seconds(*clusters: Cluster) -> list[float]:
