@@ -1,0 +1,57 @@
+"""What documents and deployment files name exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [
+    path
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "deploy/**/*.y*ml",
+        "deploy/systemd/**/*",
+        "deploy/docker/*",
+        "examples/**/*.py",
+    )
+    for path in sorted(ROOT.glob(pattern))
+    if path.is_file()
+]
+PROGRAMS = ("common", "backends", "trading", "frontend_site", "deploy", "tests")
+
+
+def text_of(paths) -> str:
+    return "\n".join(path.read_text() for path in paths)
+
+
+@pytest.fixture(scope="module")
+def documents() -> str:
+    return text_of(DOCUMENTS)
+
+
+def test_every_variable_is_read_by_some_program(documents: str):
+    read = set(
+        re.findall(r"[\"'](BOURSE_[A-Z_]+)[\"']", text_of(p for d in PROGRAMS for p in (ROOT / d).rglob("*.py")))
+    )
+    rates = {f"BOURSE_RATE_{kind}" for kind in ("READ", "TRADE", "OPERATE")}  # their names are put together
+    assert set(re.findall(r"BOURSE_[A-Z_]*[A-Z]", documents)) - read - rates == set()
+
+
+def test_every_target_is_in_the_makefile(documents: str):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^    )make ([a-z]+)", documents, re.MULTILINE))
+    assert len(named) > 10
+    assert named - targets == set()
+
+
+def test_every_link_between_the_documents_leads_somewhere():
+    broken = [
+        (path.name, target)
+        for path in DOCUMENTS
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
