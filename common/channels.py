@@ -3,7 +3,8 @@
 import os
 import threading
 import time
-from typing import Any, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf import message_factory
@@ -16,6 +17,11 @@ from common.tls import Tls
 from protos import catalog_pb2, order_pb2
 
 T = TypeVar("T")
+Metadata: TypeAlias = tuple[tuple[str, str], ...] | None
+
+# Far more than there are processes to ask and procedures that ask them at once: a call never waits for a thread that
+# hangs on a process that is gone.
+CALLS_SIDE_BY_SIDE = 128
 
 CHANNEL_OPTIONS = [
     # A peer that froze or whose machine went away is noticed although nothing is asked of it.
@@ -49,10 +55,20 @@ def _paths_by_request() -> dict[str, tuple[str, type[Message]]]:
 _PATHS = _paths_by_request()
 
 
-def _metadata() -> tuple[tuple[str, str], ...] | None:
+def _metadata() -> Metadata:
     """Return what tells the callee which request this thread works for."""
     request_id = current_request_id()
     return ((METADATA_KEY, request_id),) if request_id else None
+
+
+def _outcome(future: "Future[Message]") -> Message | RpcFailure:
+    """Return what became of a call that is done; another exception than a failed call's is raised."""
+    failure = future.exception()
+    if failure is None:
+        return future.result()
+    if isinstance(failure, RpcFailure):
+        return failure
+    raise failure
 
 
 def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
@@ -76,6 +92,7 @@ class Network:
         self._pid = os.getpid()
         self._channels: dict[str, grpc.Channel] = {}  # guarded by _lock
         self._callables: dict[tuple[str, str], Any] = {}  # guarded by _lock
+        self._pool: ThreadPoolExecutor | None = None  # guarded by _lock
 
     def call(self, address: str, request: Message, timeout_s: float) -> Any:
         """Make one unary RPC and return its response.
@@ -83,10 +100,7 @@ class Network:
         Raises:
             RpcFailure: the status that was answered, or UNREACHABLE / NO_ANSWER.
         """
-        try:
-            return self._callable(address, request)(request, timeout=max(timeout_s, 0.001), metadata=_metadata())
-        except grpc.RpcError as error:
-            raise failure_from_error(error, address) from error
+        return self._call(address, request, timeout_s, _metadata())
 
     def stream(self, address: str, request: Message, timeout_s: float) -> Any:
         """Make one server-streaming RPC and yield its messages; closing the iterator cancels the call.
@@ -110,8 +124,11 @@ class Network:
         """Close all channels; calls under way are cancelled."""
         with self._lock:
             channels, self._channels, self._callables = self._channels, {}, {}
+            pool, self._pool = self._pool, None
         for channel in channels.values():
             channel.close()
+        if pool is not None:
+            pool.shutdown()
 
     def _perform(self, effect: Effect) -> Any:
         match effect:
@@ -124,27 +141,35 @@ class Network:
             case Wait():
                 return effect.event.wait(effect.timeout_s)
 
+    def _call(self, address: str, request: Message, timeout_s: float, metadata: Metadata) -> Any:
+        try:
+            return self._callable(address, request)(request, timeout=max(timeout_s, 0.001), metadata=metadata)
+        except grpc.RpcError as error:
+            raise failure_from_error(error, address) from error
+
     def _perform_together(self, effect: Together) -> list[Message | RpcFailure]:
-        metadata = _metadata()
-        futures = [
-            self._callable(call.address, call.request).future(
-                call.request, timeout=max(call.timeout_s, 0.001), metadata=metadata
-            )
-            for call in effect.calls
-        ]
+        # Not by gRPC's own futures: a channel that has one under way runs a thread, which is started anew each time.
+        metadata, submit = _metadata(), self._callers().submit
+        futures = [submit(self._call, call.address, call.request, call.timeout_s, metadata) for call in effect.calls]
         try:
             if effect.meanwhile is not None:
                 effect.meanwhile()
         finally:
-            outcomes: list[Message | RpcFailure] = []
-            for call, future in zip(effect.calls, futures, strict=True):
-                try:
-                    outcomes.append(future.result())
-                except grpc.RpcError as error:
-                    outcomes.append(failure_from_error(error, call.address))
-                except grpc.FutureCancelledError:
-                    outcomes.append(RpcFailure(f"{call.address}: cancelled", reason="NO_ANSWER"))
-        return outcomes
+            wait(futures)
+        return [_outcome(future) for future in futures]
+
+    def _callers(self) -> ThreadPoolExecutor:
+        """Return the threads that make calls side by side; one is started when none is idle."""
+        with self._lock:
+            self._forget_parent()
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(CALLS_SIDE_BY_SIDE, thread_name_prefix="call")
+            return self._pool
+
+    def _forget_parent(self) -> None:
+        """In a fork, let the parent keep its channels and threads. The caller holds _lock."""
+        if self._pid != os.getpid():
+            self._pid, self._channels, self._callables, self._pool = os.getpid(), {}, {}, None
 
     def _callable(self, address: str, request: Message, streaming: bool = False) -> Any:
         key = (address, request.DESCRIPTOR.full_name)
@@ -152,8 +177,7 @@ class Network:
             return known
         path, response = _PATHS[request.DESCRIPTOR.full_name]
         with self._lock:
-            if self._pid != os.getpid():  # we are a fork: the parent's channels are its own
-                self._pid, self._channels, self._callables = os.getpid(), {}, {}
+            self._forget_parent()
             channel = self._channels.get(address)
             if channel is None:
                 channel = self._channels[address] = open_channel(address, self._tls)

@@ -15,6 +15,7 @@ from trading.accounts.verifying import AccountsUnavailable
 from trading.errors import ApiError, error_from_failure, shown
 from trading.order_key import FIELD, key_of, name_key, new_key
 from trading.request_id import request_id
+from trading.request_metrics import note_error
 
 MOST_DETAILS = 20
 _ORDER_PATHS = ("/orders", "/orders/")
@@ -36,7 +37,7 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
     """Answer what a view raised. An exception that nobody foresaw is logged with its trace, and is a 500."""
     view, request = context["view"], context["request"]
     error = _error_from(exception)
-    _log(error, exception, request)
+    _log(error, exception, request._request)
     _name_key(request)
     data = envelope(error, request._request)
     form = getattr(view, "form", None)
@@ -77,7 +78,8 @@ def _name_key(request: Any) -> None:
 
 
 def envelope(error: ApiError, request: HttpRequest) -> dict[str, Any]:
-    """Return the body that answers `request` with `error`."""
+    """Return the body that answers `request` with `error`; the request is counted as answered so."""
+    note_error(request, error.kind.outcome, error.reason)
     body: dict[str, Any] = {
         "code": error.kind.code,
         "status": error.kind.status,
@@ -89,6 +91,13 @@ def envelope(error: ApiError, request: HttpRequest) -> dict[str, Any]:
         if (key := key_of(request)) is not None:
             body[FIELD] = key
     return {"error": body | {"details": error.details, "request_id": request_id(request)}}
+
+
+def answer_failure(failure: ApiError | RpcFailure, request: HttpRequest) -> JsonResponse:
+    """Answer what was raised on behalf of a request that no view has seen."""
+    error = _error_from(failure)
+    _log(error, failure, request)
+    return _answer(error, request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
@@ -165,10 +174,10 @@ def _validation_error(detail: Any) -> ApiError:
     return ApiError("VALIDATION_FAILED", message, told)
 
 
-def _log(error: ApiError, exception: Exception, request: Any) -> None:
+def _log(error: ApiError, exception: Exception, request: HttpRequest) -> None:
     if error.kind.code < 500:
         return
-    facts = {"request_id": request_id(request._request), "method": request.method, "path": request.path[:200]}
+    facts = {"request_id": request_id(request), "method": request.method, "path": request.path[:200]}
     if error.reason == "INTERNAL":
         log.error("request failed", exc_info=exception, **facts)
     else:
@@ -181,4 +190,5 @@ def _headers(error: ApiError) -> dict[str, str]:
 
 
 def _answer(error: ApiError, request: HttpRequest) -> JsonResponse:
-    return JsonResponse(envelope(error, request), status=error.kind.code, headers=_headers(error))
+    headers = {"Cache-Control": "no-store", **_headers(error)}
+    return JsonResponse(envelope(error, request), status=error.kind.code, headers=headers)

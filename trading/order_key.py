@@ -9,6 +9,7 @@ from common.bounds import IDEMPOTENCY_KEY
 from trading.errors import ApiError, shown
 
 HEADER = "Idempotency-Key"
+_META_NAME = "HTTP_IDEMPOTENCY_KEY"
 FIELD = "client_order_id"
 ALLOWED = "1 to 64 characters of A-Z a-z 0-9 . _ : -"
 
@@ -24,8 +25,8 @@ def given_keys(request: HttpRequest, data: object) -> list[object]:
     A field of an HTML form that was left empty counts as not given.
     """
     keys: list[object] = []
-    if HEADER in request.headers:
-        keys.append(request.headers[HEADER])
+    if _META_NAME in request.META:
+        keys.append(request.META[_META_NAME])
     if isinstance(data, Mapping) and FIELD in data and not (isinstance(data, QueryDict) and data[FIELD] == ""):
         keys.append(data[FIELD])
     return keys

@@ -11,7 +11,7 @@ from trading.errors import ApiError, shown
 
 
 class StrictJSONParser(BaseParser):
-    """JSON in UTF-8, as RFC 8259 has it: no NaN, no name twice in one object. Any value may stand at the top."""
+    """JSON as `strict_json` reads it."""
 
     media_type = "application/json"
 
@@ -21,15 +21,7 @@ class StrictJSONParser(BaseParser):
         Raises:
             ApiError: MALFORMED_JSON; VALIDATION_FAILED for a body that is too large.
         """
-        body = _read(stream, parser_context)
-        try:
-            return json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant)
-        except UnicodeDecodeError as error:
-            raise ApiError("MALFORMED_JSON", f"The body is not UTF-8: byte {error.start} is wrong.") from error
-        except RecursionError as error:
-            raise ApiError("MALFORMED_JSON", "The body is nested too deeply.") from error
-        except ValueError as error:
-            raise ApiError("MALFORMED_JSON", f"The body is not JSON: {str(error)[:200]}.") from error
+        return strict_json(_read(stream, parser_context))
 
 
 class SmallFormParser(FormParser):
@@ -69,6 +61,22 @@ def _too_large(length: str) -> ApiError:
     return ApiError("VALIDATION_FAILED", f"The body has {length} bytes; at most {most} are read.")
 
 
+def strict_json(body: bytes) -> Any:
+    """Return the value of JSON in UTF-8, as RFC 8259 has it: no NaN, no name twice in one object; any value at the top.
+
+    Raises:
+        ApiError: MALFORMED_JSON.
+    """
+    try:
+        return _DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ApiError("MALFORMED_JSON", f"The body is not UTF-8: byte {error.start} is wrong.") from error
+    except RecursionError as error:
+        raise ApiError("MALFORMED_JSON", "The body is nested too deeply.") from error
+    except ValueError as error:
+        raise ApiError("MALFORMED_JSON", f"The body is not JSON: {str(error)[:200]}.") from error
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
@@ -81,3 +89,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

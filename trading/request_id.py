@@ -1,6 +1,6 @@
 """One id for each request: in its answer, in its errors, in log lines and in the calls that are made for it."""
 
-import uuid
+import os
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -22,8 +22,8 @@ class RequestIdMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(HEADER, "")
-        request.bourse_request_id = given if VALID_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request.bourse_request_id = given if VALID_REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
         with working_for(request.bourse_request_id):
             response = self._get_response(request)
         response[HEADER] = request.bourse_request_id

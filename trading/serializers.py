@@ -111,6 +111,11 @@ class PlaceOrderSerializer(StrictSerializer):
     )
 
 
+# Checks the orders that come as JSON, by `run_validation(body)`, in any number of threads: making one costs more than
+# all that it does.
+JSON_ORDER = PlaceOrderSerializer(data={})
+
+
 class SwitchoverSerializer(StrictSerializer):
     """Which replica is to lead."""
 

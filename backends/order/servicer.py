@@ -76,17 +76,14 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             remaining_s = LONGEST_WAIT_S if given_s is None else min(given_s, LONGEST_WAIT_S)
             caller = Caller(self._monotonic() + remaining_s - ANSWER_MARGIN_S, context.is_active)
             taken = self._replica.submit(epoch, orders, caller)
+            awaited = [ticket.future for ticket in taken if isinstance(ticket, Ticket)]
+            futures.wait(awaited, max(0.0, caller.deadline - self._monotonic()))
             results = [
-                failure_result(ticket) if isinstance(ticket, RpcFailure) else self._await(ticket, order, caller)
+                failure_result(ticket) if isinstance(ticket, RpcFailure) else result_of(ticket, order, caller)
                 for order, ticket in zip(orders, taken, strict=True)
             ]
             log_answers(orders, results)
             return results
-
-    def _await(self, ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
-        """Wait for a ticket until the caller's deadline and return what this caller is told."""
-        futures.wait([ticket.future], max(0.0, caller.deadline - self._monotonic()))
-        return result_of(ticket, wanted, caller)
 
 
 class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):

@@ -1,0 +1,135 @@
+"""Requests that are answered without their view must be answered as their view would."""
+
+from typing import Any
+
+import pytest
+
+from tests.trading.fakes import failed
+from trading import plain_requests
+
+# Asks for JSON as well, but not as plainly: the view answers.
+BY_VIEW = {"Accept": "application/json, text/plain;q=0.1"}
+ORDER = {"name": "BlueFinch", "type": "buy", "quantity": 3, "client_order_id": "mine"}
+HEADERS = ("Cache-Control", "Content-Type", "Content-Length", "Location", "Vary", "Retry-After", "Idempotency-Replayed")
+
+
+@pytest.fixture
+def answered_plainly(monkeypatch) -> list[bool]:
+    """For each look-up and order: whether the middleware answered it itself."""
+    seen: list[bool] = []
+
+    def watch(name: str) -> None:
+        original = getattr(plain_requests, name)
+
+        def watched(*arguments: Any) -> Any:
+            answer = original(*arguments)
+            seen.append(answer is not None)
+            return answer
+
+        monkeypatch.setattr(plain_requests, name, watched)
+
+    watch("_answer_stock")
+    watch("_answer_order")
+    return seen
+
+
+def same(plain: Any, by_view: Any) -> bool:
+    """Whether two answers to the same request differ in nothing but what names the request."""
+    bodies = [answer.json() for answer in (plain, by_view)]
+    for body in bodies:
+        body.get("error", {}).pop("request_id", None)
+    # Errors are written by two encoders, which space differently.
+    compared = HEADERS if plain.status_code < 400 else ("Cache-Control", "Content-Type", "Retry-After")
+    headers = [[answer.headers.get(name) for name in compared] for answer in (plain, by_view)]
+    return (plain.status_code, bodies[0], headers[0]) == (by_view.status_code, bodies[1], headers[1])
+
+
+def test_stock_is_answered_as_by_its_view(rest, answered_plainly):
+    rest.get("/stocks/BlueFinch")  # fills the cache
+    plain, by_view = rest.get("/stocks/BlueFinch"), rest.get("/stocks/BlueFinch", headers=BY_VIEW)
+    assert plain["X-Cache"] == by_view["X-Cache"] == "HIT"
+    assert plain.content == by_view.content
+    assert same(plain, by_view)
+    assert answered_plainly == [True, True, False]
+
+
+def test_unknown_stock_is_answered_as_by_its_view(rest, answered_plainly):
+    plain, by_view = rest.get("/stocks/Nobody"), rest.get("/stocks/Nobody", headers=BY_VIEW)
+    assert plain.status_code == 404
+    assert same(plain, by_view)
+    assert answered_plainly == [True, False]
+
+
+def test_order_is_answered_as_by_its_view(rest, answered_plainly):
+    def place(**headers: str) -> Any:
+        return rest.post("/orders", ORDER, format="json", headers=headers)
+
+    first, plain, by_view = place(), place(), place(**BY_VIEW)
+    assert (first.status_code, "Idempotency-Replayed" in first) == (201, False)
+    assert plain["Idempotency-Replayed"] == "true"
+    assert plain.content == by_view.content
+    assert same(plain, by_view)
+    assert answered_plainly == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "reason", ["INSUFFICIENT_STOCK", "KEY_REUSED", "NO_LEADER", "OUTCOME_UNKNOWN", "OVERLOADED", "UNKNOWN_STOCK"]
+)
+def test_failed_order_is_answered_as_by_its_view(rest, market, answered_plainly, reason):
+    outcome = "unknown" if reason == "OUTCOME_UNKNOWN" else "not_executed"
+    answers = []
+    for headers in ({}, BY_VIEW):
+        market.failure = failed(reason, outcome)
+        answers.append(rest.post("/orders", ORDER, format="json", headers=headers))
+    assert answers[0].status_code >= 400
+    assert same(*answers)
+    assert answered_plainly == [True, False]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.test"},
+        {"X-Sandbox-Fault": "reject=NO_LEADER"},
+        {"Idempotency-Key": "not the field's"},
+        {"Accept": "text/html"},
+        {"Host": "elsewhere.test"},
+    ],
+)
+def test_what_the_view_must_look_at_is_left_to_it(rest, answered_plainly, headers):
+    rest.post("/orders", ORDER, format="json", headers=headers)
+    assert answered_plainly == [False]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Cache-Control": "no-cache"}, {"Accept": "text/html"}, {"Host": "elsewhere.test"}]
+)
+def test_look_up_that_the_view_must_look_at_is_left_to_it(rest, answered_plainly, headers):
+    rest.get("/stocks/BlueFinch", headers=headers)
+    assert answered_plainly == [False]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"name": "BlueFinch", "name": "Cent", "type": "buy", "quantity": 1}',
+        b'{"name": "BlueFinch", "type": "buy", "quantity": true}',
+        b'{"name": "BlueFinch", "type": "buy", "quantity": 1, "colour": "red"}',
+        b'["BlueFinch"]',
+        b'{"name": "BlueFinch", "type": "buy", "quantity": NaN}',
+        b" " * 70_000,
+    ],
+)
+def test_wrong_body_is_explained_by_the_view_and_places_nothing(rest, market, answered_plainly, body):
+    answer = rest.post("/orders", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["outcome"]) == (400, "not_executed")
+    assert (answered_plainly, market.placed) == ([False], [])
+
+
+@pytest.mark.parametrize("setting", [{"AUTHENTICATION": True}, {"RATE_LIMITS": {"read": (1, 1)}}])
+def test_nothing_is_plain_where_callers_are_looked_at(rest, settings, answered_plainly, setting):
+    for name, value in setting.items():
+        setattr(settings, name, value)
+    rest.get("/stocks/BlueFinch")
+    assert answered_plainly == []
