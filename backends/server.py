@@ -5,9 +5,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -16,7 +15,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from backends.data_directory import StartRefused
-from backends.failures import Exhausted
 from backends.request_ids import RequestIds
 from common import failpoints
 from common.config import ConfigError
@@ -41,29 +39,6 @@ SERVER_OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # below the channels' keepalive_time_ms
 ]
-
-
-class WaitingRoom:
-    """Admits callers that wait, up to a fixed number, so that they never take all threads of the server."""
-
-    def __init__(self, places: int, reason: str) -> None:
-        self._places = threading.BoundedSemaphore(places)
-        self._count = places
-        self._reason = reason
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place inside a `with` block.
-
-        Raises:
-            Exhausted: all places are taken.
-        """
-        if not self._places.acquire(blocking=False):
-            raise Exhausted(f"all {self._count} places for waiting callers are taken", reason=self._reason)
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 class BackendServer:

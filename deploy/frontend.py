@@ -1,6 +1,6 @@
 """The frontend under its production WSGI server: `python -m deploy.frontend [HOST:PORT]`.
 
-Why granian with one worker and 64 threads: docs/decisions/wsgi_server.md. One process means one stock cache, and one
+Why granian with one worker and many threads: docs/decisions/wsgi_server.md. One process means one stock cache, and one
 place where waiting orders gather into a batch.
 """
 
@@ -24,8 +24,9 @@ from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
 
-# A POST /orders holds its thread while it waits, 8 s at most: this many can wait before a look-up has to.
-THREAD_COUNT = 64
+# A POST /orders holds its thread while it waits, 8 s at most (so many may: trading.services.ORDERS_AT_ONCE), a stream of
+# events for as long as it is open. The others are for look-ups. A thread is started when there is work for it.
+THREAD_COUNT = 224
 # An order that waits is answered within 8 s; a stop does not cut it off.
 STOP_TIMEOUT_S = 9
 

@@ -17,7 +17,7 @@ from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 DEFAULT_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
 DEFAULT_CACHE_SIZE = "1000"
 DEFAULT_EVENT_STREAMS = "16"
-# Each stream of events holds one of the server's 64 threads: some must be left for those who trade.
+# Each stream of events holds one of the server's threads: some must be left for look-ups.
 MOST_EVENT_STREAMS = 48
 DATABASE_FILE = "frontend.sqlite3"
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import MiddlewareNotUsed, SuspiciousOperation
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ValidationError
 
 from common.bounds import STOCK_NAME
 from common.failures import RpcFailure
-from trading import services
+from trading import services, throttling
 from trading.errors import ApiError
 from trading.exception_handler import answer_failure
 from trading.order_key import name_key
@@ -36,12 +36,10 @@ _renderer = ExactJSONRenderer()
 class PlainRequestsMiddleware:
     """Answers plain requests; belongs behind the middleware that names and counts requests, and before all other.
 
-    Not used at all where callers have accounts, limits, or must come by HTTPS: those are looked at further on.
+    No request is plain where callers have accounts or limits, or must come by HTTPS: that is looked at further on.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        if settings.AUTHENTICATION or settings.RATE_LIMITS or settings.SECURE_SSL_REDIRECT:
-            raise MiddlewareNotUsed("every request is looked at closely")
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -89,6 +87,8 @@ def _answer_order(request: HttpRequest) -> HttpResponse | None:
 
 
 def _is_plain(request: HttpRequest) -> bool:
+    if settings.AUTHENTICATION or settings.SECURE_SSL_REDIRECT or throttling.limiters():
+        return False
     meta = request.META
     if meta.get("HTTP_ACCEPT", "*/*") not in ("*/*", "application/json") or any(
         name in meta for name in _NOT_PLAIN_HEADERS

@@ -8,6 +8,7 @@ from common.bounds import STOCK_NAME
 from common.failpoints import failpoint
 from common.failures import RpcFailure
 from common.request_context import current_request_id
+from common.waiting_room import WaitingRoom
 from protos import order_pb2
 from trading.clients.catalog import catalog_client
 from trading.clients.network import cluster_config, network
@@ -23,6 +24,11 @@ from trading.stock_query import StockQuery, stock_cursor
 from trading.stock_reader import StockRead, forget_stock, stock_reader
 
 LIST_BUDGET_S = 1.0
+# Orders that wait at once, each in a thread of the server (deploy/frontend.py has more of them). At a thousand orders a
+# second the last of so many waits 0.2 s; more would only wait longer, and leave no thread for look-ups.
+ORDERS_AT_ONCE = 160
+
+_orders_room = WaitingRoom(ORDERS_AT_ONCE, reason="OVERLOADED")
 
 
 class StockPage(NamedTuple):
@@ -71,6 +77,7 @@ def place_order(
 
     Raises:
         ApiError: SHUTTING_DOWN; nothing was done.
+        RpcFailure: OVERLOADED: ORDERS_AT_ONCE wait already; nothing was done.
         OrderFailed: its `outcome` says what became of the order.
     """
     refuse_if_stopping()
@@ -82,13 +89,14 @@ def place_order(
         idempotency_key=client_order_id,
         request_id=current_request_id(),
     )
-    try:
-        placed = network().run(order_client().place(order))
-        failpoint("frontend-committed")
-        return placed
-    finally:
-        # After a failure too: it may have been executed, or refused because another process traded the stock.
-        forget_stock(name)
+    with _orders_room.place():
+        try:
+            placed = network().run(order_client().place(order))
+            failpoint("frontend-committed")
+            return placed
+        finally:
+            # After a failure too: it may have been executed, or refused because another process traded the stock.
+            forget_stock(name)
 
 
 def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:

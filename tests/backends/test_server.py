@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from backends.data_directory import StartRefused
-from backends.failures import Exhausted
-from backends.server import BackendServer, WaitingRoom
+from backends.server import BackendServer
 from protos import catalog_pb2_grpc
 
 SERVICE = "bourse.catalog.v1.CatalogService"
@@ -116,24 +114,3 @@ def test_a_client_that_knows_no_proto_calls_by_reflection(address):
         assert call(request, timeout=5).status == health_pb2.HealthCheckResponse.SERVING
         fields = pool.FindServiceByName(SERVICE).methods_by_name["LookupStock"].input_type.fields_by_name
         assert list(fields) == ["name"]
-
-
-def test_waiting_room_refuses_when_all_places_are_taken():
-    room = WaitingRoom(1, reason="QUEUE_FULL")
-    inside, leave = threading.Event(), threading.Event()
-
-    def wait_inside() -> None:
-        with room.place():
-            inside.set()
-            leave.wait(5)
-
-    thread = threading.Thread(target=wait_inside)
-    thread.start()
-    assert inside.wait(5)
-    with pytest.raises(Exhausted) as caught, room.place():
-        pass
-    assert caught.value.reason == "QUEUE_FULL"
-    leave.set()
-    thread.join()
-    with room.place():
-        pass

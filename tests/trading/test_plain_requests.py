@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from common.rates import Rate
 from tests.trading.fakes import failed
-from trading import plain_requests
+from trading import plain_requests, throttling
 
 # Asks for JSON as well, but not as plainly: the view answers.
 BY_VIEW = {"Accept": "application/json, text/plain;q=0.1"}
@@ -127,9 +128,15 @@ def test_wrong_body_is_explained_by_the_view_and_places_nothing(rest, market, an
     assert (answered_plainly, market.placed) == ([False], [])
 
 
-@pytest.mark.parametrize("setting", [{"AUTHENTICATION": True}, {"RATE_LIMITS": {"read": (1, 1)}}])
+@pytest.mark.parametrize("setting", ["AUTHENTICATION", "SECURE_SSL_REDIRECT"])
 def test_nothing_is_plain_where_callers_are_looked_at(rest, settings, answered_plainly, setting):
-    for name, value in setting.items():
-        setattr(settings, name, value)
+    setattr(settings, setting, True)
     rest.get("/stocks/BlueFinch")
-    assert answered_plainly == []
+    assert answered_plainly == [False]
+
+
+def test_nothing_is_plain_where_there_are_limits(rest, monkeypatch, answered_plainly):
+    limits = {"read": throttling.RateLimiter(Rate(10, 60))}
+    monkeypatch.setattr(throttling, "limiters", lambda: limits)
+    assert rest.get("/stocks/BlueFinch")["X-RateLimit-Limit"] == "10"
+    assert answered_plainly == [False]
