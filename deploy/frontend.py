@@ -24,8 +24,8 @@ from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
 
-# A POST /orders holds its thread while it waits, 8 s at most (so many may: trading.services.ORDERS_AT_ONCE), a stream of
-# events for as long as it is open. The others are for look-ups. A thread is started when there is work for it.
+# A POST /orders holds its thread while it waits, 8 s at most; ORDERS_AT_ONCE of trading.services may. A stream
+# of events while it is open. The others are for look-ups. A thread is started when there is work for it.
 THREAD_COUNT = 224
 # An order that waits is answered within 8 s; a stop does not cut it off.
 STOP_TIMEOUT_S = 9
