@@ -59,7 +59,7 @@ def test_the_image_is_built_of_files_that_there_are():
     assert all((ROOT / source).exists() for source in copied)
     kept = {line[1:] for line in (FOLDER / "Dockerfile.dockerignore").read_text().splitlines() if line[0] == "!"}
     assert kept == copied
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "examples"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "examples", "benchmarks"}
     assert packages <= copied
 
 
