@@ -1,6 +1,7 @@
 """The REST endpoints of those who operate the system: docs/API.md, "Operation"."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -14,6 +15,7 @@ from trading.accounts.account import OPEN, OPERATOR
 from trading.api_view import ApiView
 from trading.errors import ApiError, shown
 from trading.metrics import REGISTRY
+from trading.operator_pages import ReplicasRenderer, ResyncRenderer
 from trading.readiness import readiness
 from trading.renderers import ExactJSONRenderer
 from trading.schema import operations
@@ -26,6 +28,7 @@ class ReplicasView(ApiView):
     """The state of the order service, for operators."""
 
     role = OPERATOR
+    renderer_classes = [ExactJSONRenderer, ReplicasRenderer]
 
     def get_view_name(self) -> str:
         """Return the page's heading."""
@@ -41,10 +44,16 @@ class ResyncView(ApiView):
     """Bringing one follower into sync: a job that goes on after the answer."""
 
     role = OPERATOR
+    renderer_classes = [ExactJSONRenderer, ResyncRenderer]
 
     def get_view_name(self) -> str:
         """Return the page's heading."""
         return "Resync"
+
+    def related(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the ways to the job as it is by now, and to the replicas."""
+        own = [(f"/replicas/{data['replica']}/resync", f"Look at replica {data['replica']} again")] if data else []
+        return [("/replicas", "Replicas"), *own]
 
     @operations.get_resync
     def get(self, request: Request, replica_id: str) -> Response:
@@ -66,6 +75,10 @@ class SwitchoverView(ApiView):
     def get_view_name(self) -> str:
         """Return the page's heading."""
         return "Switchover"
+
+    def related(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the way to the replicas."""
+        return [("/replicas", "Replicas")]
 
     @operations.switch_over
     def post(self, request: Request) -> Response:

@@ -1,13 +1,17 @@
 """POST /replicas/{id}/resync and POST /replicas/switchover."""
 
+import re
+
 import pytest
+from rest_framework.test import APIClient
 
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
-from trading import operator_services
+from trading import operator_services, services
 from trading.replicas.jobs import ResyncJobs
 from trading.replicas.manager import ReplicaManager
 from trading.replicas.resync import ResyncResult
+from trading.replicas.status import status_data
 
 
 @pytest.fixture
@@ -22,6 +26,7 @@ def cluster(monkeypatch):
     monkeypatch.setattr(operator_services, "network", lambda: cluster.network)
     monkeypatch.setattr(operator_services, "replica_manager", lambda: manager)
     monkeypatch.setattr(operator_services, "resync_jobs", lambda: jobs)
+    monkeypatch.setattr(services, "replicas_status", lambda: status_data(manager.look(), CONFIG))
     return cluster
 
 
@@ -111,3 +116,47 @@ def test_traders_may_not(rest, cluster, token):
     assert told(rest.post("/replicas/switchover", {"to": 1}, format="json", headers=headers))[0] == 403
     operator = token("op", "operator")
     assert rest.post("/replicas/switchover", {"to": 1}, format="json", headers=operator).status_code == 200
+
+
+@pytest.fixture
+def browser(cluster):
+    """A client that asks for HTML and sends forms."""
+    return APIClient(enforce_csrf_checks=True, headers={"Accept": "text/html,*/*;q=0.8"})
+
+
+def buttons(page):
+    return re.findall(r'<button[^>]* aria-label="([^"]+)"', page)
+
+
+def test_page_of_the_replicas_has_buttons_for_each_follower(browser):
+    assert buttons(browser.get("/replicas").content.decode()) == [
+        "Resync replica 2",
+        "Make replica 2 the leader",
+        "Resync replica 1",
+        "Make replica 1 the leader",
+    ]
+
+
+def test_buttons_are_forms_that_operate(browser):
+    page = browser.post("/replicas/switchover", {"to": "1", "csrfmiddlewaretoken": "t"}, format="multipart")
+    assert page.status_code == 200
+    assert '<a href="/replicas">Replicas</a>' in page.content.decode()
+    assert "Resync replica 3" in buttons(browser.get("/replicas").content.decode())
+    page = browser.post("/replicas/2/resync", {"csrfmiddlewaretoken": "t"}, format="multipart")
+    assert page.status_code == 202
+    assert '<a href="/replicas/2/resync">Look at replica 2 again</a>' in page.content.decode()
+
+
+def test_page_of_a_resync_that_was_never_made_can_begin_one(browser):
+    response = browser.get("/replicas/2/resync")
+    page = response.content.decode()
+    assert response.status_code == 404
+    assert '<form method="post" action="/replicas/2/resync">' in page
+    assert "JOB_NOT_FOUND" in page
+
+
+def test_refused_operation_is_told_with_a_way_back(browser, cluster):
+    cluster.replicas[3].followers = {1: 2, 2: 1}
+    page = browser.post("/replicas/switchover", {"to": "1"}, format="multipart").content.decode()
+    assert "TARGET_NOT_IN_SYNC" in page
+    assert '<a href="/replicas">Replicas</a>' in page

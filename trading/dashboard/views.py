@@ -23,7 +23,7 @@ from trading.replicas.status import in_sync_count
 from trading.representations import order_data, stock_data
 from trading.schema import operations
 
-STOCKS_SHOWN = 25
+STOCKS_SHOWN = 15
 ORDERS_SHOWN = 12
 EVENTS_SHOWN = 12
 MOST_SEARCH = 32  # characters, as a stock's name has at most
