@@ -9,16 +9,13 @@ from pathlib import Path
 from tests.chaos.system import System
 from tests.chaos.trial import HOT_STOCKS, Fault, Measurement, Trial
 from tests.checker.check import find_violations
-from tests.checker.history import JOURNAL, History
 from tests.checker.saved import save_history
 from tests.checker.violations import report
-from tests.harness.invariants import wait_for_equal_logs
+from tests.harness.invariants import recorded_history, wait_for_equal_logs
 from tests.harness.seeds import write_seed
 
 HISTORY_NAME = "history.jsonl"
 SHARES = 100  # so few that some orders are refused
-# A cached read's second may be exceeded by what a busy machine takes to run a thread.
-SLACK_S = 0.3
 EQUAL_WITHIN_S = 15.0
 
 
@@ -85,21 +82,7 @@ def check(trial: Trial) -> tuple[list[str], int]:
         data = wait_for_equal_logs(system, system.interval_s + EQUAL_WITHIN_S)
     except AssertionError as error:
         return [f"not well again: {error}"], 0
-    history = recorded(trial, data)
+    history = recorded_history(system, trial.recorder, data, orders_before=trial.orders_before)
     save_history(history, system.folder / HISTORY_NAME)
     violations = find_violations(history)
     return [report(violations)] if violations else [], data.count(b"\n") - 1
-
-
-def recorded(trial: Trial, data: bytes) -> History:
-    """Return the history, with the bytes that every file holds."""
-    system = trial.system
-    identity = (system.data_dir / "catalog" / "identity.csv").read_text().splitlines()[1]
-    return History(
-        cluster_id=identity.split(",")[0],
-        initial=system.initial,
-        operations=list(trial.recorder.operations),
-        files=dict.fromkeys((JOURNAL, *(f"order-{number}" for number in system.replicas)), data),
-        orders_before=trial.orders_before,
-        slack_s=SLACK_S,
-    )

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from tests.chaos.load import Load
-from tests.chaos.recorder import Intent, Recorder
 from tests.chaos.repair import wipe
 from tests.chaos.system import System
 from tests.checker.history import Outcome, PlaceOrder, ShownOrder
+from tests.harness.load import Load
 from tests.harness.preload import preload
+from tests.harness.recorder import Intent, Recorder
 from tests.harness.waiting import wait_until
 
+# Now and then an order that may be refused.
+QUANTITIES = (1, 1, 2, 2, 3, 3, 60)
 HOT_STOCKS = 8  # so few that orders meet
 PAST_READ_WITHIN_S = 90.0  # by all processes, also on a busy machine
 
@@ -62,7 +64,9 @@ class Trial:
 
     def load(self, **arguments: Any) -> Load:
         """Return clients that trade and read; see Load."""
-        return Load(self.recorder, self.stocks, seed=self.chance.randrange(1 << 30), prefix=self._key(), **arguments)
+        usual: dict[str, Any] = {"traders": 6, "readers": 1, "pause_s": 0.03, "quantities": QUANTITIES}
+        seed = self.chance.randrange(1 << 30)
+        return Load(self.recorder, self.stocks, seed=seed, prefix=self._key(), **usual | arguments)
 
     def intent(self, order_type: str = "sell", quantity: int = 1, name: str | None = None) -> Intent:
         """Return a new order to ask for: by default one that is always filled."""

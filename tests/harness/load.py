@@ -1,87 +1,65 @@
-"""Clients that place orders all the time, as a user with a key for each order would."""
+"""Clients that trade and read all the time, as users with a key for each order would; all is recorded for the check."""
 
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from statistics import quantiles
+from typing import Any
 
-import httpx
-
-from tests.harness.rest import Rest
-
-RETRY_PAUSE_S = 0.05
-NO_ANSWER = 0  # stands for an HTTP status where there was none
-RETRIED = frozenset({503, 504, NO_ANSWER})
-REFUSALS = frozenset({400, 404, 409, 422})
-
-
-@dataclass
-class PlacedOrder:
-    """One intended order and what became of it. Times are of time.monotonic.
-
-    Attributes:
-        statuses: HTTP status of each attempt, NO_ANSWER for one that was not answered.
-        outcomes: `outcome` of each failed attempt that was answered.
-        number: the transaction number, None while it was not acknowledged.
-        refusal: `reason` of the final refusal, None if there was none.
-        answer: the order as it was acknowledged.
-        bodies: the answers that are neither a success, a refusal nor a 503 or 504.
-    """
-
-    key: str
-    name: str
-    order_type: str
-    quantity: int
-    started: float
-    ended: float = 0.0
-    statuses: list[int] = field(default_factory=list)
-    outcomes: list[str] = field(default_factory=list)
-    number: int | None = None
-    refusal: str | None = None
-    answer: dict[str, object] | None = None
-    bodies: list[str] = field(default_factory=list)
-
-    @property
-    def was_not_executed(self) -> bool:
-        """Whether the client was told for certain that there is no such order."""
-        told = self.outcomes and set(self.outcomes) == {"not_executed"} and len(self.outcomes) == len(self.statuses)
-        return self.number is None and (self.refusal is not None or bool(told))
+from tests.checker.history import Outcome, PlaceOrder
+from tests.harness.cluster import Cluster
+from tests.harness.recorder import SETTLED, Intent, Recorder
 
 
 class Load:
-    """Client threads that place orders until stopped or until `count` are done. Use it as a context manager."""
+    """Threads that trade and read, spread over the frontends, until stopped. Use it as a context manager.
+
+    Attributes:
+        recorder: what keeps the requests and answers.
+        intents: the orders, in the sequence in which they were begun.
+    """
 
     def __init__(
         self,
-        rest: Rest,
+        recorder: Recorder,
         names: Sequence[str],
         *,
-        clients: int,
+        traders: int = 8,
+        readers: int = 0,
         count: int | None = None,
-        prefix: str = "load",
         seed: int = 1,
-        give_up_after_s: float = 60.0,
+        quantities: Sequence[int] = (1, 2, 3),
         pause_s: float = 0.0,
+        give_up_after_s: float = 60.0,
+        prefix: str = "load",
     ) -> None:
-        """Half of the orders are buys; stocks and quantities (1 to 3) follow from `seed`.
+        """Half of the orders are buys; each thread draws stocks and quantities from `seed` and its own place.
 
         Args:
-            give_up_after_s: how long one order is tried, with the same key.
-            pause_s: between a client's orders.
+            count: how many orders to place; None: until stopped.
+            pause_s: before each order, or read, of one thread.
+            give_up_after_s: how long an order is asked for, by its key.
         """
-        self._rest = rest
+        self.recorder = recorder
         self._names = list(names)
+        self._frontends = list(recorder.rests)
         self._count = count
-        self._prefix = prefix
-        self._chance = random.Random(seed)  # guarded by _lock
-        self._give_up_after_s = give_up_after_s
+        self._quantities = quantities
         self._pause_s = pause_s
+        self._give_up_after_s = give_up_after_s
+        self._prefix = prefix
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._next = 0  # guarded by _lock
-        self.history: list[PlacedOrder] = []  # appended under _lock, in the order in which they were begun
-        self._threads = [threading.Thread(target=self._run, name=f"client-{n}", daemon=True) for n in range(clients)]
+        self.intents: list[Intent] = []  # appended under _lock
+        self._errors: list[BaseException] = []
+        self._threads = [self._thread(self._trade, place, seed) for place in range(traders)]
+        self._threads += [self._thread(self._read, traders + place, seed) for place in range(readers)]
+
+    @classmethod
+    def on(cls, cluster: Cluster, **options: Any) -> "Load":
+        """Return clients that trade all stocks of a cluster at all its frontends, and record it for themselves."""
+        return cls(Recorder(cluster.rests), list(cluster.initial), **options)
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -92,83 +70,98 @@ class Load:
         self.stop()
 
     def stop(self) -> None:
-        """Begin no more orders, and wait until those begun are settled or given up."""
+        """Begin nothing more, and wait until what was begun is settled or given up.
+
+        Raises:
+            AssertionError: a thread failed, or does not end.
+        """
         self._stopping.set()
         self.join(self._give_up_after_s + 20)
 
     def join(self, within_s: float) -> None:
-        """Wait until all `count` orders are done.
+        """Wait until all `count` orders are settled or given up.
 
         Raises:
-            AssertionError: they are not in this time.
+            AssertionError: they are not in this time, or a thread failed.
         """
         deadline = time.monotonic() + within_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        assert not self._errors, self._errors
         assert not any(thread.is_alive() for thread in self._threads), f"clients not done within {within_s} s"
 
     @property
-    def acknowledged(self) -> list[PlacedOrder]:
+    def acknowledged(self) -> list[Intent]:
         """The orders that got a transaction number so far."""
-        return [order for order in list(self.history) if order.number is not None]
+        return [intent for intent in list(self.intents) if intent.number is not None]
 
     def acknowledged_since(self, moment: float) -> int:
         """Return how many orders were begun and acknowledged after this moment."""
-        return sum(order.started > moment for order in self.acknowledged)
+        return sum(intent.started > moment for intent in self.acknowledged)
 
-    def longest_wait_s(self) -> float:
-        """Return how long the slowest settled order took, with all its attempts."""
-        return max((order.ended - order.started for order in list(self.history) if order.ended), default=0.0)
+    def longest_s(self, since: float = 0.0) -> float:
+        """Return how long the slowest order took that ended after `since`, with all requests for it."""
+        return max((one.ended - one.started for one in list(self.intents) if one.ended > since), default=0.0)
 
-    def _run(self) -> None:
-        while (order := self._begin()) is not None:
-            settle(self._rest, order, self._give_up_after_s)
-            if self._pause_s:
-                self._stopping.wait(self._pause_s)
+    def p99_s(self, since: float, until: float) -> float:
+        """Return how long 99 of 100 orders took at most, of those acknowledged that were begun in this time."""
+        orders = [one for one in self.acknowledged if since <= one.started < until]
+        return quantiles([one.ended - one.started for one in orders], n=100)[-1]
 
-    def _begin(self) -> PlacedOrder | None:
+    def requests(self) -> list[PlaceOrder]:
+        """Return every request for an order so far."""
+        return [request for intent in list(self.intents) for request in list(intent.requests)]
+
+    def errors(self) -> list[PlaceOrder]:
+        """Return the requests for orders that were answered neither with an order nor with a refusal."""
+        return [request for request in self.requests() if request.outcome not in SETTLED]
+
+    def unanswered(self) -> list[PlaceOrder]:
+        """Return the requests for orders that were not answered at all."""
+        return [request for request in self.requests() if request.outcome is Outcome.NO_ANSWER]
+
+    def _thread(self, work: Callable[[int, random.Random], None], place: int, seed: int) -> threading.Thread:
+        def run() -> None:
+            try:
+                work(place, random.Random(f"{seed}-{place}"))
+            except BaseException as error:
+                self._errors.append(error)
+                raise
+
+        return threading.Thread(target=run, name=f"client-{place}", daemon=True)
+
+    def _trade(self, place: int, chance: random.Random) -> None:
+        home = place % len(self._frontends)
+        frontends = self._frontends[home:] + self._frontends[:home]
+        while not self._stopping.wait(self._pause_s) and (intent := self._begin(chance)) is not None:
+            self.recorder.settle(intent, frontends, self._give_up_after_s)
+
+    def _begin(self, chance: random.Random) -> Intent | None:
+        """Return the next order, None after the last."""
         with self._lock:
-            if self._stopping.is_set() or (self._count is not None and self._next >= self._count):
+            if len(self.intents) == self._count:
                 return None
-            self._next += 1
-            order = PlacedOrder(
-                key=f"{self._prefix}-{self._next}",
-                name=self._chance.choice(self._names),
-                order_type="buy" if self._next % 2 else "sell",
-                quantity=self._chance.randint(1, 3),
+            intent = Intent(
+                key=f"{self._prefix}-{len(self.intents) + 1}",
+                name=chance.choice(self._names),
+                order_type=chance.choice(("buy", "sell")),
+                quantity=chance.choice(self._quantities),
                 started=time.monotonic(),
             )
-            self.history.append(order)
-            return order
+            self.intents.append(intent)
+            return intent
 
-
-def settle(rest: Rest, order: PlacedOrder, give_up_after_s: float, now: Callable[[], float] = time.monotonic) -> None:
-    """Place one order with its key until it is acknowledged, refused, or the time is up; record what happened."""
-    while True:
-        status = _attempt(rest, order)
-        if status not in RETRIED or now() - order.started > give_up_after_s:
-            order.ended = now()
-            return
-        time.sleep(RETRY_PAUSE_S)
-
-
-def _attempt(rest: Rest, order: PlacedOrder) -> int:
-    try:
-        response = rest.place(order.name, order.order_type, order.quantity, order.key)
-    except httpx.TransportError:
-        order.statuses.append(NO_ANSWER)
-        return NO_ANSWER
-    status = response.status_code
-    order.statuses.append(status)
-    if status == 201:
-        order.answer = response.json()["data"]
-        order.number = response.json()["data"]["transaction_number"]
-        return status
-    if status not in REFUSALS | RETRIED:
-        order.bodies.append(f"{status} {response.text[:500]}")
-        return status
-    error = response.json()["error"]
-    order.outcomes.append(error["outcome"])
-    if status in REFUSALS:
-        order.refusal = error["reason"]
-    return status
+    def _read(self, _place: int, chance: random.Random) -> None:
+        recorder = self.recorder
+        while not self._stopping.wait(self._pause_s):
+            frontend = chance.choice(self._frontends)
+            known = [intent.number or 0 for intent in self.intents[-50:]]
+            match chance.randrange(6):
+                case 0 | 1:
+                    recorder.read_stock(chance.choice(self._names), frontend)
+                case 2 | 3:
+                    recorder.read_stock(chance.choice(self._names), frontend, cached=True)
+                case 4:
+                    recorder.look_up(max(1, max(known, default=1) + chance.randint(-3, 1)), frontend)
+                case _:
+                    recorder.list_orders(chance.randint(1, 20), frontend)

@@ -13,7 +13,7 @@ ORDERS_AGAIN_WITHIN_S = 6.0
 def test_orders_go_on_without_it_and_it_returns(cluster: Cluster):
     """Orders go on within 6 s; the one that wakes follows, catches up and ends identical."""
     frozen = cluster.leader()
-    with Load(cluster.rest, list(cluster.initial), clients=8, pause_s=0.02) as load:
+    with Load.on(cluster, traders=8, pause_s=0.02) as load:
         cluster.wait_until(lambda: len(load.acknowledged) >= 20, 10, "orders")
         cluster.freeze(f"order-{frozen}")
         moment = time.monotonic()
@@ -22,18 +22,18 @@ def test_orders_go_on_without_it_and_it_returns(cluster: Cluster):
         cluster.wait_until(lambda: time.monotonic() - moment >= FROZEN_S, FROZEN_S + 1, "the frozen time to pass")
         cluster.resume(f"order-{frozen}")
         cluster.wait_until(cluster.all_in_sync, 20, "all replicas in sync again")
-    check_invariants(cluster, load.history)
+    check_invariants(cluster, load.recorder)
 
 
 def test_frozen_follower_is_left_out(cluster: Cluster):
     """Orders wait for a follower that does not answer for about a second, once."""
     follower = next(number for number in cluster.replicas if number != cluster.leader())
-    with Load(cluster.rest, list(cluster.initial), clients=8, pause_s=0.02) as load:
+    with Load.on(cluster, traders=8, pause_s=0.02) as load:
         cluster.wait_until(lambda: len(load.acknowledged) >= 20, 10, "orders")
         cluster.freeze(f"order-{follower}")
         moment = time.monotonic()
         cluster.wait_until(lambda: load.acknowledged_since(moment) >= 20, 4, "orders without it")
         cluster.resume(f"order-{follower}")
         cluster.wait_until(cluster.all_in_sync, cluster.interval_s + 8, "all replicas in sync again")
-    assert load.longest_wait_s() < 4
-    check_invariants(cluster, load.history)
+    assert load.longest_s() < 4
+    check_invariants(cluster, load.recorder)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants, wait_for_equal_logs
-from tests.harness.load import NO_ANSWER, Load
+from tests.harness.load import Load
 from tests.harness.size import sized
 
 CLIENT_COUNT = 8
@@ -17,15 +17,14 @@ AWAY_ORDERS = 20
 
 def test_killed_processes_return_identical(cluster: Cluster):
     """Refusals, 503 and 504 are the only errors; afterwards all invariants hold."""
-    with Load(cluster.rest, list(cluster.initial), clients=CLIENT_COUNT, pause_s=0.02) as load:
+    with Load.on(cluster, traders=CLIENT_COUNT, pause_s=0.02) as load:
         for _ in range(sized(quick=1, full=3)):
             for name in ("order-1", "order-2", "order-3", "catalog"):
                 kill_and_restart(cluster, load, name)
-    print(f"{len(load.acknowledged)} orders, the longest took {load.longest_wait_s():.2f} s")
-    assert all(order.ended and NO_ANSWER not in order.statuses for order in load.history)
-    unsettled = [order for order in load.history if order.number is None and order.refusal is None]
-    assert not unsettled, unsettled[:3]
-    check_invariants(cluster, load.history)
+    print(f"{len(load.acknowledged)} orders, the longest took {load.longest_s():.2f} s")
+    assert load.unanswered() == []
+    assert [intent for intent in load.intents if not intent.is_settled] == []
+    check_invariants(cluster, load.recorder)
 
 
 def kill_and_restart(cluster: Cluster, load: Load, name: str) -> None:
@@ -49,7 +48,7 @@ def test_replica_that_was_away_is_identical_again(shared_cluster: Cluster, name:
     """A replica misses orders; within the health interval and 5 s after its start its file is the others'."""
     shared_cluster.wait_ready()
     shared_cluster.kill(name)
-    with Load(shared_cluster.rest, list(shared_cluster.initial), clients=4, count=100, prefix=f"{name}-away") as load:
+    with Load.on(shared_cluster, traders=4, count=100, prefix=f"{name}-away") as load:
         load.join(60)
     assert len(load.acknowledged) > AWAY_ORDERS
     shared_cluster.restart(name)
@@ -58,11 +57,11 @@ def test_replica_that_was_away_is_identical_again(shared_cluster: Cluster, name:
 
 def test_leader_killed_under_load_costs_no_error(cluster: Cluster):
     """Orders that were under way are answered after a short wait, all with their result."""
-    with Load(cluster.rest, list(cluster.initial), clients=CLIENT_COUNT, pause_s=0.02) as load:
+    with Load.on(cluster, traders=CLIENT_COUNT, pause_s=0.02) as load:
         wait_for_orders(cluster, load, 10, "orders")
         moment = time.monotonic()
         cluster.kill(f"order-{cluster.leader()}")
         cluster.wait_until(lambda: load.acknowledged_since(moment) >= AWAY_ORDERS, RECOVERY_S, "orders after the kill")
-    print(f"the longest order took {load.longest_wait_s():.2f} s")
-    assert {status for order in load.history for status in order.statuses} <= {201, 409}
-    assert load.longest_wait_s() <= 2.5
+    print(f"the longest order took {load.longest_s():.2f} s")
+    assert load.errors() == []
+    assert load.longest_s() <= 2.5

@@ -10,6 +10,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.events import EventClient
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load
+from tests.harness.recorder import shown_order
 from tests.harness.size import sized
 from tests.harness.waiting import wait_until
 
@@ -26,20 +27,20 @@ def test_client_that_is_cut_off_again_and_again_misses_nothing(shared_cluster: C
     first = latest(shared_cluster) + 1
     with (
         EventClient(shared_cluster.rest.address, "?types=order") as client,
-        Load(shared_cluster.rest, list(shared_cluster.initial), clients=4, prefix="cut") as load,
+        Load.on(shared_cluster, traders=4, prefix="cut") as load,
     ):
         for _cut in range(cuts):
             wait_until(partial(more_than, client.events, len(client.events) + 10), WITHIN_S, "more events")
             client.cut()
-            wait_until(partial(more_than, load.history, len(load.history) + 10), WITHIN_S, "orders while it is away")
+            wait_until(partial(more_than, load.intents, len(load.intents) + 10), WITHIN_S, "orders while it is away")
             client.connect()
         load.stop()
         last = latest(shared_cluster)
         wait_until(lambda: client.numbers()[-1:] == [last], WITHIN_S, "the last order")
     assert not client.seen("reset")
     assert client.numbers() == list(range(first, last + 1))
-    by_number = {order.number: order.answer for order in load.acknowledged}
-    assert all(data == by_number[data["number"]] for data in client.seen("order"))
+    by_number = {intent.number: intent.order for intent in load.acknowledged}
+    assert all(shown_order(data) == by_number[data["number"]] for data in client.seen("order"))
 
 
 def test_trade_goes_on_with_all_streams_taken(shared_cluster: Cluster):
@@ -53,11 +54,11 @@ def test_trade_goes_on_with_all_streams_taken(shared_cluster: Cluster):
         refused.ask()
         assert (refused.status, refused.refusal["error"]["reason"]) == (503, "OVERLOADED")
         assert int(refused.headers["Retry-After"]) >= 1
-        with Load(shared_cluster.rest, list(shared_cluster.initial), clients=8, count=ORDERS, prefix="taken") as load:
+        with Load.on(shared_cluster, traders=8, count=ORDERS, prefix="taken") as load:
             load.join(60)
-        assert all(order.statuses == [201] for order in load.history)
-        print(f"{ORDERS} orders with {STREAM_COUNT} streams open: longest {load.longest_wait_s():.2f} s")
-        numbers = sorted(order.number or 0 for order in load.history)
+        assert len(load.requests()) == len(load.acknowledged) == ORDERS
+        print(f"{ORDERS} orders with {STREAM_COUNT} streams open: longest {load.longest_s():.2f} s")
+        numbers = sorted(intent.number or 0 for intent in load.acknowledged)
         for client in clients:
             wait_until(partial(more_than, client.events, ORDERS - 1), WITHIN_S, "all orders")
             assert client.numbers() == numbers
@@ -105,7 +106,7 @@ def test_client_that_does_not_read_holds_up_nobody(shared_cluster: Cluster):
     before = frontend.resident_bytes
     with EventClient(address) as slow, EventClient(address, "?types=order") as client:
         slow.may_read.clear()
-        with Load(shared_cluster.rest, list(shared_cluster.initial), clients=8, count=orders, prefix="idle") as load:
+        with Load.on(shared_cluster, traders=8, count=orders, prefix="idle") as load:
             load.join(sized(120, 600))
         wait_until(lambda: len(client.events) == len(load.acknowledged), WITHIN_S, "all orders")
         grown = frontend.resident_bytes - before

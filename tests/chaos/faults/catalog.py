@@ -6,9 +6,9 @@ import pytest
 
 from common.failures import RpcFailure
 from protos import catalog_pb2
-from tests.chaos.load import Load
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
+from tests.harness.load import Load
 
 KILLED = "catalog killed before its sync, after it before the reply, in the checkpoint's rename, in BeginEpoch"
 AWAY = "catalog down 60 s, frozen 20 s"

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-from tests.chaos.load import Load
 from tests.chaos.proxy import REQUESTS
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
+from tests.harness.load import Load
 from tests.harness.waiting import wait_until
 
 KILLED = "leader killed"

@@ -5,10 +5,10 @@ from collections import Counter
 from itertools import pairwise
 from math import inf
 
-from tests.chaos.load import Load
 from tests.chaos.repair import wipe
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
+from tests.harness.load import Load
 from tests.harness.waiting import wait_until
 
 PLANNED = "rolling restart, replica added, replica replaced"

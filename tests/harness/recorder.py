@@ -47,9 +47,14 @@ class Intent:
     requests: list[PlaceOrder] = field(default_factory=list)
 
     @property
+    def order(self) -> ShownOrder | None:
+        """The order as it was acknowledged, None while it was not."""
+        return next((request.order for request in self.requests if request.order), None)
+
+    @property
     def number(self) -> int | None:
         """Its transaction number, None while it was not acknowledged."""
-        return next((request.order.number for request in self.requests if request.order), None)
+        return self.order.number if self.order else None
 
     @property
     def is_settled(self) -> bool:
