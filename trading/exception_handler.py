@@ -191,4 +191,7 @@ def _headers(error: ApiError) -> dict[str, str]:
 
 def _answer(error: ApiError, request: HttpRequest) -> JsonResponse:
     headers = {"Cache-Control": "no-store", **_headers(error)}
-    return JsonResponse(envelope(error, request), status=error.kind.code, headers=headers)
+    as_the_views_write = {"separators": (",", ":"), "ensure_ascii": False}
+    return JsonResponse(
+        envelope(error, request), status=error.kind.code, headers=headers, json_dumps_params=as_the_views_write
+    )

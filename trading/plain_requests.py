@@ -59,7 +59,7 @@ def _answer_stock(request: HttpRequest, name: str) -> HttpResponse | None:
     try:
         read = services.look_up_stock(name=name, past_cache=False)
     except (ApiError, RpcFailure) as failure:
-        return answer_failure(failure, request)
+        return _failed(failure, request)
     return _json({"data": stock_data(read.stock)}, 200, {"X-Cache": read.cache})
 
 
@@ -79,7 +79,7 @@ def _answer_order(request: HttpRequest) -> HttpResponse | None:
     try:
         placed = services.place_order(**fields | {"client_order_id": key})
     except (ApiError, RpcFailure) as failure:
-        return answer_failure(failure, request)
+        return _failed(failure, request)
     headers = {"Location": f"/orders/{placed.order.transaction_number}"}
     if placed.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -99,6 +99,13 @@ def _is_plain(request: HttpRequest) -> bool:
     except SuspiciousOperation:
         return False
     return True
+
+
+def _failed(failure: ApiError | RpcFailure, request: HttpRequest) -> HttpResponse:
+    answer = answer_failure(failure, request)
+    for name, value in {**_HEADERS, "Content-Length": str(len(answer.content))}.items():
+        answer[name] = value
+    return answer
 
 
 def _json(data: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> HttpResponse:
