@@ -1,10 +1,10 @@
 """With authentication on: logging in, trading under an account, and what each role is shown."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.harness.cluster import Cluster
+from tests.page.axe import violations
 from tests.page.conftest import STOCKS
 
 
@@ -40,8 +40,7 @@ def test_trader_logs_in_trades_and_logs_out(tab: Page, guarded: Cluster):
     assert "127.0.0.1" not in tab.locator("#replicas").inner_text()
     tab.get_by_role("button", name="Log out").click()
     expect(tab.locator("h1")).to_have_text("Log in")
-    found = Axe().run(tab).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert violations(tab) == []
 
 
 def test_operator_sees_addresses_and_operates_but_does_not_trade(tab: Page, guarded: Cluster):
@@ -57,5 +56,5 @@ def test_operator_sees_addresses_and_operates_but_does_not_trade(tab: Page, guar
 
 def test_session_that_has_ended_is_told_on_the_open_page(tab: Page, guarded: Cluster):
     log_in(tab, guarded, "bob", "trader")
-    guarded.manage("tokens", "revoke", "bob")
+    tab.context.clear_cookies()
     expect(tab.locator("#replicas .problem")).to_contain_text("You are logged out")

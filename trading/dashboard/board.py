@@ -46,7 +46,6 @@ class Board:
         self._samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)  # written by the thread that looks
         self._status = Kept(self._take, LOOK_S, monotonic)
         self._events = Kept(read_events, HISTORY_S, monotonic)
-        self._epoch = 0
 
     def status(self) -> dict[str, Any]:
         """Return the state of the order service, about LOOK_S old at most."""
@@ -59,11 +58,8 @@ class Board:
 
     def events(self) -> list[Event]:
         """Return what happened to the cluster, oldest first: an election at once, the rest within HISTORY_S."""
-        epoch = self.status()["epoch"]
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._events.forget()
-        return [event for event in self._events.get() if event.kind not in _LEFT_OUT]
+        events = self._events.get(self.status()["epoch"])
+        return [event for event in events if event.kind not in _LEFT_OUT]
 
     def _take(self) -> dict[str, Any]:
         status = self._look()

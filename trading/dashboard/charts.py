@@ -9,6 +9,8 @@ from trading.dashboard.board import Sample
 SPAN_S = 120.0
 # The picture's own units; the page scales it.
 WIDTH, HEIGHT = 240, 60
+# A margin above and below, so that a line at 0 or at the top is not hidden by the edge.
+VIEW_BOX = f"0 -2 {WIDTH} {HEIGHT + 4}"
 
 
 class Point(NamedTuple):

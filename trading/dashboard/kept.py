@@ -13,7 +13,8 @@ MOST_LATE = 5
 
 class _Loaded(NamedTuple, Generic[T]):
     value: T
-    at: float
+    key: object
+    at: float  # when it began to be loaded
 
 
 class Kept(Generic[T]):
@@ -30,13 +31,14 @@ class Kept(Generic[T]):
         self._turn = threading.Lock()  # held by the thread that loads
         self._loaded: _Loaded[T] | None = None  # replaced as a whole
 
-    def get(self) -> T:
+    def get(self, key: object = None) -> T:
         """Return the value, `keep_s` old at most, or MOST_LATE times that while another thread loads.
 
-        Raises what loading raises, in the thread that loads; the value before stays.
+        With another key than the value was loaded for, it is loaded anew. Raises what loading raises, in the thread
+        that loads; the value before stays.
         """
         loaded = self._loaded
-        if loaded is not None and self._age_s(loaded) < self._keep_s:
+        if loaded is not None and self._is_good(loaded, key):
             return loaded.value
         may_be_shown = loaded is not None and self._age_s(loaded) < MOST_LATE * self._keep_s
         if not self._turn.acquire(blocking=not may_be_shown):
@@ -44,16 +46,15 @@ class Kept(Generic[T]):
             return loaded.value
         try:
             loaded = self._loaded  # another thread may have loaded while this one waited
-            if loaded is None or self._age_s(loaded) >= self._keep_s:
+            if loaded is None or not self._is_good(loaded, key):
                 at = self._monotonic()
-                loaded = self._loaded = _Loaded(self._load(), at)
+                loaded = self._loaded = _Loaded(self._load(), key, at)
             return loaded.value
         finally:
             self._turn.release()
 
-    def forget(self) -> None:
-        """Have the next one who asks load, or wait for who does."""
-        self._loaded = None
+    def _is_good(self, loaded: _Loaded[T], key: object) -> bool:
+        return loaded.key == key and self._age_s(loaded) < self._keep_s
 
     def _age_s(self, loaded: _Loaded[T]) -> float:
         return self._monotonic() - loaded.at

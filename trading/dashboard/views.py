@@ -12,7 +12,7 @@ from trading.accounts.account import OPERATOR, TRADER, account_of
 from trading.api_view import ApiView
 from trading.browsable import BrowsableRenderer, stock_names
 from trading.dashboard.board import board
-from trading.dashboard.charts import HEIGHT, WIDTH, hit_rate, order_rate
+from trading.dashboard.charts import VIEW_BOX, hit_rate, order_rate
 from trading.dashboard.fragment import FragmentView
 from trading.dashboard.stock_search import stock_search
 from trading.order_key import new_key
@@ -146,6 +146,5 @@ class ChartsFragment(FragmentView):
         return {
             "orders": order_rate(samples, now),
             "hits": hit_rate(samples, now),
-            "width": WIDTH,
-            "height": HEIGHT,
+            "view_box": VIEW_BOX,
         }

@@ -49,10 +49,8 @@ def test_all_who_ask_within_the_time_share_one_value(kept, clock):
     assert kept.get() == 2
 
 
-def test_what_is_forgotten_is_loaded_anew(kept):
-    assert kept.get() == 1
-    kept.forget()
-    assert kept.get() == 2
+def test_for_another_key_it_is_loaded_anew(kept):
+    assert [kept.get(1), kept.get(1), kept.get(2), kept.get(2)] == [1, 1, 2, 2]
 
 
 def test_a_failure_is_the_callers_and_the_next_one_tries_again(kept, source, clock):

@@ -176,3 +176,7 @@ def test_each_account_sees_its_own_orders_and_operators_have_no_form(page, rest,
     assert "data-trade" not in page("/dashboard/stocks", **olga)[1]
     assert "10.0.0.9" in page("/dashboard/replicas", **olga)[1]
     assert "10.0.0.9" not in page("/dashboard/replicas", **ann)[1]
+
+
+def test_nothing_of_the_page_is_on_the_way_of_an_order(settings):
+    assert [name for name in settings.MIDDLEWARE if "htmx" in name or "dashboard" in name] == []
