@@ -1,7 +1,7 @@
 """Threads that wait with an order share one PlaceOrders call.
 
-A call costs much the same whatever it carries, so under load the orders that arrive while calls are under way travel
-together in the next one; a lone order goes at once. There is no dispatcher thread: a waiting thread sends for all.
+A call costs much the same whatever it carries, so one is under way at a time, and the orders that arrive meanwhile
+travel together in the next one; a lone order goes at once. There is no dispatcher thread: one that waits sends for all.
 """
 
 import threading
@@ -16,7 +16,6 @@ from protos import order_pb2
 from trading.clients.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
 
-CALLS_AT_ONCE = 2
 ORDERS_PER_CALL = 500
 # Long enough for a leader that waits 1 s for a follower before it leaves it out; short enough that one that is frozen
 # is replaced with most of an order's time left.
@@ -54,26 +53,20 @@ class _Lane:
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
-        # Calls under way, and turns to send that were given to a thread: never above CALLS_AT_ONCE.
-        self.calls = 0
+        self.is_busy = False  # a call is under way, or the turn to send was given to a thread
 
     def pass_turn_on(self) -> None:
-        """Give the turn of a thread that is done with it to the first that waits without one, or give it up."""
-        heir = next((one for one in self.waiting if not one.sends), None)
-        if heir is None:
-            self.calls -= 1
-        else:
-            self._give_turn(heir)
+        """Give the turn of a thread that is done with it to the first that waits, or give it up."""
+        self.is_busy = bool(self.waiting)
+        if self.waiting:
+            self._give_turn(self.waiting[0])
 
     def pass_turn_to_later(self, sender: _Waiting) -> bool:
         """Give the sender's turn to the one that has the most time left; whether there is one with more than it."""
         latest = max(self.waiting, key=lambda one: one.deadline, default=sender)
         if latest.deadline <= sender.deadline:
             return False
-        if latest.sends:
-            self.calls -= 1
-        else:
-            self._give_turn(latest)
+        self._give_turn(latest)
         return True
 
     @staticmethod
@@ -113,7 +106,7 @@ class Gatherer:
             else:
                 self._leave(lane, waiting)
         with self._lock:
-            if waiting.sends:  # the turn came together with the result, or with the end of its time
+            if waiting.sends:  # the turn came together with the end of its time
                 waiting.sends = False
                 lane.pass_turn_on()
         if isinstance(waiting.result, AttemptFailed):
@@ -133,9 +126,8 @@ class Gatherer:
                 self._drop_idle_lanes()
                 lane = self._lanes[leadership] = _Lane()
             lane.waiting.append(waiting)
-            if lane.calls < CALLS_AT_ONCE:
-                lane.calls += 1
-                waiting.sends = True
+            if not lane.is_busy:
+                lane.is_busy = waiting.sends = True
             return lane
 
     def _send_turn(self, leadership: Leadership, lane: _Lane, sender: _Waiting, deadline: float) -> Steps[None]:
@@ -145,9 +137,6 @@ class Gatherer:
             if deadline - self._monotonic() < LEAST_SEND_S and lane.pass_turn_to_later(sender):
                 return
             batch = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), ORDERS_PER_CALL))]
-            if not batch:  # the other call took it all before this thread woke up
-                lane.pass_turn_on()
-                return
             self._call_count += 1
             self._order_count += len(batch)
         failure: RpcFailure | None = None
@@ -194,7 +183,7 @@ class Gatherer:
 
     def _drop_idle_lanes(self) -> None:
         for leadership, lane in list(self._lanes.items()):
-            if not lane.calls and not lane.waiting:
+            if not lane.is_busy:
                 del self._lanes[leadership]
 
 

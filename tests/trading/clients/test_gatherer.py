@@ -32,19 +32,17 @@ def test_a_lone_order_goes_at_once(leader, crowd):
 
 
 def test_sixteen_threads_share_calls_and_each_gets_its_own_result(leader, crowd):
-    """Two calls are under way; the fourteen orders that come meanwhile travel in one more."""
+    """A call is under way; the fifteen orders that come meanwhile travel in one more."""
     crowd.start("a")
     leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
-    others = [f"{'bad' if number % 3 == 0 else 'good'}-{number}" for number in range(14)]
+    others = [f"{'bad' if number % 3 == 0 else 'good'}-{number}" for number in range(15)]
     crowd.start(*others)
-    crowd.wait_until_waiting(14)
-    assert len(leader.calls) == 2
+    crowd.wait_until_waiting(15)
+    assert len(leader.calls) == 1
     leader.gates.release(20)
     crowd.join()
-    assert [len(call) for call in leader.calls] == [1, 1, 14]
-    for key in ["a", "b", *others]:
+    assert [len(call) for call in leader.calls] == [1, 15]
+    for key in ["a", *others]:
         got = crowd.results[key]
         if key.startswith("bad"):
             assert (got.reason, got.metadata, got.outcome_unknown) == ("INSUFFICIENT_STOCK", {"available": "2"}, False)
@@ -56,14 +54,12 @@ def test_a_call_carries_at_most_five_hundred(leader, crowd, monkeypatch):
     monkeypatch.setattr("trading.clients.gatherer.ORDERS_PER_CALL", 3)
     crowd.start("a")
     leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
-    crowd.start(*"cdefghi")
+    crowd.start(*"bcdefgh")
     crowd.wait_until_waiting(7)
     leader.gates.release(20)
     crowd.join()
-    assert sorted(len(call) for call in leader.calls[2:]) == [1, 3, 3]
-    assert crowd.results == {key: key for key in "abcdefghi"}
+    assert [len(call) for call in leader.calls] == [1, 3, 3, 1]
+    assert crowd.results == {key: key for key in "abcdefgh"}
 
 
 @pytest.mark.parametrize(
@@ -72,8 +68,6 @@ def test_a_call_carries_at_most_five_hundred(leader, crowd, monkeypatch):
 def test_a_failed_call_fails_what_waits_behind_it_as_never_sent(leader, crowd, reason, unknown):
     crowd.start("a")
     leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
     crowd.start("c", "d")
     crowd.wait_until_waiting(2)
     leader.failure = refusal(reason)
@@ -82,7 +76,6 @@ def test_a_failed_call_fails_what_waits_behind_it_as_never_sent(leader, crowd, r
     assert {failure.reason for failure in crowd.results.values()} == {reason}
     assert {key: failure.outcome_unknown for key, failure in crowd.results.items()} == {
         "a": unknown,
-        "b": unknown,
         "c": False,
         "d": False,
     }
@@ -103,29 +96,25 @@ def test_after_a_failure_the_lane_goes_on(leader, crowd):
 def test_an_order_that_was_not_sent_in_its_time_is_certainly_not_executed(leader, crowd):
     crowd.start("a")
     leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
     hurried = Crowd(crowd.gatherer, seconds=0.05)
     hurried.start("c")
     hurried.join()
     assert (hurried.results["c"].reason, hurried.results["c"].outcome_unknown) == (NO_ANSWER, False)
     leader.gates.release(5)
     crowd.join()
-    assert leader.calls == [["a"], ["b"]]
+    assert leader.calls == [["a"]]
 
 
 def test_an_order_in_a_call_that_goes_on_is_unknown_when_its_time_is_up(leader, crowd):
     crowd.start("a")
     leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
     crowd.start("c")
     crowd.wait_until_waiting(1)
     hurried = Crowd(crowd.gatherer, seconds=0.3)
     hurried.start("d")
     crowd.wait_until_waiting(2)
     leader.gates.release()  # now c sends for both
-    leader.wait_for_calls(3)
+    leader.wait_for_calls(2)
     hurried.join()
     assert (hurried.results["d"].reason, hurried.results["d"].outcome_unknown) == (NO_ANSWER, True)
     leader.gates.release(5)
@@ -147,7 +136,7 @@ def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
     gatherer = Gatherer(procedure(fail))
     with pytest.raises(ZeroDivisionError):
         perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
-    assert all(lane.calls == 0 and not lane.waiting for lane in gatherer._lanes.values())
+    assert all(not lane.is_busy and not lane.waiting for lane in gatherer._lanes.values())
 
 
 def test_lanes_of_past_leaderships_are_dropped(leader):
@@ -158,7 +147,7 @@ def test_lanes_of_past_leaderships_are_dropped(leader):
 
 
 def test_many_threads_and_many_orders_end_with_every_result_in_place():
-    """Whatever the interleaving: each order once in one call, and never more than two calls at once."""
+    """Whatever the interleaving: each order once in one call, and never two calls at once."""
     under_way, most = [0], [0]
     seen: list[str] = []
     lock = threading.Lock()
@@ -198,36 +187,17 @@ def test_many_threads_and_many_orders_end_with_every_result_in_place():
         thread.join(20)
         assert not thread.is_alive()
     assert wrong == []
-    assert most[0] <= 2
+    assert most[0] == 1
     assert len(seen) == len(set(seen))
 
 
 def test_no_turn_is_lost_however_calls_end(leader, crowd):
-    """Both calls end while one waits: it must not be given two turns and use one."""
     for round_ in range(30):
         crowd.start(*(f"{round_}-{number}" for number in range(6)))
         leader.gates.release(6)
     crowd.join()
     (lane,) = crowd.gatherer._lanes.values()
-    assert (lane.calls, len(lane.waiting)) == (0, 0)
-
-
-def test_two_calls_that_end_before_anybody_wakes_give_two_turns(leader, crowd):
-    crowd.start("a")
-    leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
-    crowd.start("c", "d")
-    crowd.wait_until_waiting(2)
-    (lane,) = crowd.gatherer._lanes.values()
-    with crowd.gatherer._lock:  # the two that wait cannot take their turns yet
-        lane.pass_turn_on()
-        lane.pass_turn_on()
-        assert [one.sends for one in lane.waiting] == [True, True]
-        lane.calls += 2  # turns that this test made up
-    leader.gates.release(10)
-    crowd.join()
-    assert lane.calls == 0
+    assert (lane.is_busy, len(lane.waiting)) == (False, 0)
 
 
 def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(leader, crowd):
@@ -242,8 +212,6 @@ def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(lead
     crowd.gatherer._send = procedure(note)
     crowd.start("a")
     leader.wait_for_calls(1)
-    crowd.start("b")
-    leader.wait_for_calls(2)
     hurried = Crowd(crowd.gatherer, seconds=0.28)
     hurried.start("c")
     crowd.wait_until_waiting(1)
