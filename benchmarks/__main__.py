@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import orders
+from benchmarks import catch_up, direct, failover, growth, look_ups, mixed, orders
 from benchmarks.load_client import LoadError
 from benchmarks.plan import FULL, QUICK, Plan
 from benchmarks.processes import ROOT, BenchmarkError
@@ -20,7 +20,15 @@ from benchmarks.table import render, write_json
 
 Say = Callable[[str], None]
 Measure = Callable[[Plan, Results, Path, Say], None]
-PARTS: dict[str, Measure] = {"orders": orders.measure}
+PARTS: dict[str, Measure] = {
+    "look-ups": look_ups.measure,
+    "orders": orders.measure,
+    "grpc": direct.measure,
+    "mixed": mixed.measure,
+    "failover": failover.measure,
+    "growth": growth.measure,
+    "catch-up": catch_up.measure,
+}
 SYNCS = 300
 
 
@@ -29,24 +37,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="everything once and briefly")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, in this order (default: %(default)s)")
+    parser.add_argument("--largest", type=int, metavar="ORDERS", help="also a system of so many, like 10000000")
     parser.add_argument("--json", type=Path, default=ROOT / "var/bench.json", help="default: var/bench.json")
     parser.add_argument("--keep", action="store_true", help="leave the folder with all data and logs")
     given = parser.parse_args()
     names = given.parts.split(",")
+    plan = (QUICK if given.quick else FULL).grown_to(given.largest)
     if unknown := set(names) - PARTS.keys():
         parser.error(f"no part is named {min(unknown)!r}; there are {', '.join(PARTS)}")
     folder = Path(tempfile.mkdtemp(prefix="bourse-bench-"))
     folder.chmod(0o755)  # PostgreSQL may run as another user
     began = time.monotonic()
     results, environment = Results(), describe(folder)
-    for name in names:
-        _run(name, QUICK if given.quick else FULL, results, folder / name)
+    try:
+        for name in names:
+            _run(name, plan, results, folder / name)
+    finally:
+        if not given.keep:
+            shutil.rmtree(folder)
     environment["took"] = f"{time.monotonic() - began:.0f} s, load average at the end {os.getloadavg()[0]:.1f}"
     write_json(results, environment, given.json)
     if given.keep:
         results.remarks.append(f"data and logs: {folder}")
-    else:
-        shutil.rmtree(folder)
     print(render(results, environment), end="")
     sys.exit(1 if results.failures else 0)
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +23,16 @@ from protos import order_pb2
 START_WITHIN_S = 120.0
 REPLICA_IDS = (1, 2, 3)
 HEALTH_TIMEOUT_S = 1.0
+CATCH_UP_TIMEOUT_S = 300.0
 
 
 class Bourse:
-    """The six processes. Use it as a context manager: inside, orders can be placed and all replicas are in sync."""
+    """The six processes. Use it as a context manager: inside, orders can be placed and all replicas are in sync.
+
+    Attributes:
+        data_dir: its data, `var` in its folder; what is there already is opened.
+        ready_s, in_sync_s: how long after the start orders could be placed, and all replicas were in sync.
+    """
 
     name = "Bourse"
 
@@ -45,11 +53,15 @@ class Bourse:
         }
 
     def __enter__(self) -> Self:
+        began = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
         write_seed(self.folder / "stocks.csv")
         self._run = Process("Bourse", [sys.executable, "-m", "deploy.run"], self.folder / "output", self.environment)
         try:
-            wait_until(self._is_ready, START_WITHIN_S, "Bourse is ready")
+            wait_until(self._is_ready, START_WITHIN_S, "an order can be placed")
+            self.ready_s = time.monotonic() - began
+            wait_until(self.all_in_sync, START_WITHIN_S, "all replicas are in sync")
+            self.in_sync_s = time.monotonic() - began
         except BaseException:
             self._run.stop()
             raise
@@ -63,7 +75,7 @@ class Bourse:
 
     def _is_ready(self) -> bool:
         self._run.check_runs()
-        return is_open(self.address, "localhost") and self.all_in_sync()
+        return is_open(self.address, "localhost")
 
     def pids(self) -> dict[str, int]:
         """Return the id of each process that runs, by the names that `make status` shows."""
@@ -102,6 +114,35 @@ class Bourse:
             return False
         states = [follower.state for follower in leader.followers]
         return states == [order_pb2.IN_SYNC] * (len(REPLICA_IDS) - 1)
+
+    def catch_up_all(self) -> None:
+        """Ask the leader to bring its followers into sync now; one that does not answer stays as it is."""
+        leader = self.leader()
+        if leader is None:
+            return
+        for follower in leader.followers:
+            if follower.state != order_pb2.IN_SYNC:
+                self.catch_up(leader.replica_id, follower.replica_id)
+
+    def catch_up(self, leader_id: int, replica_id: int) -> list[order_pb2.ResyncProgress]:
+        """Ask the leader to bring one follower into sync; return its progress, empty if that failed."""
+        request = order_pb2.ResyncRequest(replica_id=replica_id)
+        try:
+            return list(self.network.stream(self.replicas[leader_id], request, CATCH_UP_TIMEOUT_S))
+        except RpcFailure:
+            return []
+
+    def restart_empty(self, replica_id: int, within_s: float) -> None:
+        """Stop a replica, delete all that it has, start it, and wait until it answers; it is not caught up yet.
+
+        An idle leader notices within some seconds that the replica is gone; before that it would call it in sync.
+        """
+        supervisor, _infos = find_supervisor(self.data_dir)
+        supervisor.stopProcess(f"order-{replica_id}")
+        wait_until(lambda: not self.all_in_sync(), within_s, f"the leader has left replica {replica_id} out")
+        shutil.rmtree(self.data_dir / f"order-{replica_id}")
+        supervisor.startProcess(f"order-{replica_id}", False)
+        wait_until(lambda: self.health(replica_id) is not None, within_s, f"replica {replica_id} answers")
 
     def check_before(self) -> None:
         """Raise unless every order waits for the catalog, the leader and both followers.

@@ -1,7 +1,7 @@
 """How much is measured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -11,28 +11,45 @@ class Plan:
     Attributes:
         rounds: of everything that is interleaved.
         seconds: of each run under load.
+        stock_counts: on how many stocks part b trades.
         failovers: rounds of killing and of freezing the leader.
-        sizes: numbers of orders that the system has grown to.
+        sizes: numbers of orders that systems have grown to.
+        memory_sizes: further numbers, for starts and memory of single processes alone. The catalog knows the keys of
+            the last 1,000,000 orders: only what an order costs beyond those lasts.
+        catch_up_orders: how many an empty replica lacks.
     """
 
     rounds: int = 3
     seconds: float = 2.0
     get_clients: Sequence[int] = (1, 8, 32)
     order_clients: Sequence[int] = (1, 8, 32, 128)
+    stock_counts: Sequence[int] = (1, 10)
     direct_clients: Sequence[int] = (1, 8, 32)
     probabilities: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8)
     failovers: int = 20
     sizes: Sequence[int] = (10**3, 10**4, 10**5, 10**6)
+    memory_sizes: Sequence[int] = (2 * 10**6,)
+    catch_up_orders: int = 10**6
+
+    def grown_to(self, largest: int | None) -> "Plan":
+        """Return this plan with a system of so many orders too; None: the plan as it is."""
+        if largest is None:
+            return self
+        smaller = [size for size in self.sizes if size < largest]
+        return replace(self, sizes=(*smaller, largest), memory_sizes=[n for n in self.memory_sizes if n > largest])
 
 
 FULL = Plan()
 QUICK = Plan(
     rounds=1,
-    seconds=0.7,
+    seconds=0.5,
     get_clients=(8,),
     order_clients=(8, 32),
+    stock_counts=(1,),
     direct_clients=(8,),
     probabilities=(0.0, 0.4),
     failovers=2,
     sizes=(10**3, 10**5),
+    memory_sizes=(),
+    catch_up_orders=10**5,
 )

@@ -1,0 +1,88 @@
+"""Part a: GET /stocks/NAME out of the cache, beside views that do nothing; and what the load client can do."""
+
+import statistics
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from benchmarks.bourse import Bourse
+from benchmarks.load_client import LoadResult, run_load
+from benchmarks.plan import Plan
+from benchmarks.processes import BenchmarkError, Process, free_addresses, is_listening, wait_until
+from benchmarks.results import Results, interleave
+from benchmarks.traffic import HOT, look_up_requests
+
+PART = "a  GET /stocks/NAME out of the cache"
+START_WITHIN_S = 30.0
+WARM_UP_S = 0.5
+CLIENTS_OF_CEILING = 8
+
+
+def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], None]) -> None:
+    """Measure the load client alone, then Bourse and the bare views by turns."""
+    with _server("constant server", "benchmarks.constant_server", folder=folder) as address:
+        loads = [_load(address, "/", CLIENTS_OF_CEILING, plan.seconds) for _ in range(plan.rounds)]
+    _add(results, "the load client's ceiling: a server that answers a constant", loads)
+    bare_site = _server("bare site", "benchmarks.serve", "benchmarks.bare_site", folder=folder)
+    with Bourse(folder / "bourse") as bourse, bare_site as bare:
+        path = f"/stocks/{HOT[0]}"
+        targets = {
+            "Bourse": (bourse.address, path),
+            "bare DRF view": (bare, "/drf"),
+            "bare Django view": (bare, "/django"),
+        }
+        runs = {
+            f"{name} {clients}": partial(_load, address, path_of, clients, plan.seconds)
+            for clients in plan.get_clients
+            for name, (address, path_of) in targets.items()
+        }
+        for address, warm_path in targets.values():
+            _load(address, warm_path, CLIENTS_OF_CEILING, WARM_UP_S)
+        _check_is_hit(bourse.address, path)
+        gave = interleave(runs, plan.rounds)
+        _check_is_hit(bourse.address, path)
+    for clients in plan.get_clients:
+        rates = {name: [load.rate for load in gave[f"{name} {clients}"]] for name in targets}
+        for name in targets:
+            _add(results, f"{clients:>2} clients: {name}", gave[f"{name} {clients}"])
+        for other in list(targets)[1:]:
+            results.add_ratio(PART, f"{clients:>2} clients: Bourse / {other}", rates["Bourse"], rates[other])
+        say(
+            f"look-ups, {clients} clients: "
+            + ", ".join(f"{name} {statistics.median(of):.0f}/s" for name, of in rates.items())
+        )
+
+
+def _check_is_hit(address: str, path: str) -> None:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=START_WITHIN_S) as answer:
+        if answer.headers["X-Cache"] != "HIT":
+            raise BenchmarkError(f"{path} was answered with X-Cache {answer.headers['X-Cache']}, not out of the cache")
+
+
+def _load(address: str, path: str, clients: int, seconds: float) -> LoadResult:
+    return run_load(address, look_up_requests(path), clients=clients, seconds=seconds)
+
+
+def _add(results: Results, what: str, loads: list[LoadResult]) -> None:
+    p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
+    client = sum(load.client_cpu_s for load in loads) / sum(load.seconds for load in loads)
+    note = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (worst round), load client {client:.0%} of a core"
+    results.add(PART, what, "requests/s", [load.rate for load in loads], note)
+    for load in loads:
+        if load.errors:
+            results.failures.append(f"{PART}, {what}: answers other than 200, by status: {dict(load.errors)}")
+
+
+@contextmanager
+def _server(name: str, module: str, *arguments: str, folder: Path) -> Iterator[str]:
+    """Run a server of ours that takes its address as the last argument."""
+    [address] = free_addresses(1)
+    server = Process(name, [sys.executable, "-m", module, *arguments, address], folder / f"{name}.log")
+    try:
+        wait_until(lambda: is_listening(address), START_WITHIN_S, f"{name} listens")
+        yield address
+    finally:
+        server.stop()

@@ -1,0 +1,14 @@
+from itertools import islice
+
+from backends.row import chain_seed, check_rows, parse_row
+from benchmarks.grown import grown_rows
+
+
+def test_grown_rows_are_a_history():
+    rows = list(islice(grown_rows("a-cluster"), 2000))
+    checked = check_rows(b"".join(rows), 0, chain_seed("a-cluster"))
+    assert (checked.count, checked.last_number) == (2000, 2000)
+    parsed = [parse_row(row) for row in rows]
+    assert len({row.idempotency_key for row in parsed}) == 2000
+    assert [row.created_at for row in parsed] == sorted(row.created_at for row in parsed)
+    assert {row.order_type for row in parsed} == {"buy", "sell"}
