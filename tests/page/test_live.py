@@ -47,6 +47,12 @@ def test_orders_of_others_appear(unloaded: Page, site: Cluster):
     expect(unloaded.locator("#charts polyline").first).to_be_visible()
 
 
+def test_panel_that_has_not_changed_is_not_redrawn(unloaded: Page):
+    with unloaded.expect_response(lambda answer: "/dashboard/stocks" in answer.url and answer.status == 204):
+        unloaded.locator("#trade-AAPL").evaluate("(button) => { window.button = button; }")
+    assert unloaded.evaluate("window.button.isConnected")
+
+
 def test_panel_that_is_redrawn_keeps_the_focus(unloaded: Page, site: Cluster):
     unloaded.fill("#search", "IBM")
     expect(unloaded.locator("#stocks tbody tr")).to_have_count(1)

@@ -65,7 +65,7 @@ class Board:
         status = self._look()
         hits, reads = self._count_reads()
         # Numbers only rise; where nobody answers, nobody tells the highest.
-        last_number = max([status["last_number"], *(sample.last_number for sample in self._samples)])
+        last_number = max(status["last_number"], self._samples[-1].last_number if self._samples else 0)
         self._samples.append(Sample(self._monotonic(), last_number, hits, reads))
         return status
 

@@ -8,9 +8,8 @@ function tell(panel, problem) {
   const line = panel.querySelector(".problem");
   const at = panel.dataset.freshAt;
   const text = problem && at ? `${problem} Shown is how it was at ${at}.` : problem;
-  if (line && line.textContent !== text) {
+  if (line.textContent !== text) {
     line.textContent = text;
-    line.hidden = !text;
   }
 }
 
