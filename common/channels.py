@@ -55,9 +55,10 @@ def _paths_by_request() -> dict[str, tuple[str, type[Message]]]:
 _PATHS = _paths_by_request()
 
 
-def _metadata() -> Metadata:
-    """Return what tells the callee which request this thread works for."""
-    request_id = current_request_id()
+def _metadata(request_id: str | None = None) -> Metadata:
+    """Return what tells the callee which request a call is made for; None: the one that this thread works for."""
+    if request_id is None:
+        request_id = current_request_id()
     return ((METADATA_KEY, request_id),) if request_id else None
 
 
@@ -133,7 +134,7 @@ class Network:
     def _perform(self, effect: Effect) -> Any:
         match effect:
             case Call():
-                return self.call(effect.address, effect.request, effect.timeout_s)
+                return self._call(effect.address, effect.request, effect.timeout_s, _metadata(effect.request_id))
             case Together():
                 return self._perform_together(effect)
             case Pause():

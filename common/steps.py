@@ -20,11 +20,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One unary RPC. The request's type names the RPC. Answered with the response; raises RpcFailure."""
+    """One unary RPC. The request's type names the RPC. Answered with the response; raises RpcFailure.
+
+    Attributes:
+        request_id: of the REST request that it is made for, "" if for several; None: of the one the thread works for.
+    """
 
     address: str
     request: Message
     timeout_s: float
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

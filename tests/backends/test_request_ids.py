@@ -64,6 +64,15 @@ def test_calls_made_together_carry_it_too(network, address):
         assert [answer.stock.name for answer in network.run(procedure())] == ["req-2", "req-2"]
 
 
+@pytest.mark.parametrize("named", ["req-5", ""])
+def test_a_call_can_be_named_otherwise_than_its_thread(network, address, named: str):
+    def procedure() -> Steps[catalog_pb2.LookupStockResponse]:
+        return (yield Call(address, LOOK_UP, 5, named))
+
+    with working_for("req-4"):
+        assert network.run(procedure()).stock.name == named
+
+
 def test_a_call_for_no_request_finds_nothing_of_the_one_before(network, address):
     with working_for("req-3"):
         network.call(address, LOOK_UP, 5)

@@ -8,7 +8,6 @@ import grpc
 from common import bounds
 from common.config import ClusterConfig
 from common.failures import RpcFailure
-from common.request_context import working_for
 from common.steps import Call, Steps
 from protos import catalog_pb2, order_pb2
 from trading.clients.gatherer import Answers, Gatherer, GathererCounts
@@ -92,8 +91,8 @@ class OrderClient:
     def _send(self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
         # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
-        with working_for(orders[0].request_id if len(orders) == 1 else ""):
-            response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, request, timeout_s)
+        named_after = orders[0].request_id if len(orders) == 1 else ""
+        response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, request, timeout_s, named_after)
         self._manager.heard_from(leadership)
         return response.results
 
