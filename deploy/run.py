@@ -187,7 +187,7 @@ def welcome(settings: RunSettings) -> str:
     ]
     width = max(len(command) for command, _ in lines)
     return "\n".join(
-        ["", f"Bourse is open:  http://{settings.http}/stocks   http://{settings.http}/orders"]
+        ["", f"Bourse is open:  http://{settings.http}/   for programs: /stocks, /orders, /docs"]
         + [f"  {command:{width}}   {what}" for command, what in lines]
         + [f"Ctrl-C stops everything. Data: {settings.cluster.data_dir}/", ""]
     )
