@@ -46,12 +46,13 @@ class ApplicationLoader:
         end_with_parent(self._parent)
         from frontend_site.wsgi import application
 
-        call_at_stop(_stop_serving)
+        call_at_stop(stop_serving)
         wsgi: Callable[..., Any] = application
         return wsgi
 
 
-def _stop_serving() -> None:
+def stop_serving() -> None:
+    """Refuse what has not begun, and end what has no end of its own, in the worker process."""
     from trading.events.hub import event_hub
     from trading.shutdown import begin_shutdown
 

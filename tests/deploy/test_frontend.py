@@ -1,11 +1,18 @@
-"""The frontend's command line, in a process of its own."""
+"""The frontend's command line, in a process of its own, and its stop."""
 
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from deploy.frontend import stop_serving
+from trading import shutdown
+from trading.errors import ApiError
+from trading.events import hub
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -43,3 +50,14 @@ def test_what_cannot_be_used_ends_with_one_line(tmp_path: Path, arguments, varia
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"frontend: {why}")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_stop_refuses_new_orders_and_ends_the_streams(monkeypatch: pytest.MonkeyPatch):
+    stopped = threading.Event()
+    monkeypatch.setattr(hub, "event_hub", lambda: SimpleNamespace(stop=stopped.set))
+    monkeypatch.setattr(shutdown, "_begun", threading.Event())
+    shutdown.refuse_if_stopping()
+    stop_serving()
+    with pytest.raises(ApiError, match="is stopping"):
+        shutdown.refuse_if_stopping()
+    assert stopped.is_set()
