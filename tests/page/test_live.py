@@ -1,7 +1,7 @@
 """What changes on the page by itself, without a reload."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.harness.cluster import Cluster
 
@@ -51,6 +51,18 @@ def test_panel_that_has_not_changed_is_not_redrawn(unloaded: Page):
     with unloaded.expect_response(lambda answer: "/dashboard/stocks" in answer.url and answer.status == 204):
         unloaded.locator("#trade-AAPL").evaluate("(button) => { window.button = button; }")
     assert unloaded.evaluate("window.button.isConnected")
+
+
+def test_slow_answer_is_waited_for_and_not_asked_for_again(unloaded: Page):
+    page = unloaded
+    held: list[Route] = []
+    page.route("**/dashboard/orders*", lambda route: held.append(route))
+    with page.expect_request("**/dashboard/orders*"):
+        page.evaluate("htmx.trigger('#orders', 'refresh')")
+    page.evaluate("for (let n = 0; n < 3; n++) htmx.trigger('#orders', 'refresh')")
+    assert len(held) == 1
+    with page.expect_response("**/dashboard/orders*"):
+        held[0].continue_()
 
 
 def test_panel_that_is_redrawn_keeps_the_focus(unloaded: Page, site: Cluster):

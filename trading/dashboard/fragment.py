@@ -1,6 +1,7 @@
 """A panel of the page: a fragment of HTML that the page asks for again and again."""
 
 import hashlib
+import threading
 from typing import Any
 
 from django.http import HttpResponse
@@ -8,7 +9,15 @@ from django.template import loader
 from rest_framework.request import Request
 
 from trading.api_view import ApiView
+from trading.clients.network import OncePerProcess
+from trading.errors import ApiError
 from trading.renderers import ExactJSONRenderer
+
+# Panels wait for the catalog where that stands still, a second or two each. However many pages are open, most of the
+# server's threads are left to those who trade.
+MOST_AT_ONCE = 16
+
+_places = OncePerProcess(lambda: threading.BoundedSemaphore(MOST_AT_ONCE))
 
 
 class FragmentView(ApiView):
@@ -30,8 +39,17 @@ class FragmentView(ApiView):
         raise NotImplementedError
 
     def get(self, request: Request) -> HttpResponse:
-        """Answer with the fragment and its version."""
-        html = loader.render_to_string(self.template, self.context(request))
+        """Answer with the fragment and its version.
+
+        Raises:
+            ApiError: OVERLOADED, MOST_AT_ONCE panels are being answered.
+        """
+        if not _places().acquire(blocking=False):
+            raise ApiError("OVERLOADED", "Too many pages ask at once.")
+        try:
+            html = loader.render_to_string(self.template, self.context(request))
+        finally:
+            _places().release()
         version = hashlib.blake2b(html.encode(), digest_size=8).hexdigest()
         if request.query_params.get("version") == version:
             return HttpResponse(status=204)

@@ -1,13 +1,14 @@
 """The page at / and its panels, as a browser gets them: who is shown what."""
 
 import re
+import threading
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
 from tests.trading.fakes import failed
-from trading.dashboard import views
+from trading.dashboard import fragment, views
 from trading.dashboard.board import Sample
 from trading.dashboard.stock_search import StockSearch
 from trading.replicas.event_file import Event
@@ -155,6 +156,15 @@ def test_failure_is_told_as_json(page, market):
     market.failure = failed("CATALOG_UNAVAILABLE", "not_executed")
     response, _ = page("/dashboard/orders", Accept="*/*")
     assert (response.status_code, response.json()["error"]["reason"]) == (503, "CATALOG_UNAVAILABLE")
+
+
+def test_panels_take_so_many_threads_at_most(page, monkeypatch):
+    none_left = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(fragment, "_places", lambda: none_left)
+    assert {page("/dashboard/orders")[0].status_code for _ in range(3)} == {200}
+    none_left.acquire()
+    response, _ = page("/dashboard/orders", Accept="*/*")
+    assert (response.status_code, response.json()["error"]["reason"]) == (503, "OVERLOADED")
 
 
 def test_without_a_login_the_page_leads_to_it_and_panels_are_refused(page, authentication):
