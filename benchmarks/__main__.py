@@ -29,6 +29,7 @@ PARTS: dict[str, Measure] = {
     "growth": growth.measure,
     "catch-up": catch_up.measure,
 }
+QUICK_PARTS = 3
 SYNCS = 300
 
 
@@ -36,12 +37,13 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="everything once and briefly")
-    parser.add_argument("--parts", default=",".join(PARTS), help="which, in this order (default: %(default)s)")
+    parser.add_argument("--parts", help=f"which, in this order (default: {','.join(PARTS)}; quick: the first three)")
     parser.add_argument("--largest", type=int, metavar="ORDERS", help="also a system of so many, like 10000000")
     parser.add_argument("--json", type=Path, default=ROOT / "var/bench.json", help="default: var/bench.json")
     parser.add_argument("--keep", action="store_true", help="leave the folder with all data and logs")
     given = parser.parse_args()
-    names = given.parts.split(",")
+    default = list(PARTS)[:QUICK_PARTS] if given.quick else list(PARTS)
+    names = given.parts.split(",") if given.parts else default
     plan = (QUICK if given.quick else FULL).grown_to(given.largest)
     if unknown := set(names) - PARTS.keys():
         parser.error(f"no part is named {min(unknown)!r}; there are {', '.join(PARTS)}")
@@ -68,11 +70,12 @@ def _run(name: str, plan: Plan, results: Results, folder: Path) -> None:
         print(line, file=sys.stderr, flush=True)
 
     folder.mkdir()
-    say(f"--- {name}")
+    began = time.monotonic()
     try:
         PARTS[name](plan, results, folder, say)
     except (BenchmarkError, LoadError) as error:
         results.failures.append(f"{name}: {error}")
+    say(f"--- {name}: {time.monotonic() - began:.0f} s")
 
 
 def describe(folder: Path) -> dict[str, object]:

@@ -10,7 +10,7 @@ from benchmarks.bourse import Bourse
 from benchmarks.grown import grow
 from benchmarks.load_client import LoadResult, run_load
 from benchmarks.plan import Plan
-from benchmarks.processes import POLL_S, BenchmarkError, wait_until
+from benchmarks.processes import POLL_S, BenchmarkError
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import TEN, order_requests
 from protos import order_pb2
@@ -63,7 +63,7 @@ def _fill(bourse: Bourse, results: Results, clients: int) -> float:
     thread.join()
     if not filled or filled[0] == 0:
         raise BenchmarkError(f"replica {follower} was not filled, or by the health loop")
-    wait_until(bourse.all_in_sync, BACK_WITHIN_S, "all replicas are in sync")
+    bourse.wait_in_sync()
     for load in loads:
         if load.errors:
             results.failures.append(f"catch-up: answers that are no orders, by status: {dict(load.errors)}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.bourse import Bourse
 from benchmarks.plan import Plan
-from benchmarks.processes import BenchmarkError, wait_until
+from benchmarks.processes import BenchmarkError
 from benchmarks.results import Results
 from benchmarks.traffic import HOT
 from protos import catalog_pb2
@@ -41,7 +41,7 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
     with Bourse(folder / "bourse") as bourse:
         for name, number in (("SIGKILL", signal.SIGKILL), ("SIGSTOP", signal.SIGSTOP)):
             failovers = [_fail_leader(bourse, number) for _ in range(plan.failovers)]
-            _wait_in_sync(bourse)
+            bourse.wait_in_sync()
             faults = bourse.faults(one.order for one in failovers)
             results.failures += [f"failover, {name}: {fault}" for fault in faults]
             times = [one.seconds * 1e3 for one in failovers]
@@ -59,7 +59,7 @@ def _fail_leader(bourse: Bourse, number: signal.Signals) -> _Failover:
         BenchmarkError: the leadership changed by itself at that moment, again and again.
     """
     for _ in range(MOST_ATTEMPTS):
-        _wait_in_sync(bourse)
+        bourse.wait_in_sync()
         _place(bourse, time.perf_counter())  # the frontend knows the leader, as it would while orders come
         leader = bourse.leader()
         if leader is None:
@@ -100,13 +100,3 @@ def _newest_epoch(bourse: Bourse) -> catalog_pb2.Epoch:
     request = catalog_pb2.ListEpochsRequest(limit=1)
     answer: catalog_pb2.ListEpochsResponse = bourse.network.call(bourse.catalog, request, CALL_TIMEOUT_S)
     return answer.epochs[0]
-
-
-def _wait_in_sync(bourse: Bourse) -> None:
-    """Have the leader catch up the replica that failed as soon as it answers, not at the health loop's next round."""
-
-    def are_in_sync() -> bool:
-        bourse.catch_up_all()
-        return bourse.all_in_sync()
-
-    wait_until(are_in_sync, BACK_WITHIN_S, "all replicas are in sync again")

@@ -32,8 +32,7 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
     with ExitStack() as stack:
         systems = {size: stack.enter_context(Bourse(grown[size])) for size in plan.sizes}
         for size, system in systems.items():
-            note = f"all replicas in sync after {system.in_sync_s:.1f} s"
-            results.add(PART, f"{size:>10,} orders: `make run` until orders can be placed", "s", [system.ready_s], note)
+            results.add(PART, f"{size:>10,} orders: `make run` until orders can be placed", "s", [system.ready_s])
         _measure_orders(plan, results, systems)
         _measure_reads(plan, results, systems, say)
 

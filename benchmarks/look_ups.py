@@ -1,5 +1,6 @@
 """Part a: GET /stocks/NAME out of the cache, beside views that do nothing; and what the load client can do."""
 
+import re
 import statistics
 import sys
 import urllib.request
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.bourse import Bourse
 from benchmarks.load_client import LoadResult, run_load
 from benchmarks.plan import Plan
-from benchmarks.processes import BenchmarkError, Process, free_addresses, is_listening, wait_until
+from benchmarks.processes import Process, free_addresses, is_listening, wait_until
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import HOT, look_up_requests
 
@@ -19,6 +20,9 @@ PART = "a  GET /stocks/NAME out of the cache"
 START_WITHIN_S = 30.0
 WARM_UP_S = 0.5
 CLIENTS_OF_CEILING = 8
+# The cache is passed by when its watch of the catalog was held up for a second, as on a machine that is too busy.
+LEAST_HITS = 0.95
+_STOCK_READS = re.compile(r'^bourse_frontend_stock_reads_total\{cache="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
 def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], None]) -> None:
@@ -41,9 +45,13 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
         }
         for address, warm_path in targets.values():
             _load(address, warm_path, CLIENTS_OF_CEILING, WARM_UP_S)
-        _check_is_hit(bourse.address, path)
+        before = _stock_reads(bourse.address)
         gave = interleave(runs, plan.rounds)
-        _check_is_hit(bourse.address, path)
+        reads = {part: count - before[part] for part, count in _stock_reads(bourse.address).items()}
+    share = reads["hit"] / sum(reads.values())
+    results.add(PART, "part of Bourse's look-ups that the cache answered", "", [share])
+    if share < LEAST_HITS:
+        results.failures.append(f"{PART}: not out of the cache: {reads}")
     for clients in plan.get_clients:
         rates = {name: [load.rate for load in gave[f"{name} {clients}"]] for name in targets}
         for name in targets:
@@ -56,10 +64,10 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
         )
 
 
-def _check_is_hit(address: str, path: str) -> None:
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=START_WITHIN_S) as answer:
-        if answer.headers["X-Cache"] != "HIT":
-            raise BenchmarkError(f"{path} was answered with X-Cache {answer.headers['X-Cache']}, not out of the cache")
+def _stock_reads(address: str) -> dict[str, float]:
+    """Return how many stocks the frontend has read so far, by the cache's part."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=START_WITHIN_S) as answer:
+        return {part: float(count) for part, count in _STOCK_READS.findall(answer.read().decode())}
 
 
 def _load(address: str, path: str, clients: int, seconds: float) -> LoadResult:

@@ -20,7 +20,7 @@ from benchmarks.traffic import HOT, TEN, order_requests
 
 PART = "b  POST /orders; every answer behind a sync at catalog, leader and both followers"
 CPU_PART = "h  CPU time an order, by process (user and system, from /proc)"
-WARM_UP_S = 1.0
+WARM_UP_S = 0.5
 CREATED = 201
 
 

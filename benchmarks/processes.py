@@ -5,13 +5,12 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-
-from deploy.parent import end_with_parent
 
 ROOT = Path(__file__).resolve().parent.parent
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -38,19 +37,19 @@ class Process:
         """Start it. `user` is whom it runs as; None: as we do."""
         self.name = name
         self._output = output
-        parent = os.getpid()
+        # No function of ours runs between fork and exec: gRPC's threads here would not outlive that.
+        if user is None:
+            ending = [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), str(os.getpid())]
+        else:
+            ending = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--pdeathsig=INT"]
         with output.open("ab") as file:
             self._popen = subprocess.Popen(
-                command,
+                [*ending, *command],
                 cwd=ROOT if user is None else output.parent,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
-                preexec_fn=lambda: end_with_parent(parent),
             )
 
     @property
