@@ -13,6 +13,7 @@ import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
 
@@ -129,6 +130,11 @@ class FoundRow(NamedTuple):
 def chain_seed(cluster_id: str) -> int:
     """Return the chain at number 0 of this cluster's history."""
     return crc32(cluster_id.encode())
+
+
+def time_text(moment: datetime) -> str:
+    """Return an aware UTC time as rows record it: RFC 3339 with microseconds and Z."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def encode_row(

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 
-from backends.catalog.catalog import time_text
-from backends.row import HEADER, chain_seed, encode_row
+from backends.row import HEADER, chain_seed, encode_row, time_text
 from benchmarks.bourse import Bourse
 from benchmarks.traffic import TEN
 

@@ -9,10 +9,10 @@ import structlog
 
 from backends.catalog.batch import Batch, Place
 from backends.catalog.changes import ChangeFeed
-from backends.catalog.checkpoint import DATABASE_NAME, checkpoint_number, render_checkpoint
+from backends.catalog.checkpoint_file import CheckpointFile
 from backends.catalog.epoch_gate import EpochGate, fenced
 from backends.catalog.epochs import Epoch
-from backends.catalog.model import Stock, stock_to_be
+from backends.catalog.model import stock_to_be
 from backends.catalog.recovery import CatalogState
 from backends.catalog.requests import (
     check_begin_epoch,
@@ -30,6 +30,7 @@ from backends.catalog.stocks import StockTable
 from backends.failures import Diverged, Exhausted, Halted, OutOfRange, Unavailable
 from backends.files import DiskFull
 from backends.known_keys import key_of
+from backends.row import time_text
 from common.failpoints import failpoint
 from common.failures import RpcFailure
 from protos import catalog_pb2
@@ -39,8 +40,6 @@ log = structlog.get_logger()
 MAX_ROWS_BYTES = 1 << 20
 # The oldest write or sync under way is older than this: the disk hangs.
 STALLED_S = 2.0
-# A checkpoint is only compared at the next start; often enough to find a disagreement while it is young.
-TRADES_PER_CHECKPOINT = 20_000
 
 
 class Behind(RpcFailure):
@@ -60,7 +59,7 @@ class Catalog:
     Nothing is visible before its sync: a batch is decided on an overlay, appended, then applied.
     """
 
-    # Lock order: _writer, then _checkpoint_turn, then the locks inside StockTable and ChangeFeed.
+    # Lock order: _writer, then the turn of the checkpoint file, then the locks inside StockTable and ChangeFeed.
 
     def __init__(
         self,
@@ -88,8 +87,7 @@ class Catalog:
         self._last_created_at = state.last_created_at
         self._halted = ""
         self._closed = False
-        self._checkpoint_turn = threading.Lock()
-        self._checkpoint_number = checkpoint_number(state.stocks)  # guarded by _checkpoint_turn; read freely
+        self._checkpoint_file = CheckpointFile(state.small_files, self._stocks)
 
     def lookup_stock(self, request: catalog_pb2.LookupStockRequest) -> catalog_pb2.LookupStockResponse:
         """Return one stock as of the last synced trade."""
@@ -143,7 +141,7 @@ class Catalog:
             try:
                 self._epochs.append(epoch)
             except DiskFull as error:
-                raise _disk_full() from error
+                raise Exhausted("the catalog's disk is full", reason="DISK_FULL") from error
             self._gate.begin(epoch.epoch)
             last_number, last_chain = self._stocks.position
         log.info("epoch begun", epoch=epoch.epoch, leader_id=epoch.leader_id, last_number=last_number)
@@ -193,12 +191,7 @@ class Catalog:
             known = self._stocks.for_writer().get(request.name)
             stock = stock_to_be(known, request)
             if stock != known:
-                # Durable before it is visible: a price that was shown, or traded at, does not come back as another.
-                with self._checkpoint_turn:
-                    others = [each for each in self._stocks.snapshot() if each.name != stock.name]
-                    self._replace_checkpoint([*others, stock])
-                    # Within the turn: a checkpoint between the two would write the stock as it was.
-                    self._stocks.put(stock)
+                self._checkpoint_file.put(stock)
                 log.info("stock set", name=stock.name, price_cents=stock.price_cents, created=known is None)
         return catalog_pb2.SetStockResponse(stock=stock.to_proto(), created=known is None)
 
@@ -219,7 +212,7 @@ class Catalog:
     @property
     def checkpoint_is_due(self) -> bool:
         """Whether enough trades were made since the last checkpoint. Never waits."""
-        return self._stocks.position[0] - self._checkpoint_number >= TRADES_PER_CHECKPOINT
+        return self._checkpoint_file.is_due
 
     def write_checkpoint(self) -> None:
         """Replace catalog_database.csv by the stocks as they are. Trading goes on meanwhile.
@@ -227,8 +220,7 @@ class Catalog:
         Raises:
             Exhausted: the disk is full; the old file stands.
         """
-        with self._checkpoint_turn:
-            self._replace_checkpoint(self._stocks.snapshot())
+        self._checkpoint_file.write()
 
     def close(self) -> None:
         """Wait for the batch in progress, write a last checkpoint and close the files; later calls are refused."""
@@ -305,19 +297,3 @@ class Catalog:
             raise Halted(self._halted)
         if self._closed:
             raise Unavailable("the catalog is stopping", reason="SHUTTING_DOWN")
-
-    def _replace_checkpoint(self, stocks: list[Stock]) -> None:
-        try:
-            self._small_files.replace(DATABASE_NAME, render_checkpoint(stocks))
-        except DiskFull as error:
-            raise _disk_full() from error
-        self._checkpoint_number = checkpoint_number(stocks)
-
-
-def time_text(moment: datetime) -> str:
-    """Return an aware UTC time as rows record it: RFC 3339 with microseconds and Z."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _disk_full() -> Exhausted:
-    return Exhausted("the catalog's disk is full", reason="DISK_FULL")

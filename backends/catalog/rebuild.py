@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backends.catalog.catalog import time_text
 from backends.catalog.checkpoint import DATABASE_NAME, MalformedCheckpoint, parse_checkpoint
 from backends.catalog.epochs import EPOCHS_NAME, NO_LEADER_ID, Epoch, MalformedEpochs, parse_epochs, seen_epochs
 from backends.catalog.model import Stock
@@ -26,6 +25,7 @@ from backends.catalog.seed import DEFAULT_STOCKS, read_seed
 from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory, StartRefused
 from backends.files import DiskFull
+from backends.row import time_text
 from backends.server import run_process
 from common.config import ClusterConfig
 

@@ -15,7 +15,7 @@ from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, show_log
 from backends.order.followers import Followers
 from backends.order.metrics import OrderMetrics
-from backends.order.model import order_from_row
+from backends.order.model import order_from_row, trade_from_order
 from backends.order.pending import Caller, OutcomeUnknown, PendingOrders, Ticket
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
@@ -206,17 +206,7 @@ class Leadership:
             batch_seq=self._batch_seq,
             first_number=last_number + 1,
             prev_chain=chain,
-            trades=[
-                catalog_pb2.Trade(
-                    stock_name=ticket.order.stock_name,
-                    order_type=ticket.order.order_type,
-                    quantity=ticket.order.quantity,
-                    account=ticket.order.account,
-                    idempotency_key=ticket.order.idempotency_key,
-                    request_id=ticket.order.request_id,
-                )
-                for ticket in batch
-            ],
+            trades=[trade_from_order(ticket.order) for ticket in batch],
         )
 
     def _go_on_after(self, failure: RpcFailure) -> Steps[bool]:

@@ -10,10 +10,11 @@ from backends.checks import (
 )
 from backends.failures import InvalidArgument
 from backends.row import Row
-from common.bounds import MAX_REPLICA_ID
+from common.bounds import MAX_NUMBER, MAX_REPLICA_ID
 from common.config import ConfigError, parse_address
 from protos import catalog_pb2, order_pb2
 
+MAX_HOLD_S = 86_400
 _TYPE_BY_NAME = {"buy": catalog_pb2.BUY, "sell": catalog_pb2.SELL}
 
 
@@ -26,13 +27,33 @@ def check_new_order(order: order_pb2.NewOrder) -> None:
     check_account(order.account)
 
 
-def check_peer(peer: order_pb2.Peer) -> None:
-    """Raise InvalidArgument if a peer's id is out of bounds or its address is not host:port."""
+def check_assign_leader(request: order_pb2.AssignLeaderRequest) -> None:
+    """Raise InvalidArgument, naming field and value, if a field is out of bounds or an address is not host:port."""
+    check_within("leader_id", request.leader_id, 1, MAX_REPLICA_ID)
+    check_within("expected_epoch", request.expected_epoch, 0, MAX_NUMBER)
+    check_within("hold_s", request.hold_s, 0, MAX_HOLD_S)
+    for peer in request.peers:
+        _check_peer(peer)
+
+
+def _check_peer(peer: order_pb2.Peer) -> None:
     check_within("replica_id", peer.replica_id, 1, MAX_REPLICA_ID)
     try:
         parse_address(peer.address, name=f"address of replica {peer.replica_id}")
     except ConfigError as error:
         raise InvalidArgument(str(error)) from error
+
+
+def trade_from_order(order: order_pb2.NewOrder) -> catalog_pb2.Trade:
+    """Return the trade that the catalog is asked for."""
+    return catalog_pb2.Trade(
+        stock_name=order.stock_name,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        account=order.account,
+        idempotency_key=order.idempotency_key,
+        request_id=order.request_id,
+    )
 
 
 def order_from_row(row: Row) -> order_pb2.Order:

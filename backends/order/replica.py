@@ -14,11 +14,11 @@ from backends.order.epochs import read_missing, show_log
 from backends.order.followers import peer_addresses
 from backends.order.leader import Leader, Leadership
 from backends.order.metrics import OrderMetrics
-from backends.order.model import check_new_order, check_peer
+from backends.order.model import check_assign_leader, check_new_order
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
 from backends.order.store import OrderStore, WrongCluster
-from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER, MAX_REPLICA_ID
+from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER
 from common.failures import RpcFailure
 from common.steps import Steps
 from protos import catalog_pb2, order_pb2
@@ -26,7 +26,6 @@ from protos import catalog_pb2, order_pb2
 log = structlog.get_logger()
 
 STALL_LIMIT_S = 2.0
-MAX_HOLD_S = 86_400
 
 
 class Replica:
@@ -97,15 +96,13 @@ class Replica:
         Raises:
             Fenced, Halted, Unavailable (BACKFILLING), CatalogUnavailable: see protos/order.proto.
         """
-        check_within("leader_id", request.leader_id, 1, MAX_REPLICA_ID)
-        check_within("expected_epoch", request.expected_epoch, 0, MAX_NUMBER)
-        check_within("hold_s", request.hold_s, 0, MAX_HOLD_S)
-        for peer in request.peers:
-            check_peer(peer)
+        check_assign_leader(request)
         if request.leader_id == self.replica_id:
             yield from self._lead(request)
         else:
-            self._follow(Leader(request.leader_id, request.expected_epoch))
+            with self._lock:
+                self._refuse_older(request.expected_epoch)
+            self._see(Leader(request.leader_id, request.expected_epoch))
         with self._lock:
             leader = self._leader
         return order_pb2.AssignLeaderResponse(
@@ -139,8 +136,6 @@ class Replica:
             followers=leadership.followers.statuses(last_number) if leadership else [],
             held_s=math.ceil(held_s),
         )
-
-    # -- What one thread does without being asked ------------------------------------------------------------------
 
     def has_work(self) -> bool:
         """Whether a turn would do anything."""
@@ -257,11 +252,6 @@ class Replica:
             )
         log.info("leading", epoch=promoted.epoch, last_number=self.store.last_number)
 
-    def _follow(self, leader: Leader) -> None:
-        with self._lock:
-            self._refuse_older(leader.epoch)
-        self._see(leader)
-
     def _refuse_older(self, epoch: int) -> None:
         """Raise Fenced if a newer epoch was seen. The caller holds _lock."""
         if epoch < self._leader.epoch:
@@ -289,8 +279,6 @@ class Replica:
             if self._leadership is leadership:
                 self._leadership = None
                 self._leader = successor if successor.epoch >= self._leader.epoch else Leader(0, self._leader.epoch)
-
-    # -- Halt ------------------------------------------------------------------------------------------------------
 
     def _show_longer_log(self, number: int, chain: int, health: catalog_pb2.CatalogHealthResponse) -> Steps[None]:
         """Our log, read before the catalog's position, is longer or another: the catalog lost history."""

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from backends.catalog.catalog import time_text
-from backends.row import HEADER, chain_seed, encode_row, parse_row
+from backends.row import HEADER, chain_seed, encode_row, parse_row, time_text
 from tests.harness.cluster import Cluster
 
 CHUNK_ROWS = 50_000

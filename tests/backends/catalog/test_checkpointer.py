@@ -1,12 +1,12 @@
 import time
 
-from backends.catalog import catalog as catalog_module
+from backends.catalog import checkpoint_file
 from backends.catalog.busy import BusyWatch
 from backends.catalog.checkpointer import Checkpointer
 
 
 def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):
-    monkeypatch.setattr(catalog_module, "TRADES_PER_CHECKPOINT", 3)
+    monkeypatch.setattr(checkpoint_file, "TRADES_PER_CHECKPOINT", 3)
     database = desk.path / "catalog_database.csv"
     desk.begin()
     desk.send(desk.buy("ACME", 1), desk.buy("ACME", 1))
