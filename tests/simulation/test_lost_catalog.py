@@ -30,5 +30,5 @@ class LostEverywhere(LostCatalog):
 
 
 def test_a_number_that_is_given_twice_is_found():
-    with pytest.raises(Violation, match="I1: the catalog lost trades|I6: a list names"):
+    with pytest.raises(Violation, match=r"I1: the catalog lost trades|I6: a list names"):
         LostEverywhere(SimulatedCluster(seed=LOST_CATALOG_EVERY)).run()
