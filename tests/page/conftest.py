@@ -10,7 +10,7 @@ from tests.harness.cluster import Cluster
 from tests.page.browser import launch
 
 STOCKS = Path(__file__).parents[2] / "backends" / "catalog" / "default_stocks.csv"
-WITHIN_MS = 15_000
+WITHIN_MS = 30_000
 expect.set_options(timeout=WITHIN_MS)
 
 
