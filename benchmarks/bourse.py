@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from backends.row import HEADER
 from benchmarks.processes import ROOT, BenchmarkError, Process, cpu_seconds, free_addresses, wait_until
+from benchmarks.syncs import count_syncs, missing_syncs
 from benchmarks.traffic import write_seed
 from common.channels import Network
 from common.failures import RpcFailure
@@ -39,8 +40,11 @@ class Bourse:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.address, self.catalog, *replicas = free_addresses(2 + len(REPLICA_IDS))
-        self.replicas = dict(zip(REPLICA_IDS, replicas, strict=True))
+        self.address, self.catalog, *others = free_addresses(3 + 2 * len(REPLICA_IDS) + 1)
+        self.replicas = dict(zip(REPLICA_IDS, others, strict=False))
+        first_metrics, *_ = metrics = others[len(REPLICA_IDS) :]
+        self._metrics = dict(zip(["catalog", *(f"order-{number}" for number in REPLICA_IDS)], metrics, strict=False))
+        self._syncs: dict[str, int] = {}  # at the last `check_before`
         self.data_dir = folder / "var"
         self.network = Network()
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("BOURSE_")} | {
@@ -48,7 +52,7 @@ class Bourse:
             "BOURSE_CATALOG": self.catalog,
             "BOURSE_REPLICAS": ",".join(f"{number}={address}" for number, address in self.replicas.items()),
             "BOURSE_DATA_DIR": str(self.data_dir),
-            "BOURSE_METRICS_PORT": "0",
+            "BOURSE_METRICS_PORT": first_metrics.rpartition(":")[2],
             "DATABASE_URL": "",
             "SEED": str(folder / "stocks.csv"),
         }
@@ -164,15 +168,20 @@ class Bourse:
         """
         if not self.all_in_sync():
             raise BenchmarkError("not all replicas are in sync: the figures would be of fewer syncs")
+        self._syncs = count_syncs(self._metrics)
 
-    def faults(self, acknowledged: Iterable[bytes]) -> list[str]:
+    def faults(self, acknowledged: Collection[bytes]) -> list[str]:
         """Return what is wrong after a run, nothing if all is well: a replica that dropped out, logs that differ,
-        stocks that do not add up, an acknowledged order that is not in the log as it was acknowledged.
+        stocks that do not add up, an acknowledged order that is not in the log as it was acknowledged, and,
+        since `check_before`, too few syncs at a backend.
 
         Args:
             acknowledged: the bodies of the answers 201.
         """
         found = [] if self.all_in_sync() else ["a replica fell out of sync"]
+        if self._syncs:
+            found += missing_syncs(self._syncs, count_syncs(self._metrics), len(acknowledged))
+            self._syncs = {}
         verified = subprocess.run(
             [sys.executable, "manage.py", "replicas", "verify"],
             cwd=ROOT,

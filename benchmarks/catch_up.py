@@ -67,5 +67,7 @@ def _fill(bourse: Bourse, results: Results, clients: int) -> float:
     for load in loads:
         if load.errors:
             results.failures.append(f"catch-up: answers that are no orders, by status: {dict(load.errors)}")
-    results.failures += [f"catch-up: {fault}" for fault in bourse.faults(body for load in loads for body in load.kept)]
+    results.failures += [
+        f"catch-up: {fault}" for fault in bourse.faults([body for load in loads for body in load.kept])
+    ]
     return filled[0]

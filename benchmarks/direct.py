@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.bourse import Bourse
-from benchmarks.load_client import LoadResult
+from benchmarks.load_client import LoadResult, latency_note
 from benchmarks.plan import Plan
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import HOT
@@ -31,9 +31,7 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
         gave = interleave(runs, plan.rounds)
     for clients in plan.direct_clients:
         loads = gave[str(clients)]
-        p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
-        note = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms (worst round)"
-        row = results.add(PART, f"{clients:>2} clients", "orders/s", [load.rate for load in loads], note)
+        row = results.add(PART, f"{clients:>2} clients", "orders/s", [load.rate for load in loads], latency_note(loads))
         say(f"gRPC, {clients} clients: {row.median:.0f} orders/s")
 
 

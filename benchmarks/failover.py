@@ -42,7 +42,7 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
         for name, number in (("SIGKILL", signal.SIGKILL), ("SIGSTOP", signal.SIGSTOP)):
             failovers = [_fail_leader(bourse, number) for _ in range(plan.failovers)]
             bourse.wait_in_sync()
-            faults = bourse.faults(one.order for one in failovers)
+            faults = bourse.faults([one.order for one in failovers])
             results.failures += [f"failover, {name}: {fault}" for fault in faults]
             times = [one.seconds * 1e3 for one in failovers]
             again = sum(len(one.answers) - 1 for one in failovers)

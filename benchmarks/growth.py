@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.alone import start_catalog, start_replica
 from benchmarks.bourse import Bourse
 from benchmarks.grown import grow
-from benchmarks.load_client import LoadResult, get_request, run_load
+from benchmarks.load_client import LoadResult, get_request, latency_note, run_load
 from benchmarks.orders import run_orders
 from benchmarks.plan import Plan
 from benchmarks.results import Results, interleave
@@ -109,9 +109,7 @@ def _measure_reads(plan: Plan, results: Results, systems: Mapping[int, Bourse], 
 
 
 def _add_reads(results: Results, what: str, loads: Sequence[LoadResult]) -> None:
-    p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
-    note = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms (worst round)"
-    results.add(PART, what, "requests/s", [load.rate for load in loads], note)
+    results.add(PART, what, "requests/s", [load.rate for load in loads], latency_note(loads))
     errors = [dict(load.errors) for load in loads if load.errors]
     if errors:
         results.failures.append(f"{what}: answers other than 200, by status: {errors}")

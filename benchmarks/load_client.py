@@ -9,7 +9,7 @@ import selectors
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 RECEIVE_BYTES = 65_536
@@ -112,6 +112,16 @@ class _Run:
         self.selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send(self.make_request())
 
+    def go_on_until(self, end: float) -> None:
+        """Take answers in and send requests until `end`, then wait for the last answers."""
+        while self.selector.get_map():
+            ready = self.selector.select(SILENCE_S)
+            if not ready:
+                raise LoadError(f"{self.address[0]}:{self.address[1]}: no answer within {SILENCE_S:.0f} s")
+            more = time.perf_counter() < end
+            for key, _ in ready:
+                self.take(key.data, more=more)
+
     def take(self, connection: _Connection, *, more: bool) -> None:
         """Take in what one connection has received, and send its next request if there shall be `more`."""
         answer = connection.receive()
@@ -155,28 +165,31 @@ def run_load(
     `make_request` is called for each request; bodies of answers with the status `keep` are kept.
 
     Raises:
-        LoadError: the server is not there or silent, or speaks what this client does not understand (chunked bodies).
+        LoadError: the server is not there or silent, speaks what this client does not understand (chunked bodies), or
+            gave not one answer that was expected.
     """
     run = _Run(address, make_request, expected, keep)
     cpu_before = _own_cpu_s()
     begin = time.perf_counter()
-    end = begin + seconds
     try:
         for _ in range(clients):
             run.open()
-        while run.selector.get_map():
-            ready = run.selector.select(SILENCE_S)
-            if not ready:
-                raise LoadError(f"{address}: no answer within {SILENCE_S:.0f} s")
-            more = time.perf_counter() < end
-            for key, _ in ready:
-                run.take(key.data, more=more)
+        run.go_on_until(begin + seconds)
     finally:
         run.close_all()
-    run.result.seconds = time.perf_counter() - begin
-    run.result.client_cpu_s = _own_cpu_s() - cpu_before
-    run.result.latencies.sort()
-    return run.result
+    result = run.result
+    result.seconds = time.perf_counter() - begin
+    result.client_cpu_s = _own_cpu_s() - cpu_before
+    result.latencies.sort()
+    if not result.latencies:
+        raise LoadError(f"{address}: not one answer was as expected; by status: {dict(result.errors)}")
+    return result
+
+
+def latency_note(loads: Sequence[LoadResult]) -> str:
+    """Return the median and the 99th percentile in words, each that of the round in which it was worst."""
+    p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
+    return f"p50 {p50:.2f} ms, p99 {p99:.1f} ms (worst round)"
 
 
 def _own_cpu_s() -> float:

@@ -4,13 +4,13 @@ import re
 import statistics
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bourse import Bourse
-from benchmarks.load_client import LoadResult, run_load
+from benchmarks.load_client import LoadResult, latency_note, run_load
 from benchmarks.plan import Plan
 from benchmarks.processes import Process, free_addresses, is_listening, wait_until
 from benchmarks.results import Results, interleave
@@ -47,16 +47,26 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
             _load(address, warm_path, CLIENTS_OF_CEILING, WARM_UP_S)
         before = _stock_reads(bourse.address)
         gave = interleave(runs, plan.rounds)
-        reads = {part: count - before[part] for part, count in _stock_reads(bourse.address).items()}
+        reads = {part: count - before.get(part, 0.0) for part, count in _stock_reads(bourse.address).items()}
     share = reads["hit"] / sum(reads.values())
     results.add(PART, "part of Bourse's look-ups that the cache answered", "", [share])
     if share < LEAST_HITS:
         results.failures.append(f"{PART}: not out of the cache: {reads}")
+    _add_rows(plan, results, list(targets), gave, say)
+
+
+def _add_rows(
+    plan: Plan,
+    results: Results,
+    targets: Sequence[str],
+    gave: Mapping[str, list[LoadResult]],
+    say: Callable[[str], None],
+) -> None:
     for clients in plan.get_clients:
         rates = {name: [load.rate for load in gave[f"{name} {clients}"]] for name in targets}
         for name in targets:
             _add(results, f"{clients:>2} clients: {name}", gave[f"{name} {clients}"])
-        for other in list(targets)[1:]:
+        for other in targets[1:]:
             results.add_ratio(PART, f"{clients:>2} clients: Bourse / {other}", rates["Bourse"], rates[other])
         say(
             f"look-ups, {clients} clients: "
@@ -75,9 +85,8 @@ def _load(address: str, path: str, clients: int, seconds: float) -> LoadResult:
 
 
 def _add(results: Results, what: str, loads: list[LoadResult]) -> None:
-    p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
     client = sum(load.client_cpu_s for load in loads) / sum(load.seconds for load in loads)
-    note = f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (worst round), load client {client:.0%} of a core"
+    note = f"{latency_note(loads)}, load client {client:.0%} of a core"
     results.add(PART, what, "requests/s", [load.rate for load in loads], note)
     for load in loads:
         if load.errors:

@@ -1,12 +1,13 @@
 """Part d: clients that look stocks up and place an order with a probability."""
 
 import random
+import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bourse import Bourse
-from benchmarks.load_client import LoadResult, run_load
+from benchmarks.load_client import LoadResult, latency_note, run_load
 from benchmarks.plan import Plan
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import TEN, look_up_requests, order_requests
@@ -23,9 +24,8 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
         gave = interleave(runs, plan.rounds)
     for p in plan.probabilities:
         loads = [load for load, _ in gave[str(p)]]
-        p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
         orders = [count / load.seconds for load, count in gave[str(p)]]
-        note = f"of them {max(orders):,.0f} orders/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms (worst round)"
+        note = f"of them {statistics.median(orders):,.0f} orders/s, {latency_note(loads)}"
         row = results.add(PART, f"{CLIENTS} clients, p = {p}", "requests/s", [load.rate for load in loads], note)
         say(f"mixed, p = {p}: {row.median:.0f} requests/s")
 

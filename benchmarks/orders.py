@@ -2,7 +2,7 @@
 
 import os
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from benchmarks.bourse import Bourse
 from benchmarks.floor.system import Floor
-from benchmarks.load_client import LoadResult, run_load
+from benchmarks.load_client import LoadResult, latency_note, run_load
 from benchmarks.plan import Plan
 from benchmarks.postgres_peer.cluster import find_programs
 from benchmarks.postgres_peer.system import PostgresPeer
@@ -36,7 +36,7 @@ class OrderSystem(Protocol):
     def check_before(self) -> None:
         """Raise BenchmarkError unless everything is synced where it has to be."""
 
-    def faults(self, acknowledged: Iterable[bytes]) -> list[str]:
+    def faults(self, acknowledged: Collection[bytes]) -> list[str]:
         """Return what is wrong after a run; `acknowledged` are the answers since the last call."""
 
 
@@ -129,9 +129,8 @@ def _measure_stocks(
 
 def _add_rate(results: Results, what: str, runs: Sequence[OrderRun]) -> None:
     loads = [run.load for run in runs]
-    p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
     errors = sum(load.errors.total() for load in loads)
-    note = f"p50 {p50:.1f} ms, p99 {p99:.1f} ms (worst round)" + (f", {errors} ERRORS" if errors else "")
+    note = latency_note(loads) + (f", {errors} ERRORS" if errors else "")
     results.add(PART, what, "orders/s", [load.rate for load in loads], note)
 
 

@@ -91,18 +91,26 @@ def wait_until(predicate: Callable[[], bool], within_s: float, what: str) -> Non
 
 
 def free_addresses(count: int) -> list[str]:
-    """Return addresses of loopback that nobody listens on now."""
-    addresses: list[str] = []
-    for port in random.SystemRandom().sample(range(FIRST_PORT, LAST_PORT), LAST_PORT - FIRST_PORT):
-        with closing(socket.socket()) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        addresses.append(f"127.0.0.1:{port}")
-        if len(addresses) == count:
+    """Return addresses of loopback with consecutive ports, that nobody listens on now.
+
+    Raises:
+        BenchmarkError: there are none.
+    """
+    for first in random.SystemRandom().sample(range(FIRST_PORT, LAST_PORT), LAST_PORT - FIRST_PORT):
+        addresses = [f"127.0.0.1:{port}" for port in range(first, first + count)]
+        if all(map(_is_free, addresses)):
             return addresses
     raise BenchmarkError(f"no {count} free ports from {FIRST_PORT} to {LAST_PORT}")
+
+
+def _is_free(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with closing(socket.socket()) as probe:
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return False
+    return True
 
 
 def is_listening(address: str) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,9 +71,9 @@ class Floor:
         for process in self._processes:
             process.check_runs()
 
-    def faults(self, acknowledged: Iterable[bytes]) -> list[str]:
+    def faults(self, acknowledged: Collection[bytes]) -> list[str]:
         """Return the files that hold another number of rows than were acknowledged since the start."""
-        self._acknowledged += sum(1 for _ in acknowledged)
+        self._acknowledged += len(acknowledged)
         lengths = {path.name: path.stat().st_size for path in self._folder.glob("*.rows")}
         expected = self._acknowledged * len(ROW)
         wrong = {name: length for name, length in lengths.items() if length != expected}

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,7 +67,7 @@ class PostgresPeer:
         if not self._cluster.are_synchronous():
             raise BenchmarkError("the standbys of the PostgreSQL peer are not synchronous")
 
-    def faults(self, acknowledged: Iterable[bytes]) -> list[str]:
+    def faults(self, acknowledged: Collection[bytes]) -> list[str]:
         """Return what is wrong after a run: as for Bourse."""
         found = [] if self._cluster.are_synchronous() else ["a standby is not synchronous"]
         sums = "sum(case when order_type = 'sell' then o.quantity else -o.quantity end)"

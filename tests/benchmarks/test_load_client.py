@@ -83,6 +83,15 @@ def test_nobody_listening_is_an_error():
         run(address)
 
 
+def test_a_run_without_one_expected_answer_is_refused():
+    def answer(connection: socket.socket, _number: int) -> bool:
+        connection.sendall(OK)
+        return True
+
+    with server(answer) as address, pytest.raises(LoadError, match=r"not one answer was as expected.*200"):
+        run(address, expected=(201,))
+
+
 def test_percentiles():
     result = LoadResult(1.0, [0.1, 0.2, 0.3, 0.4])
     assert [result.percentile(part) for part in (0.0, 0.5, 0.99, 1.0)] == [0.1, 0.3, 0.4, 0.4]
