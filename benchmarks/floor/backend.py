@@ -71,7 +71,7 @@ class Leader:
         self._file = file
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(open_channel(catalog, None))
         self._followers = [order_pb2_grpc.ReplicationServiceStub(open_channel(one, None)) for one in followers]
-        self._gatherer = Gatherer(self._turn, calls_at_once=1)
+        self._gatherer = Gatherer(self._turn)
 
     def place_orders(self, request: order_pb2.PlaceOrdersRequest, _context: Any) -> order_pb2.PlaceOrdersResponse:
         """Place orders, together with those of other calls."""

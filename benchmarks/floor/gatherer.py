@@ -14,22 +14,21 @@ class _Waiting:
 
 
 class Gatherer:
-    """Hands all that waits to `send`, in the thread of one who waits; at most `calls_at_once` at a time."""
+    """Hands all that waits to `send`, in the thread of one who waits; one call at a time."""
 
-    def __init__(self, send: Callable[[list[Any]], Sequence[Any]], calls_at_once: int) -> None:
+    def __init__(self, send: Callable[[list[Any]], Sequence[Any]]) -> None:
         """`send` returns an answer for each item."""
         self._send = send
         self._lock = threading.Lock()
-        self._free_calls = calls_at_once  # guarded by _lock
+        self._is_busy = False  # a call is under way, or the turn to send was given; guarded by _lock
         self._waiting: list[_Waiting] = []  # those without the turn to send; guarded by _lock
 
     def place(self, items: Sequence[Any]) -> Sequence[Any]:
         """Return the answers to these items."""
         with self._lock:
-            own = _Waiting(items, sends=self._free_calls > 0)
-            if own.sends:
-                self._free_calls -= 1
-            else:
+            own = _Waiting(items, sends=not self._is_busy)
+            self._is_busy = True
+            if not own.sends:
                 self._waiting.append(own)
         if not own.sends:
             own.woken.wait()
@@ -52,4 +51,4 @@ class Gatherer:
                 heir.sends = True
                 heir.woken.set()
             else:
-                self._free_calls += 1
+                self._is_busy = False

@@ -27,8 +27,6 @@ from benchmarks.floor.messages import NEW_ORDER, PLACED  # noqa: E402
 from common.channels import open_channel  # noqa: E402
 from protos import order_pb2, order_pb2_grpc  # noqa: E402
 
-# As many as Bourse's frontend, trading/clients/gatherer.py.
-CALLS_AT_ONCE = 2
 _leader = order_pb2_grpc.OrderServiceStub(open_channel(os.environ["FLOOR_LEADER"], None))
 
 
@@ -37,7 +35,7 @@ def _send(orders: list[order_pb2.NewOrder]) -> Any:
     return _leader.PlaceOrders(request, timeout=CALL_TIMEOUT_S).results
 
 
-_gatherer = Gatherer(_send, CALLS_AT_ONCE)
+_gatherer = Gatherer(_send)
 _placed = PLACED.placed.order
 _ANSWER = json.dumps(
     {
