@@ -7,7 +7,7 @@ from tests.page.axe import violations
 
 PAGES = [
     ("/", "dark"),
-    *((path, "light") for path in ("/", "/stocks", "/stocks/AAPL", "/orders", "/orders/x", "/replicas")),
+    *((path, "light") for path in ("/", "/stocks", "/stocks/AAPL", "/orders", "/replicas/2/resync", "/replicas")),
 ]
 
 

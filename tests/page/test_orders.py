@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.harness.cluster import Cluster
+from tests.harness.waiting import wait_until
 
 STOCK = "AAPL"
 FILLED = "Filled: buy {} AAPL at"
@@ -92,6 +93,20 @@ def test_after_an_unknown_outcome_the_same_order_is_sent_again(page, site, handl
     outcome(page, "Filled: buy 1 AAPL at")
     assert newest_number(site) == before + 1
     expect(page.locator("#order-send")).to_be_enabled()
+
+
+def test_page_that_is_loaded_anew_while_an_order_is_under_way_still_has_its_key(page: Page, site: Cluster):
+    before = newest_number(site)
+    page.route("**/orders", with_fault("delay=2000"))
+    place(page, 1)
+    outcome(page, "Sending buy 1 AAPL")
+    wait_until(lambda: newest_number(site) == before + 1, 10, "the order")
+    page.reload()
+    outcome(page, "Outcome unknown: buy 1 AAPL. The page was loaded anew")
+    page.unroute("**/orders")
+    page.click("#order-again")
+    outcome(page, "executed already")
+    assert newest_number(site) == before + 1
 
 
 def test_a_503_after_an_unknown_outcome_settles_nothing(page: Page, site: Cluster):
