@@ -6,9 +6,9 @@ import pytest
 from common.failures import RpcFailure
 from protos import catalog_pb2
 from tests.trading.procedures import perform, procedure
-from trading.cache import StockCache
+from trading.cache import MOST_AGE_S, StockCache
 from trading.stock import Stock
-from trading.stock_watch import StockWatch
+from trading.stock_watch import PAUSE_S, SPACING_S, WAIT_MS, StockWatch
 
 DOWN = RpcFailure("down", code=grpc.StatusCode.UNAVAILABLE, reason="UNREACHABLE")
 
@@ -108,3 +108,11 @@ def test_started_watch_asks_at_once_then_goes_on_through_failures_until_stopped(
     started.stop()
     enough.set()
     assert asked[1:4] == [("r.1", 500)] * 3
+
+
+def test_changes_that_never_cease_do_not_cost_a_call_each(cache, clock, feed):
+    feed.answers = [changes("r.1", "ACME"), DOWN, changes("r.2", "ACME")]
+    follow = StockWatch(procedure(feed), cache, clock).follow()
+    waits = [next(follow) for _ in range(3)]
+    assert [wait.timeout_s for wait in waits] == [SPACING_S, PAUSE_S, SPACING_S]
+    assert MOST_AGE_S > WAIT_MS / 1000 + 2 * SPACING_S  # while nothing changes the cache stays fresh
