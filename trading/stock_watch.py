@@ -11,7 +11,7 @@ from protos import catalog_pb2
 from trading.cache import StockCache
 
 WAIT_MS = 500
-# Between an answer and the next call: while stocks change all the time, each change would cost a call, and those of many
+# Between an answer and the next call: while stocks change all the time, each change would cost a call; so those of many
 # orders are told in one. What another frontend traded is dropped so much later; it may be seen for a second.
 SPACING_S = 0.05
 # After a failed call. The cache answers nothing that is older than a second, so there is no hurry.
