@@ -88,7 +88,7 @@ capacity: $(VENV)/.installed-load ## Locust against a running system; URL=http:/
 bench: $(VENV)/.installed-bench ## speed beside peers, some 10 minutes: a table, and var/bench.json; ARGS="--parts orders"
 	@$(PY) -m benchmarks $(ARGS)
 
-bench-quick: $(VENV)/.installed-bench ## the first three parts of it, briefly
+bench-quick: $(VENV)/.installed-bench ## the first two parts of it, briefly
 	@$(PY) -m benchmarks --quick $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, generated code

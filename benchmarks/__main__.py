@@ -29,7 +29,7 @@ PARTS: dict[str, Measure] = {
     "growth": growth.measure,
     "catch-up": catch_up.measure,
 }
-QUICK_PARTS = 3
+QUICK_PARTS = 2
 SYNCS = 300
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="everything once and briefly")
-    parser.add_argument("--parts", help=f"which, in this order (default: {','.join(PARTS)}; quick: the first three)")
+    parser.add_argument("--parts", help=f"which, in this order (default: {','.join(PARTS)}; quick: the first two)")
     parser.add_argument("--largest", type=int, metavar="ORDERS", help="also a system of so many, like 10000000")
     parser.add_argument("--json", type=Path, default=ROOT / "var/bench.json", help="default: var/bench.json")
     parser.add_argument("--keep", action="store_true", help="leave the folder with all data and logs")

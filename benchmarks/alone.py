@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import BenchmarkError, Process, free_addresses, memory_bytes
+from benchmarks.processes import BenchmarkError, Process, cpu_seconds, free_addresses, memory_bytes
 from common.channels import Network
 from common.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
@@ -18,9 +18,10 @@ CALL_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True)
 class Start:
-    """One start: seconds until the first answer to a health check, and bytes of memory of its own after it."""
+    """One start: seconds and CPU seconds until the first answer to a health check; bytes of memory of its own then."""
 
     seconds: float
+    cpu_s: float
     memory: int
 
 
@@ -55,7 +56,7 @@ def _start(
             if time.perf_counter() > began + START_WITHIN_S:
                 raise BenchmarkError(f"{name} does not answer {START_WITHIN_S:.0f} s after its start")
             time.sleep(POLL_S)
-        return Start(time.perf_counter() - began, memory_bytes(process.pid))
+        return Start(time.perf_counter() - began, cpu_seconds(process.pid), memory_bytes(process.pid))
     finally:
         process.stop()
         network.close()

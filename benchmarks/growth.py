@@ -47,7 +47,8 @@ def _measure_starts(plan: Plan, results: Results, grown: Mapping[int, Path]) -> 
     for size in grown:
         for name in ("replica", "catalog"):
             starts = gave[f"{name} {size}"]
-            note = f"{min(one.memory for one in starts) / 2**20:.1f} MiB of memory of its own"
+            note = f"{statistics.median(one.cpu_s for one in starts):.2f} s of CPU time,"
+            note += f" {min(one.memory for one in starts) / 2**20:.1f} MiB of memory of its own"
             if name == "catalog":
                 note += f"; {after_crash[size].seconds:.2f} s without a checkpoint"
             what = f"{size:>10,} orders: start of one {name}, every row checked"
