@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from backends.checks import check_within
-from backends.failures import InvalidArgument, NotFound, OutOfRange, Unavailable
+from backends.failures import Halted, InvalidArgument, NotFound, OutOfRange, Unavailable
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.listing import list_orders, narrow_to_key
 from backends.order.model import order_from_row
@@ -37,13 +37,14 @@ class OrderReader:
 
         Raises:
             NotFound: no order has this number yet. CatalogUnavailable: nobody can tell.
+            Halted: the catalog lost history, and cannot tell either.
         """
         self._store.refuse_if_foreign()
         if number < 1:
             raise InvalidArgument(f"transaction_number {number} is below 1")
         if number <= self._store.last_number:
             return self._store.order(number)
-        last_number = (yield from self._catalog.health()).last_number
+        last_number = yield from self._catalog_last_number()
         if number > last_number:
             raise NotFound(
                 f"order {number} does not exist yet; the last one is {last_number}",
@@ -62,18 +63,39 @@ class OrderReader:
         An account's key is looked up at the catalog: only rows older than those whose keys it knows are searched.
 
         Raises:
-            InvalidArgument; CatalogUnavailable; Unavailable: LAGGING, it does not get there in time.
+            InvalidArgument; CatalogUnavailable; Halted: the catalog lost history.
+            Unavailable: LAGGING, it does not get there in time.
         """
         self._store.refuse_if_foreign()
-        if request.idempotency_key and request.HasField("account"):
-            found: catalog_pb2.LookupKeyResponse = yield from self._catalog.call(
-                catalog_pb2.LookupKeyRequest(account=request.account, idempotency_key=request.idempotency_key),
-                HEALTH_TIMEOUT_S,
-            )
-            request = narrow_to_key(request, found)
-            last_number = found.last_number
-        else:
-            last_number = (yield from self._catalog.health()).last_number
+        if not (request.idempotency_key and request.HasField("account")):
+            yield from self._wait_for((yield from self._catalog_last_number()))
+            with self._scanning:
+                return list_orders(self._store, request)
+        found = yield from self._look_up_key(request)
+        yield from self._wait_for(found.last_number)
+        with self._scanning:
+            page = list_orders(self._store, narrow_to_key(request, found))
+        # What was decided since the key was looked up may have it: the page is of that moment.
+        page.last_number = found.last_number
+        return page
+
+    def _look_up_key(self, request: order_pb2.ListOrdersRequest) -> Steps[catalog_pb2.LookupKeyResponse]:
+        held = self._store.last_number
+        found: catalog_pb2.LookupKeyResponse = yield from self._catalog.call(
+            catalog_pb2.LookupKeyRequest(account=request.account, idempotency_key=request.idempotency_key),
+            HEALTH_TIMEOUT_S,
+        )
+        _refuse_if_shorter(found.last_number, held)
+        return found
+
+    def _catalog_last_number(self) -> Steps[int]:
+        held = self._store.last_number
+        last_number: int = (yield from self._catalog.health()).last_number
+        _refuse_if_shorter(last_number, held)
+        return last_number
+
+    def _wait_for(self, last_number: int) -> Steps[None]:
+        """Wait until the store holds this number."""
         deadline = self._monotonic() + LIST_WAIT_S
         while self._store.last_number < last_number:
             if self._monotonic() >= deadline:
@@ -82,8 +104,15 @@ class OrderReader:
                     reason="LAGGING",
                 )
             yield Pause(LIST_PAUSE_S)
-        with self._scanning:
-            return list_orders(self._store, request)
+
+
+def _refuse_if_shorter(last_number: int, held: int) -> None:
+    """Raise Halted if the catalog's last number is below one that was held before it was asked.
+
+    Orders that others hold are missing there too: it cannot say of any that there is none.
+    """
+    if last_number < held:
+        raise Halted(f"the catalog holds {last_number} orders, {held} are held here: it lost history")
 
 
 def list_rows(store: OrderStore, request: order_pb2.ListRowsRequest) -> order_pb2.ListRowsResponse:

@@ -1,6 +1,6 @@
-"""`python -m tests.simulation`: run many seeds in two processes, or one with its whole trace.
+"""`python -m tests.simulation`: run many seeds in two processes, or one with its whole trace, or the planted mistakes.
 
-Exit code: 0, or 1 if a seed found a violation.
+Exit code: 0, or 1 if a seed found a violation, or a planted mistake was not found.
 """
 
 import argparse
@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
+import pytest
+
+from tests.simulation.planted.bugs import BUGS, NOT_FOUND, bug_named, table
 from tests.simulation.runs import Run, run_seed, run_seeds, silence_logs
 
 PROCESSES = 2
@@ -24,12 +27,30 @@ def main() -> int:
     parser.add_argument("--seeds", default="1-100000", metavar="A-B", help="run these (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3600.0, help="for so long at most (default: %(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", help="run this one and print its whole trace")
+    parser.add_argument("--planted", action="store_true", help="plant one mistake after the other; print the seeds")
+    parser.add_argument(
+        "--plant", choices=[bug.name for bug in BUGS], metavar="BUG", help="with --seed: with this mistake in the code"
+    )
     arguments = parser.parse_args()
     silence_logs()
+    if arguments.planted:
+        return print_planted()
     if arguments.seed is not None:
-        return replay(arguments.seed)
+        with pytest.MonkeyPatch.context() as patch:
+            if arguments.plant:
+                bug_named(arguments.plant).plant(patch)
+            return replay(arguments.seed)
     first, _, last = arguments.seeds.partition("-")
     return run_many(int(first), int(last or first), arguments.seconds)
+
+
+def print_planted() -> int:
+    """Print the table of the planted mistakes, row by row."""
+    are_found = True
+    for row in table():
+        print(row, flush=True)
+        are_found = are_found and NOT_FOUND not in row
+    return 0 if are_found else 1
 
 
 def replay(seed: int) -> int:

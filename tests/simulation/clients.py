@@ -1,15 +1,18 @@
-"""The clients of a simulated cluster: traders, readers, and an operator who sets prices."""
+"""The clients of a simulated cluster: traders, readers, and operators who set prices and move the leadership."""
 
 from typing import TYPE_CHECKING, Any
 
 from common.failures import UNREACHABLE, RpcFailure
 from common.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
-from tests.simulation.frontends import FrontendNode, ListOrders, LookUpOrder, ReadStock
+from tests.simulation.frontends import FrontendNode
 from tests.simulation.nodes import CATALOG, FIRST_PRICE_CENTS, STOCKS
 from tests.simulation.process import Process
+from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
+from tests.simulation.recorder import Times
 from trading.clients.outcomes import FINAL_REASONS
 from trading.order_query import OrderFilters, OrderQuery
+from trading.replicas.switchover import switch_over
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimulatedCluster
@@ -30,6 +33,8 @@ class Client(Process):
         self._cluster = cluster
         self._history = cluster.history
         self._random = cluster.world.random
+        self._home = self._random.choice(cluster.frontends)
+        self._strays = self._random.choice((0.0, 0.1, 1.0))  # how often it asks any frontend, not just its own
         self.come_alive()
 
     def run(self) -> Steps[None]:
@@ -37,10 +42,18 @@ class Client(Process):
         raise NotImplementedError
 
     def _any_frontend(self) -> FrontendNode:
-        return self._random.choice(self._cluster.frontends)
+        return self._random.choice(self._cluster.frontends) if self._random.random() < self._strays else self._home
 
     def _ask(self, frontend: FrontendNode, question: Any, timeout_s: float = PATIENCE_S) -> Steps[Any]:
-        return (yield Call(frontend.address, question, timeout_s))
+        """Ask a frontend, and have the answer, or the lack of one, recorded."""
+        record, began = self._cluster.recorder.take_in, self.world.now
+        try:
+            answer = yield Call(frontend.address, question, timeout_s)
+        except RpcFailure as failure:
+            record(frontend.name, (began, self.world.now), question, failure)
+            raise
+        record(frontend.name, (began, self.world.now), question, answer)
+        return answer
 
 
 class Trader(Client):
@@ -53,8 +66,8 @@ class Trader(Client):
     def __init__(self, cluster: "SimulatedCluster", name: str) -> None:
         super().__init__(cluster, name)
         self.key = ""
-        self._most_pause_s = self._random.choice((0.05, 0.3, 1.0))
-        self._buys = self._random.choice((0.5, 0.7, 0.9))  # part of the orders; the more, the more are refused
+        self._most_pause_s = self._random.choice((0.05, 0.3, 1.0, 1.0))
+        self._buys = self._random.choice((0.6, 0.75))  # part of the orders; the more, the more are refused
 
     def run(self) -> Steps[None]:
         """Place one order after the other."""
@@ -64,7 +77,7 @@ class Trader(Client):
             number += 1
             self.key = f"{self.name}.{number}"
             wanted = order_pb2.NewOrder(
-                stock_name=random.choice(STOCKS),
+                stock_name=STOCKS[random.random() < self._cluster.second_part],
                 order_type=catalog_pb2.BUY if random.random() < self._buys else catalog_pb2.SELL,
                 quantity=random.choice((1, 2, 7, 30)),
                 idempotency_key=self.key,
@@ -124,16 +137,16 @@ class Reader(Client):
     def run(self) -> Steps[None]:
         """Ask one question after the other."""
         random = self._random
-        pauses_s = random.choice(((0.005, 0.02), (0.02, 0.2), (0.1, 0.5)))
+        pauses_s = random.choice(((0.02, 0.2), (0.1, 0.5)))
         while not self._cluster.is_quiet:
             try:
-                yield from random.choice((self._read_stock, self._read_stock, self._look_up, self._list))()
+                yield from random.choice((self._read_stock, self._look_up, self._list))()
             except RpcFailure:
                 yield Pause(RETRY_PAUSE_S)
             yield Pause(random.choice(pauses_s))
 
     def _read_stock(self) -> Steps[None]:
-        past_cache = self._random.random() < 0.2
+        past_cache = self._random.random() < 0.5
         yield from self._ask(self._any_frontend(), ReadStock(self._random.choice(STOCKS), past_cache))
 
     def _look_up(self) -> Steps[None]:
@@ -155,14 +168,32 @@ class Reader(Client):
             )
         )
         query = OrderQuery(filters, None, random.choice((1, 3, 10)))
-        for _page in range(4):
+        pages: list[tuple[Times, order_pb2.ListOrdersResponse]] = []
+        while len(pages) < 4:
+            began = self.world.now
             page: order_pb2.ListOrdersResponse = yield from self._ask(self._any_frontend(), ListOrders(query))
+            pages.append(((began, self.world.now), page))
             if not page.resume_number:
-                return
+                break
             query = OrderQuery(filters, page.resume_number, query.limit)
+        self._cluster.recorder.take_in_list(filters, pages)
 
 
-class Operator(Client):
+class Ticker(Client):
+    """Follows one stock through the cache of its frontend, as a page does that shows a price."""
+
+    def run(self) -> Steps[None]:
+        """Read the stock again and again."""
+        name = self._random.choice(STOCKS)
+        while not self._cluster.is_quiet:
+            try:
+                yield from self._ask(self._home, ReadStock(name, past_cache=False))
+            except RpcFailure:
+                yield Pause(RETRY_PAUSE_S)
+            yield Pause(self._random.uniform(0.001, 0.01))
+
+
+class PriceSetter(Client):
     """Sets prices, each time higher ones."""
 
     def run(self) -> Steps[None]:
@@ -177,3 +208,20 @@ class Operator(Client):
                 self.world.note(f"price {price_cents} is not set: {failure.reason}")
                 yield Pause(LOST_CALL_S)
             yield Pause(self._random.uniform(0.1, 2.0))
+
+
+class Operator(Client):
+    """Moves the leadership as planned, to a replica that is in sync."""
+
+    def run(self) -> Steps[None]:
+        """Ask for one switchover after the other."""
+        random, config = self._random, self._cluster.config
+        while not self._cluster.is_quiet:
+            yield Pause(random.uniform(0.1, 1.5))
+            to = random.choice((None, *config.replicas))
+            try:
+                done = yield from switch_over(config, to, hold_s=random.choice((0, 1, 5)))
+            except RpcFailure as failure:
+                self.world.note(f"no switchover to {to}: {failure.reason}")
+            else:
+                self.world.fault("planned switchover", f"from {done.before.leader_id} to {done.after.leader_id}")

@@ -156,6 +156,19 @@ class Disk:
         """Put a copy in the place of the directory."""
         self.folders[path] = copy.deepcopy(saved)
 
+    def flip_byte(self, path: Path, random: Random) -> int | None:
+        """Change one bit of a byte of a file that is on stable storage; return where, None if there is no such byte."""
+        folder = self.folders.get(path.parent)
+        inode = folder.stable.get(path.name) if folder else None
+        if inode is None or not inode.stable:
+            return None
+        at = random.randrange(len(inode.stable))
+        bit = 1 << random.randrange(8)
+        inode.stable[at] ^= bit
+        if at < len(inode.seen):
+            inode.seen[at] ^= bit
+        return at
+
     def seen(self, path: Path) -> bytes:
         """Return a file's content as programs see it, nothing if there is no such file."""
         folder = self.folders.get(path.parent)

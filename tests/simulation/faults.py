@@ -9,6 +9,7 @@ from tests.simulation.files import PowerCut
 from tests.simulation.network import Weather
 from tests.simulation.nodes import Node
 from tests.simulation.process import Killed, Process, ProcessEnded
+from tests.simulation.replica_node import ReplicaNode
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimulatedCluster
@@ -18,7 +19,7 @@ SURVIVALS: Sequence[Survival] = ("nothing", "all", "first", "first", "any")
 # "Opening a log"): the catalog's disk keeps the writes in order.
 CATALOG_SURVIVALS: Sequence[Survival] = ("nothing", "all", "first", "first")
 AWAY_S = (0.0, 0.1, 0.5, 2.0)
-START_S = 0.15
+START_S = 0.02
 RETRY_START_S = 0.5
 
 
@@ -47,11 +48,13 @@ class Faults:
             self._freeze,
             self._cut_link,
             self._isolate,
+            self._slow_links,
             self.change_weather,
             self._fill_disk,
             self._fail_disk,
             self._slow_disk,
             self._wipe_replica,
+            self._flip_byte,
             self._checkpoint,
         ]
         self.kinds = [kind for kind in every if self._random.random() < 0.4] or every
@@ -73,6 +76,9 @@ class Faults:
             process.stall(0.0)
         for node in self._nodes:
             node.disk_faults.heal()
+        for replica in self._cluster.replicas:
+            if replica.is_damaged:  # what nobody has read since: a start reads all
+                self.kill(replica)
 
     # -- Processes -------------------------------------------------------------------------------------------------
 
@@ -119,6 +125,8 @@ class Faults:
             self._end(process, "clean stop", "")
         elif isinstance(process, Node) and process.disk_faults.has_failed:
             self._end(process, "end after a failed call", f": {ended}")
+        elif isinstance(process, ReplicaNode) and process.is_damaged:
+            self._end(process, "end at a bad byte", f": {ended}")
         else:
             raise self._cluster.history.violated(f"{process.name} ended itself: {ended}")
 
@@ -198,10 +206,19 @@ class Faults:
         self._cluster.invariants.forget_replica(node.replica_id)
         self._start_later(node, self._random.choice(AWAY_S) + START_S)
 
+    def _flip_byte(self) -> None:
+        """Change a byte of what a replica has on stable storage; it must not serve from it, and is filled anew."""
+        node = self._random.choice(self._cluster.replicas)
+        at = self._cluster.disk.flip_byte(node.log_path, self._random)
+        if at is not None:
+            self._world.fault("flipped byte", f"{node.name}, byte {at} of its log")
+            node.is_damaged = True
+            self._cluster.invariants.forget_replica(node.replica_id)
+
     # -- Network ---------------------------------------------------------------------------------------------------
 
     def _cut_link(self) -> None:
-        source, target = self._random.sample([*self._nodes, *self._others], 2)
+        source, target = self._any_link()
         both_ways = self._random.random() < 0.5
         self._world.fault("cut link", f"{source.name} {'--' if both_ways else '->'} {target.name}")
         self._cluster.network.cut_link(source.address, target.address, both_ways=both_ways)
@@ -213,12 +230,28 @@ class Faults:
             if other is not alone:
                 self._cluster.network.cut_link(alone.address, other.address, both_ways=True)
 
+    def _slow_links(self) -> None:
+        """Make some links slow, so that what is asked later over others is answered sooner."""
+        for _ in range(self._random.choice((1, 4, 12))):
+            source, target = self._any_link()
+            seconds = self._random.choice((0.05, 0.2, 0.6))
+            self._world.fault("slow link", f"{source.name} -> {target.name}, up to {seconds} s")
+            self._cluster.network.slow[source.address, target.address] = seconds
+
+    def _any_link(self) -> tuple[Process, Process]:
+        """Return the ends of a link; each role is as likely, however many processes have it."""
+        cluster = self._cluster
+        roles: list[list[Process]] = [[cluster.catalog], [*cluster.replicas], [*cluster.frontends], [cluster.health]]
+        source, target = self._random.sample(roles, 2)
+        return self._random.choice(source), self._random.choice(target)
+
     def change_weather(self) -> None:
         """Let messages be lost, late or doubled, more or less of them than before."""
         self._cluster.network.weather = weather = Weather(
-            loss=self._random.choice((0.0, 0.0, 0.01, 0.1)),
-            doubling=self._random.choice((0.0, 0.1)),
-            longest_delay_s=self._random.choice((0.002, 0.02, 0.2)),
+            loss=self._random.choice((0.0, 0.0, 0.0, 0.01, 0.1)),
+            lateness=self._random.choice((0.0, 0.0, 0.05, 0.2)),
+            doubling=self._random.choice((0.0, 0.2, 0.7)),
+            longest_delay_s=self._random.choice((0.002, 0.002, 0.02, 0.2)),
         )
         self._world.note(f"{weather}")
 

@@ -1,16 +1,18 @@
 """The frontend processes, with the real clients, stock cache and replica manager, and the health loop."""
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from common.channels import Network as RealNetwork
 from common.config import ClusterConfig
 from common.failures import RpcFailure
 from common.steps import Call, Pause, Steps
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 from tests.simulation.history import History
 from tests.simulation.network import Network
+from tests.simulation.nodes import STOCKS
 from tests.simulation.process import Process, Request
+from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.world import World
 from trading.cache import StockCache
 from trading.clients.catalog import CatalogClient
@@ -22,40 +24,21 @@ from trading.stock_reader import StockReader
 from trading.stock_watch import StockWatch
 
 # Within these times a frontend that is not frozen has answered, whatever else happens (docs/PROTOCOL.md, I9).
-PLACE_BOUND_S = 9.0
+PLACE_MARGIN_S = 1.0  # beyond the order's budget
 READ_BOUND_S = 2.2  # its own question to the catalog, behind one that it had joined
 LOOK_UP_BOUND_S = 2.5
 LIST_BOUND_S = 4.0
 
 
-@dataclass(frozen=True)
-class ReadStock:
-    """Ask a frontend for a stock."""
-
-    name: str
-    past_cache: bool
-
-
-@dataclass(frozen=True)
-class LookUpOrder:
-    """Ask a frontend for an order."""
-
-    number: int
-
-
-@dataclass(frozen=True)
-class ListOrders:
-    """Ask a frontend for a page of orders."""
-
-    query: OrderQuery
-
-
 class FrontendNode(Process):
     """One frontend process. A request is a NewOrder or one of the questions above; each answer is checked here too."""
 
-    def __init__(self, world: World, network: Network, name: str, config: ClusterConfig, history: History) -> None:
+    def __init__(
+        self, world: World, network: Network, name: str, config: ClusterConfig, history: History, order_budget_s: float
+    ) -> None:
         super().__init__(world, network, f"{name}:1")
         self._config = config
+        self._order_budget_s = order_budget_s
         self._history = history
         self.start()
 
@@ -69,14 +52,15 @@ class FrontendNode(Process):
         catalog = CatalogClient(self._config, clock)
         cache = StockCache(self.world.random.choice((1, 10)), clock)
         self._stocks = StockReader(catalog.look_up, cache, clock)
-        self._own: dict[str, float] = {}  # when an own order of a stock was last answered
-        self.spawn(self._follow(StockWatch(catalog.watch, cache, clock)))
+        # By when, as this process knows, a stock has changed: it answered an order of it, or the catalog told of it.
+        self._changed: dict[str, float] = {}
+        self.spawn(self._follow(StockWatch(partial(self._watch, catalog), cache, clock)))
 
     def handle(self, request: Request) -> None:
         message: Any = request.message
         match message:
             case order_pb2.NewOrder():
-                self._answer(self._place(message), request, PLACE_BOUND_S)
+                self._answer(self._place(message), request, self._order_budget_s + PLACE_MARGIN_S)
             case ReadStock():
                 self._answer(self._read(message), request, READ_BOUND_S)
             case LookUpOrder():
@@ -91,10 +75,17 @@ class FrontendNode(Process):
         yield from watch.begin()
         yield from watch.follow()
 
+    def _watch(self, catalog: CatalogClient, cursor: str, wait_ms: int) -> Steps[catalog_pb2.WatchStocksResponse]:
+        response = yield from catalog.watch(cursor, wait_ms)
+        for name in STOCKS if response.reset else response.names:
+            told = self._history.cursor_times[response.cursor]
+            self._changed[name] = max(told, self._changed.get(name, told))
+        return response
+
     def _place(self, order: order_pb2.NewOrder) -> Steps[order_pb2.PlaceOrderResponse]:
         """Do what services.place_order does."""
         try:
-            placed = yield from self._orders.place(order)
+            placed = yield from self._orders.place(order, budget_s=self._order_budget_s)
         except RpcFailure:
             self._forget(order.stock_name)
             raise
@@ -103,12 +94,12 @@ class FrontendNode(Process):
 
     def _forget(self, name: str) -> None:
         self._stocks.forget(name)
-        self._own[name] = self.world.now
+        self._changed[name] = self.world.now
 
     def _read(self, question: ReadStock) -> Steps[Any]:
-        began, answered_own = self.world.now, self._own.get(question.name, 0.0)
+        began, changed = self.world.now, self._changed.get(question.name, 0.0)
         read = yield from self._stocks.read(question.name, past_cache=question.past_cache)
-        self._history.check_stock(read, began, answered_own)
+        self._history.check_stock(read, began, changed)
         return read
 
     def _look_up(self, number: int) -> Steps[order_pb2.Order]:

@@ -40,6 +40,7 @@ class History:
         rows: all that was ever decided. It never shrinks.
         chains: the chain at each.
         acked: the number that each key was acknowledged with.
+        cursor_times: when the changes up to each cursor of the catalog's had been made, at the latest.
     """
 
     def __init__(self, world: World) -> None:
@@ -47,6 +48,7 @@ class History:
         self.rows: list[Row] = []
         self.chains: list[int] = []
         self.acked: dict[str, int] = {}
+        self.cursor_times: dict[str, float] = {}
         self.judges_stocks = True  # False: what stocks are shown as is not looked at
         self._number_by_key: dict[str, int] = {}
         self._quantities = dict.fromkeys(STOCKS, FIRST_QUANTITY)
@@ -87,6 +89,10 @@ class History:
             if result.HasField("refusal") and result.refusal.reason != "DISK_FULL":
                 self._refused[trade.idempotency_key] = batch.epoch
 
+    def note_cursor(self, cursor: str) -> None:
+        """Keep when the catalog first told somebody of the changes up to a cursor."""
+        self.cursor_times.setdefault(cursor, self.world.now)
+
     def see_stock(self, stock: catalog_pb2.Stock) -> None:
         """Take in a stock as readers of the catalog see it from now on."""
         states = self._states[stock.name]
@@ -125,10 +131,11 @@ class History:
             raise self.violated(f"I4: {key} was answered not_executed and is order {self._number_by_key[key]}")
         self._abandoned.add(key)
 
-    def check_stock(self, read: StockRead, began: float, answered_own: float) -> None:
+    def check_stock(self, read: StockRead, began: float, changed: float) -> None:
         """Check a stock that a frontend answers now: I6 past the cache, else I7.
 
-        `began`: when it was asked; `answered_own`: when the frontend had last answered an order of that stock by then.
+        `began`: when it was asked; `changed`: by when the stock had changed, as the frontend knew then: it had answered
+        an order of it, or the catalog had told it of a change.
         """
         if not self.judges_stocks:
             return
@@ -136,7 +143,7 @@ class History:
         since = began
         if read.cache != BYPASS:
             since = now - CACHE_S if read.cache == HIT else min(began, now - CACHE_S)
-            since = max(since, answered_own)
+            since = max(since, changed)
         states = self._states[read.stock.name]
         ends = [state.since for state in states[1:]]
         true_then = states[bisect_left(ends, since - ROUNDING_S) :]
@@ -144,7 +151,7 @@ class History:
             invariant = "I6" if read.cache == BYPASS else "I7"
             raise self.violated(
                 f"{invariant}: {read.cache} shows {read.stock}, which was not true in the last {now - since:.3f} s;"
-                f" asked {now - began:.3f} s ago, own order answered {now - answered_own:.3f} s ago; true: {true_then}"
+                f" asked {now - began:.3f} s ago, known to have changed {now - changed:.3f} s ago; true: {true_then}"
             )
 
     def check_no_order(self, number: int, decided: int) -> None:

@@ -31,6 +31,7 @@ class Invariants:
         self._seen_life: dict[str, int] = {}  # of each process with a log, by name
         self._old_epoch = 0  # the newest that the catalog had when it was last started
         cluster.catalog.on_batch = self._history.note_batch
+        cluster.catalog.on_watch = self._history.note_cursor
 
     def check(self, process: Process) -> None:
         """Check the process in which something has happened.
@@ -45,10 +46,18 @@ class Invariants:
             self._check_catalog(process, process.catalog)
 
     def check_holders(self, number: int) -> None:
-        """I3: an order that is acknowledged is held by enough replicas."""
-        holders = [one for one, last in self._held.items() if number <= max(last, self._held_before_loss.get(one, 0))]
+        """I3: an order that is acknowledged is held by enough replicas, and by all that a leader counts as in sync."""
+        held = {one: max(last, self._held_before_loss.get(one, 0)) for one, last in self._held.items()}
+        holders = [one for one, last in held.items() if number <= last]
         if len(holders) < self._cluster.config.min_in_sync:
             raise self._history.violated(f"I3: order {number} is acknowledged, and held by replicas {holders}")
+        for node in self._cluster.replicas:
+            for target in node.leadership.followers.sync_targets() if node.leadership else ():
+                if target.number > held[target.replica_id] and not target.is_joining:
+                    raise self._history.violated(
+                        f"I3: {node.name} counts replica {target.replica_id} as in sync up to {target.number}, which"
+                        f" holds {held[target.replica_id]}"
+                    )
 
     def forget_replica(self, replica_id: int) -> None:
         """The disk of a replica is lost: it may come back with nothing."""
@@ -104,6 +113,10 @@ class Invariants:
                     self._check_epoch(row, health.epoch)
                 self._history.add(row)
                 self._ends.append(self._ends[-1] + len(line))
+            if health.last_number != len(self._history.rows):
+                raise self._history.violated(
+                    f"I8: the catalog names {health.last_number} as its last trade, and lists {len(self._history.rows)}"
+                )
         if is_new or health.last_number > known:
             self._check_synced(node, health.last_number)
         self._check_stocks(catalog)
@@ -130,7 +143,13 @@ class Invariants:
 
     def _check_replica(self, node: ReplicaNode) -> None:
         number, chain = node.store.position
-        if not self._is_new(node) and number == self._held[node.replica_id]:
+        is_new = self._is_new(node)
+        if is_new and node.is_damaged:  # what it found bad at its start is kept aside, and comes again
+            node.is_damaged = False
+            self.forget_replica(node.replica_id)
+        if (leadership := node.leadership) is not None:
+            self._check_leader(node, number, leadership.epoch)
+        if not is_new and number == self._held[node.replica_id]:
             return
         if number < self._held[node.replica_id]:
             raise self._history.violated(f"I8: {node.name} showed {self._held[node.replica_id]}, now only {number}")
@@ -140,6 +159,14 @@ class Invariants:
         if number and self._history.chains[number - 1] != chain:
             raise self._history.violated(f"I2: {node.name} holds another history at {number}")
         self._check_synced(node, number)
+
+    def _check_leader(self, node: ReplicaNode, number: int, epoch: int) -> None:
+        """A leader holds all that was decided before its epoch: what it has not read it would answer as not there."""
+        rows = self._history.rows
+        if number < len(rows) and rows[number].epoch < epoch:
+            raise self._history.violated(
+                f"I6: {node.name} leads in epoch {epoch} without order {number + 1}, decided in {rows[number].epoch}"
+            )
 
     def _check_synced(self, node: CatalogNode | ReplicaNode, number: int) -> None:
         if number and not self._cluster.disk.is_stable(node.log_path, self._ends[number]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from common.steps import Call, Outcome
@@ -14,7 +15,9 @@ from tests.simulation.world import World
 # that it bears it.
 NEVER_DOUBLED = (order_pb2.PlaceOrdersRequest, order_pb2.NewOrder, catalog_pb2.SetStockRequest)
 SHORTEST_DELAY_S = 0.0002
-LATEST_S = 4.0
+# A late message takes from the first to the second, any order of magnitude as likely: behind the next messages, behind
+# the next orders, behind the end of its sender's patience.
+LATE_S = (0.02, 3.0)
 
 
 @dataclass
@@ -22,12 +25,14 @@ class Weather:
     """How bad the network is.
 
     Attributes:
-        loss: part of the messages that are lost; as many are very late.
+        loss: part of the messages that are lost.
+        lateness: part of the messages that are late, some of them so late that who waited for them has given up.
         doubling: part of the requests that arrive twice.
-        longest_delay_s: of a message that is not very late.
+        longest_delay_s: of a message that is not late.
     """
 
     loss: float = 0.0
+    lateness: float = 0.0
     doubling: float = 0.0
     longest_delay_s: float = 0.002
 
@@ -37,11 +42,13 @@ class Network:
 
     Attributes:
         cut: source and target address of the links on which nothing passes, each for one direction.
+        slow: the longest delay in seconds on slow links, each for one direction.
     """
 
     def __init__(self, world: World) -> None:
         self.weather = Weather()
         self.cut: set[tuple[str, str]] = set()
+        self.slow: dict[tuple[str, str], float] = {}
         self._world = world
 
     def cut_link(self, source: str, target: str, *, both_ways: bool) -> None:
@@ -53,46 +60,52 @@ class Network:
     def heal(self) -> None:
         """Let messages pass on all links, quickly and once."""
         self.cut.clear()
+        self.slow.clear()
         self.weather = Weather()
 
     def send(self, source: Process, call: Call, reply: Respond) -> None:
         """Carry a call to its address, and one answer, or the lack of one, back to the source."""
-        world = self._world
+        world, address = self._world, call.address
         life = source.life
         is_over = False
 
         def answer(outcome: Outcome) -> None:
             nonlocal is_over
             if not is_over and source.life == life:
-                source.later(0.0, lambda: reply(outcome))
-            is_over = True
+                is_over = True
+                source.later(0.0, partial(reply, outcome))
 
         def give_up() -> None:
             if not is_over and source.life == life:
-                answer(RpcFailure(f"{call.address}: no answer in time", reason=NO_ANSWER))
-                self._carry(source.address, call.address, request.cancel)
+                answer(RpcFailure(f"{address}: no answer in time", reason=NO_ANSWER))
+                self._carry(source.address, address, request.cancel)
 
         def respond(outcome: Outcome) -> None:
             if world.is_verbose:
-                world.note(f"  {call.address} -> {source.address} {_text(outcome)}")
-            self._carry(call.address, source.address, lambda: answer(outcome))
+                world.note(f"  {address} -> {source.address} {_text(outcome)}")
+            self._carry(address, source.address, partial(answer, outcome))
 
         request = Request(call.request, call.timeout_s, respond)
-        world.at(call.timeout_s, give_up)
+        arrive = partial(self._arrive, world.processes[address], request)
+        world.at(max(0.0, call.timeout_s), give_up)
         if world.is_verbose:
-            world.note(f"  {source.address} -> {call.address} {_text(call.request)}")
-        self._carry(source.address, call.address, lambda: self._arrive(call.address, request))
+            world.note(f"  {source.address} -> {address} {_text(call.request)}")
+        self._carry(source.address, address, arrive)
         may_double = self.weather.doubling and not isinstance(call.request, NEVER_DOUBLED)
         if may_double and world.random.random() < self.weather.doubling:
             world.faults["doubled request"] += 1
-            self._carry(source.address, call.address, lambda: self._arrive(call.address, request))
+            world.at(self._late_s(), arrive)
 
-    def _arrive(self, address: str, request: Request) -> None:
-        target = self._world.processes[address]
+    def _late_s(self) -> float:
+        shortest_s, longest_s = LATE_S
+        return shortest_s * (longest_s / shortest_s) ** self._world.random.random()
+
+    @staticmethod
+    def _arrive(target: Process, request: Request) -> None:
         if target.is_alive:
             target.take_in(request)
             return
-        refused = RpcFailure(f"{address}: connection refused", reason=UNREACHABLE)
+        refused = RpcFailure(f"{target.address}: connection refused", reason=UNREACHABLE)
         refused.was_sent = False
         request.respond(refused)
 
@@ -101,13 +114,14 @@ class Network:
         if self.cut and (source, target) in self.cut:
             return
         chance = world.random.random()
+        longest_s = self.slow.get((source, target), 0.0) if self.slow else 0.0
         if chance < weather.loss:
             world.faults["lost message"] += 1
-        elif chance < 2 * weather.loss:  # later than most wait for it
+        elif chance < weather.loss + weather.lateness:
             world.faults["late message"] += 1
-            world.at(world.random.uniform(0.3, LATEST_S), deliver)
+            world.at(self._late_s(), deliver)
         else:
-            world.at(SHORTEST_DELAY_S + chance * weather.longest_delay_s, deliver)
+            world.at(SHORTEST_DELAY_S + chance * max(weather.longest_delay_s, longest_s), deliver)
 
 
 def _text(message: Outcome) -> str:

@@ -27,7 +27,7 @@ from tests.simulation.world import World
 CATALOG = "catalog:1"
 ROOT = Path("/bourse")
 STOCKS = ("AAPL", "MSFT")
-FIRST_QUANTITY = 50
+FIRST_QUANTITY = 30
 FIRST_PRICE_CENTS = 100
 # Who sends one of these waits for the disk.
 CATALOG_WRITES = (catalog_pb2.UpdateStockRequest, catalog_pb2.BeginEpochRequest, catalog_pb2.SetStockRequest)
@@ -107,6 +107,7 @@ class CatalogNode(Node):
 
     Attributes:
         on_batch: told of each batch and its answer.
+        on_watch: told of each cursor that is given to those who follow the changes.
         write_count: how many messages it was given that may change something.
     """
 
@@ -115,6 +116,7 @@ class CatalogNode(Node):
         self._runs = 0
         self.catalog: Catalog | None = None
         self.on_batch: OnBatch = lambda _batch, _answer: None
+        self.on_watch: Callable[[str], None] = lambda _cursor: None
         self.write_count = 0
 
     def _open(self) -> None:
@@ -200,6 +202,7 @@ class CatalogNode(Node):
         while True:
             response = catalog.watch_stocks(message)
             if response.names or response.reset or self.world.now >= end:
+                self.on_watch(response.cursor)
                 return response
             self._news.clear()
             yield Wait(self._news, end - self.world.now)

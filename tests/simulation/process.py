@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
@@ -140,9 +141,9 @@ class Process:
         def run() -> None:
             if self.life != life:
                 return
-            held_until = max(self._frozen_until, self._stalled_until) if needs_disk else self._frozen_until
-            if world.now < held_until:
-                world.at(held_until - world.now, run)
+            now = world.now
+            if now < self._frozen_until or (needs_disk and now < self._stalled_until):
+                world.at(max(self._frozen_until, self._stalled_until if needs_disk else 0.0) - now, run)
             else:
                 self.act(action)
 
@@ -174,34 +175,31 @@ class Process:
 
     def spawn(self, steps: Steps[Any], done: Done = lambda result, failure: None) -> None:
         """Run a procedure; `done` gets its result or the RpcFailure that it raised."""
-        self._advance(steps, done, None)
 
-    def _advance(self, steps: Steps[Any], done: Done, answer: Any) -> None:
-        try:
-            effect = steps.throw(answer) if isinstance(answer, RpcFailure) else steps.send(answer)
-        except StopIteration as stop:
-            done(stop.value, None)
-        except RpcFailure as failure:
-            done(None, failure)
-        else:
-            self._perform_behind_disk(effect, lambda outcome: self._advance(steps, done, outcome))
+        def advance(answer: Any) -> None:
+            try:
+                effect = steps.throw(answer) if isinstance(answer, RpcFailure) else steps.send(answer)
+            except StopIteration as stop:
+                done(stop.value, None)
+            except RpcFailure as failure:
+                done(None, failure)
+            else:
+                if self.world.now < self._stalled_until:
+                    self.later(LEAST_STEP_S, lambda: self._perform(effect, advance))
+                else:
+                    self._perform(effect, advance)
 
-    def _perform_behind_disk(self, effect: Effect, answer: Callable[[Any], None]) -> None:
-        if self.world.now < self._stalled_until:
-            self.later(LEAST_STEP_S, lambda: self._perform(effect, answer))
-        else:
-            self._perform(effect, answer)
+        advance(None)
 
     def _perform(self, effect: Effect, answer: Callable[[Any], None]) -> None:
-        match effect:
-            case Call():
-                self.network.send(self, effect, answer)
-            case Pause():
-                self.later(max(effect.seconds, LEAST_STEP_S), lambda: answer(None))
-            case Wait():
-                self._wait(effect, answer)
-            case Together():
-                self._perform_together(effect, answer)
+        if isinstance(effect, Call):
+            self.network.send(self, effect, answer)
+        elif isinstance(effect, Pause):
+            self.later(max(effect.seconds, LEAST_STEP_S), lambda: answer(None))
+        elif isinstance(effect, Wait):
+            self._wait(effect, answer)
+        else:
+            self._perform_together(effect, answer)
 
     def _wait(self, effect: Wait, answer: Callable[[Any], None]) -> None:
         entry = (effect.event, answer)
@@ -218,7 +216,7 @@ class Process:
         """Let those go on whose event has been set."""
         for entry in [one for one in self._waiting if one[0].is_set()]:
             self._waiting.remove(entry)
-            self.later(LEAST_STEP_S, lambda answer=entry[1]: answer(True))  # type: ignore[misc]
+            self.later(LEAST_STEP_S, partial(entry[1], True))
 
     def _perform_together(self, effect: Together, answer: Callable[[Any], None]) -> None:
         outcomes: list[Outcome | None] = [None] * len(effect.calls)
@@ -236,7 +234,7 @@ class Process:
             answer(raised if raised is not None else list(outcomes))
 
         for place, call in enumerate(effect.calls):
-            self.network.send(self, call, lambda outcome, place=place: take(place, outcome))  # type: ignore[misc]
+            self.network.send(self, call, partial(take, place))
         if effect.meanwhile is not None:
             try:
                 effect.meanwhile()

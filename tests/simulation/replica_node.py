@@ -9,6 +9,8 @@ from backends.data_directory import DataDirectory
 from backends.log import Log
 from backends.order.answers import failure_result, result_of
 from backends.order.catalog_link import CatalogLink
+from backends.order.leader import Leadership
+from backends.order.metrics import OrderMetrics
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
@@ -25,18 +27,25 @@ from tests.simulation.world import World
 HEARTBEAT_S = 0.5
 # So long before its deadline a caller is told that there is no answer yet, so that it hears it.
 ANSWER_MARGIN_S = 0.05
+# Nobody looks at them here: one set does for all.
+METRICS = OrderMetrics()
 # Who sends one of these does not wait for the disk.
 REPLICA_READS = (order_pb2.HealthCheckRequest, order_pb2.LookUpOrderRequest, order_pb2.ListOrdersRequest)
 
 
 class ReplicaNode(Node):
-    """One order replica."""
+    """One order replica.
+
+    Attributes:
+        is_damaged: a byte of its log was changed since it last checked all of them, at its start.
+    """
 
     def __init__(self, world: World, network: Network, disk: Disk, replica_id: int, min_in_sync: int) -> None:
         super().__init__(world, network, f"order-{replica_id}:1", disk, LOG_NAME)
         self.replica_id = replica_id
         self._min_in_sync = min_in_sync
         self.replica: Replica | None = None
+        self.is_damaged = False
 
     def _open(self) -> None:
         directory = DataDirectory.open(self.path, "order", self.replica_id, self._files)
@@ -51,6 +60,7 @@ class ReplicaNode(Node):
             min_in_sync=self._min_in_sync,
             monotonic=self.world.clock,
             on_work=work.set,
+            metrics=METRICS,
         )
         self.spawn(self._work(self.replica, work))
 
@@ -63,6 +73,11 @@ class ReplicaNode(Node):
             monotonic=self.world.clock,
             die=die,
         )
+
+    @property
+    def leadership(self) -> Leadership | None:
+        """Its leadership, None while it does not lead."""
+        return self.replica._leadership if self.replica is not None else None
 
     def die(self, *, silently: bool = False) -> None:
         super().die(silently=silently)

@@ -98,6 +98,23 @@ def test_unsynced_writes_survive_a_kill():
     assert not machine.disk.is_stable(FILE, 9)
 
 
+def test_a_flipped_byte_is_read_and_survives_a_power_cut():
+    machine = Machine()
+    machine.write_synced(b"12345")
+    at = machine.disk.flip_byte(FILE, machine.random)
+    machine.cut_power("nothing")
+    changed = [place for place, byte in enumerate(machine.disk.seen(FILE)) if byte != b"12345"[place]]
+    assert changed == [at]
+    assert machine.disk.is_stable(FILE, 5)
+
+
+def test_what_is_not_on_stable_storage_has_no_byte_to_flip():
+    machine = Machine()
+    machine.files.pwrite(machine.files.open(FILE, CREATE), b"12345", 0)
+    assert machine.disk.flip_byte(FILE, machine.random) is None
+    assert machine.disk.seen(FILE) == b"12345"
+
+
 def test_fdatasync_keeps_a_write_but_not_a_cut():
     def cut(machine, descriptor):
         machine.files.ftruncate(descriptor, 2)

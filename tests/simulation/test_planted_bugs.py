@@ -1,55 +1,45 @@
-"""The simulator can fail: it finds each of these mistakes within the seeds that are stated here.
+"""The simulator can fail: it finds each of these mistakes within the seeds that are stated for it."""
 
-They are seeds on which the code as it is passes (test_simulation.py).
-"""
-
-from collections.abc import Callable
-from typing import NamedTuple
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.simulation.planted import catalog, frontends, log, replicas
+from tests.simulation.planted import bugs
+from tests.simulation.planted.bugs import BUGS, FIRST_SEED, Bug
+from tests.simulation.planted.catalog import no_key_check
 from tests.simulation.runs import run_seed
-from tests.simulation.test_simulation import FIRST_SEED
 
 
-class Bug(NamedTuple):
-    """A planted mistake, and after how many seeds it was found when this was written, and must be found."""
-
-    plant: Callable[[pytest.MonkeyPatch], None]
-    found_by: int
-    within: int
-
-
-BUGS = (
-    Bug(catalog.no_key_check, found_by=1, within=20),
-    Bug(catalog.keys_forgotten_at_a_restart, found_by=4, within=40),
-    Bug(catalog.no_fencing, found_by=11, within=60),
-    Bug(catalog.restarted_catalog_takes_an_old_epoch, found_by=11, within=60),
-    Bug(catalog.full_disk_taken_for_written, found_by=3, within=40),
-    Bug(catalog.checkpoint_written_in_place, found_by=14, within=100),
-    Bug(catalog.rename_without_directory_sync, found_by=6, within=60),
-    Bug(log.visible_before_sync, found_by=1, within=20),
-    Bug(replicas.promotion_without_reading, found_by=1, within=20),
-    Bug(replicas.min_in_sync_ignored, found_by=3, within=60),
-    Bug(replicas.min_in_sync_ignored_on_retry, found_by=3, within=60),
-    Bug(replicas.acknowledged_before_sync, found_by=3, within=40),
-    Bug(replicas.silent_follower_counted, found_by=2, within=40),
-    Bug(replicas.refusals_forgotten, found_by=3, within=60),
-    Bug(replicas.not_found_without_asking_the_catalog, found_by=31, within=100),
-    Bug(replicas.list_without_asking_the_catalog, found_by=1, within=20),
-    Bug(frontends.stale_after_own_order, found_by=4, within=40),
-    Bug(frontends.changes_not_applied, found_by=2, within=60),
-    Bug(frontends.list_page_skips, found_by=1, within=20),
-)
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_planted_bug_is_found(bug: Bug) -> None:
+    found = bug.find()
+    assert found is not None, f"{bug.name} was not found within {bug.within} seeds"
+    print(f"{bug.name}: found by seed {found[0]}: {found[1]}")
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.plant.__name__)
-def test_planted_bug_is_found(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
-    bug.plant(monkeypatch)
-    for count in range(1, bug.within + 1):
-        run, _trace = run_seed(FIRST_SEED + count - 1)
-        if run.violations:
-            print(f"{bug.plant.__name__}: found by seed {count}: {next(iter(run.violations.values())).splitlines()[0]}")
-            return
-    raise AssertionError(f"{bug.plant.__name__} was not found within {bug.within} seeds")
+def test_a_violation_is_replayed_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another process, from its seed alone: each message at its time, and the same violation at the end."""
+    no_key_check(monkeypatch)
+    seed = next(seed for seed in range(FIRST_SEED, FIRST_SEED + 20) if run_seed(seed)[0].violations)
+    run, trace = run_seed(seed, is_verbose=True)
+    replay = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--plant", "no_key_check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert replay.returncode == 1, replay.stderr
+    lines = replay.stdout.splitlines()
+    assert lines[: len(trace)] == trace
+    assert lines[-1] == run.violations[seed].splitlines()[0]
+
+
+def test_the_table_says_which_is_found_and_which_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bugs, "BUGS", (Bug(no_key_check, within=20), Bug(no_key_check, within=0)))
+    _head, _line, found, missed = bugs.table()
+    assert found.startswith("| `no_key_check`: A key that has an order may get another one. | ")
+    assert "Violation: I4: key " in found
+    assert missed.endswith(f"| {bugs.NOT_FOUND} | 0 |  |")

@@ -58,7 +58,8 @@ class World:
         self.note(f"{kind}: {details}")
 
     def at(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Let something happen after this time."""
+        """Let something happen after this time, at least 0."""
+        assert delay_s >= 0.0, delay_s
         heapq.heappush(self._events, (self.now + delay_s, next(self._count), action))
 
     def run(self, seconds: float, check: "Callable[[Process], None]") -> None:

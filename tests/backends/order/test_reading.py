@@ -2,12 +2,12 @@
 
 import pytest
 
-from backends.failures import CatalogUnavailable, NotFound
+from backends.failures import CatalogUnavailable, Halted, NotFound
 from backends.known_keys import KnownKeys, key_of
 from backends.order import listing
 from common.failures import RpcFailure
-from protos import order_pb2
-from tests.backends.order.direct import buy
+from protos import catalog_pb2, order_pb2
+from tests.backends.order.direct import CATALOG, buy
 
 
 def test_any_replica_answers_a_number_that_it_lacks_through_the_catalog(led):
@@ -113,3 +113,43 @@ def test_list_by_key_waits_for_the_row(led):
     with pytest.raises(RpcFailure) as caught:
         led.network.run(led.readers[1].list_orders(by_key("a")))
     assert caught.value.reason == "LAGGING"
+
+
+def test_list_by_key_is_of_the_moment_when_the_key_was_looked_up(led):
+    """An order that is made between the look-up and the list is not there, nor does the page say that it would be."""
+
+    def place_meanwhile(_address, request):
+        if isinstance(request, catalog_pb2.LookupKeyRequest):
+            led.place(3, buy("late"))
+
+    led.place(3, buy("a"))
+    led.network.after = place_meanwhile
+    page = led.network.run(led.readers[1].list_orders(by_key("late")))
+    assert led.readers[1]._store.last_number == 2
+    assert (list(page.orders), page.last_number) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda reader: reader.list_orders(by_key("b")),
+        lambda reader: reader.list_orders(order_pb2.ListOrdersRequest(limit=1)),
+        lambda reader: reader.look_up(3),
+    ],
+    ids=["key", "list", "number"],
+)
+def test_a_catalog_that_lost_orders_is_not_believed_that_there_are_none(led, read):
+    led.place(3, buy("a"))
+    led.place(3, buy("b"))
+    ask = led.network.handlers[CATALOG]
+
+    def ask_older_copy(request):
+        if isinstance(request, catalog_pb2.LookupKeyRequest):
+            return catalog_pb2.LookupKeyResponse(known_from=1, last_number=1)
+        answer = ask(request)
+        answer.last_number = 1
+        return answer
+
+    led.network.handlers[CATALOG] = ask_older_copy
+    with pytest.raises(Halted, match="holds 1 orders, 2 are held here"):
+        led.network.run(read(led.readers[1]))

@@ -5,11 +5,18 @@ from typing import Any
 
 import pytest
 
-from trading.cache import StockCache
+from trading.cache import Fill, StockCache
+from trading.clients import outcomes, placing
 from trading.order_query import OrderQuery
 from trading.stock_reader import StockReader
 
 Patch = pytest.MonkeyPatch
+
+
+def lost_answer_taken_for_not_executed(patch: Patch) -> None:
+    """An attempt without an answer did nothing."""
+    patch.setattr(outcomes, "may_be_executed", lambda failure: False)
+    patch.setattr(placing, "may_be_executed", lambda failure: False)
 
 
 def stale_after_own_order(patch: Patch) -> None:
@@ -34,3 +41,8 @@ def list_page_skips(patch: Patch) -> None:
         return request(replace(self, position=self.position and self.position + step), account)
 
     patch.setattr(OrderQuery, "request", skip)
+
+
+def cancelled_fill_kept(patch: Patch) -> None:
+    """An answer that was asked for before the stock changed is kept behind the change."""
+    patch.setattr(Fill, "is_cancelled", property(lambda self: False, lambda self, value: None), raising=False)

@@ -1,8 +1,12 @@
 """Mistakes in the log, each a line or a condition that somebody could forget or get wrong."""
 
+from array import array
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from backends import log
+from backends import log, log_check, log_opening, row
 
 Patch = pytest.MonkeyPatch
 
@@ -17,3 +21,36 @@ def visible_before_sync(patch: Patch) -> None:
             store(self, rows)
 
     patch.setattr(log.Log, "_store", write)
+
+
+def no_sync_at_opening(patch: Patch) -> None:
+    """Good rows are shown as they are found."""
+    open_mended = log_opening._open_mended
+
+    def opened(path: Path, cluster_id: str, damage: Any, used: log.Files, visit: Any) -> Any:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(used, "fdatasync", lambda descriptor: None)
+            return open_mended(path, cluster_id, damage, used, visit)
+
+    patch.setattr(log_opening, "_open_mended", opened)
+
+
+def no_chain_check(patch: Patch) -> None:
+    """The chain of a row is taken for what the row says, and not computed."""
+
+    def check_prefix(
+        data: bytes, prev_number: int, prev_chain: int, base: int = 0
+    ) -> tuple[row.CheckedRows, str | None]:
+        number, chain, ends, position = prev_number, prev_chain, array("q"), 0
+        reason = None
+        while position < len(data) and reason is None:
+            match = row._ROW.match(data, position)
+            if match is None or int(match[2]) != number + 1:
+                reason = "is not well formed"
+            else:
+                number, chain, position = number + 1, int(match[3], 16), match.end()
+                ends.append(base + position)
+        return row.CheckedRows(len(ends), ends, number, chain), reason
+
+    patch.setattr(row, "check_prefix", check_prefix)
+    patch.setattr(log_check, "check_prefix", check_prefix)

@@ -6,25 +6,36 @@ import pytest
 
 from backends import row
 from backends.order import epochs, listing, promotion
+from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
 from backends.order.model import order_from_row
+from backends.order.pending import PendingOrders
 from backends.order.reading import OrderReader
 from backends.order.refusals import Refusals
 from backends.order.replicate import Replication
+from backends.order.store import Gap, OrderStore
 from common.steps import Steps
+from protos import catalog_pb2
 
 Patch = pytest.MonkeyPatch
 
 
 def promotion_without_reading(patch: Patch) -> None:
-    """A new leader does not read what it lacks."""
+    """A new leader does not read what it lacks, nor compare its log with what its epoch begins behind."""
 
     def read_nothing(*_arguments: Any) -> Steps[bool]:
         yield from ()
         return True
 
-    patch.setattr(epochs, "read_missing", read_nothing)
+    def begin(link: CatalogLink, store: OrderStore, replica_id: int, expected_epoch: int) -> Steps[int]:
+        number, chain = store.position
+        request = catalog_pb2.BeginEpochRequest(
+            leader_id=replica_id, expected_epoch=expected_epoch, number=number, chain=chain
+        )
+        return (yield from link.call(request, epochs.BEGIN_TIMEOUT_S)).epoch
+
     patch.setattr(promotion, "read_missing", read_nothing)
+    patch.setattr(epochs, "_begin_once", begin)
 
 
 def min_in_sync_ignored(patch: Patch) -> None:
@@ -70,9 +81,28 @@ def silent_follower_counted(patch: Patch) -> None:
     patch.setattr(Replication, "_record", record)
 
 
+def follower_skips_a_gap(patch: Patch) -> None:
+    """Rows behind a gap are answered as if they were held."""
+    extend = OrderStore.extend
+
+    def skip(self: OrderStore, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
+        try:
+            return extend(self, cluster_id, prev_number, prev_chain, rows)
+        except Gap:
+            return prev_number + rows.count(b"\n")
+
+    patch.setattr(OrderStore, "extend", skip)
+
+
 def refusals_forgotten(patch: Patch) -> None:
     """A refused key that comes again is a new order."""
     patch.setattr(Refusals, "get", lambda self, order: None)
+
+
+def sent_orders_not_executed_at_step_down(patch: Patch) -> None:
+    """A leader that is replaced answers all that wait as not executed."""
+    close = PendingOrders.close
+    patch.setattr(PendingOrders, "close", lambda self, not_sent, _unknown: close(self, not_sent, not_sent))
 
 
 def not_found_without_asking_the_catalog(patch: Patch) -> None:

@@ -1,0 +1,55 @@
+"""What the clients of a run are told goes to the checker of histories, which finds nothing wrong, and can."""
+
+from common.failures import RpcFailure
+from protos import catalog_pb2, order_pb2
+from tests.checker.history import JOURNAL
+from tests.simulation.cluster import SimulatedCluster
+from tests.simulation.nodes import FIRST_QUANTITY, STOCKS
+from tests.simulation.questions import LookUpOrder
+from tests.simulation.recorder import Recorder
+
+
+def finished_run(seed: int) -> SimulatedCluster:
+    cluster = SimulatedCluster(seed)
+    cluster.run()
+    return cluster
+
+
+def violations(cluster: SimulatedCluster, recorder: Recorder) -> list[str]:
+    files = {node.name: cluster.disk.seen(node.log_path) for node in cluster.replicas}
+    files[JOURNAL] = cluster.disk.seen(cluster.catalog.log_path)
+    cluster_id = cluster.catalog.catalog.cluster_id if cluster.catalog.catalog else ""
+    found = recorder.find_violations(cluster_id, dict.fromkeys(STOCKS, FIRST_QUANTITY), files)
+    return [violation.message for violation in found]
+
+
+def test_an_order_that_is_denied_behind_its_acknowledgement_is_found():
+    cluster = finished_run(seed=1)
+    assert violations(cluster, cluster.recorder) == []
+    at = (cluster.world.now, cluster.world.now)
+    denied = RpcFailure("there is no order 1", reason="UNKNOWN_ORDER")
+    cluster.recorder.take_in("front-1", at, LookUpOrder(1), denied)
+    assert any("there is no order 1" in text for text in violations(cluster, cluster.recorder))
+
+
+def test_an_order_that_no_client_has_asked_for_is_found():
+    cluster = finished_run(seed=1)
+    number = min(cluster.history.acked.values())
+    found = violations(cluster, Recorder())
+    assert any(f"number={number}" in text for text in found)
+
+
+def test_an_order_that_was_refused_and_is_in_the_journal_is_found():
+    cluster = finished_run(seed=1)
+    row = cluster.history.rows[0]
+    wanted = order_pb2.NewOrder(
+        stock_name=row.stock_name,
+        order_type=catalog_pb2.BUY if row.order_type == "buy" else catalog_pb2.SELL,
+        quantity=row.quantity,
+        idempotency_key=row.idempotency_key,
+    )
+    recorder = Recorder()
+    refusal = RpcFailure("no leader", reason="NO_LEADER")
+    refusal.was_sent = False
+    recorder.take_in("front-1", (0.0, 1.0), wanted, refusal)
+    assert any("it is order 1" in text for text in violations(cluster, recorder))
