@@ -92,6 +92,7 @@ class OrderServiceServicer:
         """One order. A row that is held is final: any replica may answer. A number above its own last is asked for at the
         catalog first. Read only.
         NOT_FOUND (UNKNOWN_ORDER) [last_number]: no order has this number yet. UNAVAILABLE (CATALOG).
+        DATA_LOSS (HALTED): the catalog names fewer orders than are held here, so it cannot tell; or this is another cluster.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +101,7 @@ class OrderServiceServicer:
     def ListOrders(self, request, context):
         """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
         UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
+        DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

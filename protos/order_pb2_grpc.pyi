@@ -58,10 +58,12 @@ class OrderServiceStub:
     """One order. A row that is held is final: any replica may answer. A number above its own last is asked for at the
     catalog first. Read only.
     NOT_FOUND (UNKNOWN_ORDER) [last_number]: no order has this number yet. UNAVAILABLE (CATALOG).
+    DATA_LOSS (HALTED): the catalog names fewer orders than are held here, so it cannot tell; or this is another cluster.
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]
     """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
     UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
+    DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
     """
 
 @_typing.type_check_only
@@ -92,10 +94,12 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """One order. A row that is held is final: any replica may answer. A number above its own last is asked for at the
     catalog first. Read only.
     NOT_FOUND (UNKNOWN_ORDER) [last_number]: no order has this number yet. UNAVAILABLE (CATALOG).
+    DATA_LOSS (HALTED): the catalog names fewer orders than are held here, so it cannot tell; or this is another cluster.
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_pb2.ListOrdersRequest, _order_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
     UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
+    DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -141,6 +145,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """One order. A row that is held is final: any replica may answer. A number above its own last is asked for at the
         catalog first. Read only.
         NOT_FOUND (UNKNOWN_ORDER) [last_number]: no order has this number yet. UNAVAILABLE (CATALOG).
+        DATA_LOSS (HALTED): the catalog names fewer orders than are held here, so it cannot tell; or this is another cluster.
         """
 
     @_abc_1.abstractmethod
@@ -151,6 +156,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_pb2.ListOrdersResponse, _abc.Awaitable[_order_pb2.ListOrdersResponse]]:
         """A page of the orders. Waits until this replica holds the catalog's last number. Read only.
         UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
+        DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
