@@ -4,9 +4,9 @@ from tests.checker.history import JOURNAL, History, ListOrders, LookUpOrder, Rea
 from tests.checker.journal import check_conservation, check_files, read_journal
 from tests.checker.linearizability import Seen, check_moments
 from tests.checker.lists import ListChecks
-from tests.checker.orders import OrderChecks, check_shown
+from tests.checker.orders import OrderChecks
 from tests.checker.positions import Positions, StockPositions
-from tests.checker.reads import StockReads, seen_in_look_up
+from tests.checker.reads import StockReads, check_found, seen_in_look_up
 from tests.checker.violations import Violation, report
 
 
@@ -32,7 +32,7 @@ def find_violations(history: History) -> list[Violation]:
         if isinstance(operation, ReadStock):
             seen.append(stock_reads.seen(operation))
         elif isinstance(operation, LookUpOrder):
-            wrong = check_shown(operation.order, operation, journal) if operation.order else None
+            wrong = check_found(operation, operation.order, journal) if operation.order else None
             if wrong is not None:
                 found.append(wrong)
             else:

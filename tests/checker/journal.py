@@ -1,5 +1,6 @@
 """The journal's rows, read here on its own: the product's parser is part of what is checked (docs/PROTOCOL.md, 2)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zlib import crc32
@@ -9,6 +10,13 @@ from tests.checker.violations import Kind, Violation
 
 FIELDS = "transaction_number,epoch,stock_name,order_type,quantity,price,account,idempotency_key,created_at,chain"
 HIGHEST_STOCK = 10**15
+# A row up to its chain, in the one spelling that it has.
+ROW = re.compile(
+    r"([1-9]\d*),(0|[1-9]\d*),([^,]+),(buy|sell),([1-9]\d*),"
+    r"((?:0|[1-9]\d*)\.\d\d),([^,]*),([^,]+),"
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,10 @@ def read_journal(data: bytes, cluster_id: str) -> tuple[Journal, list[Violation]
 
 
 def _parse(place: int, body: str) -> LoggedOrder:
-    number, epoch, name, order_type, quantity, price, account, key, created_at = body.split(",")
-    if order_type not in ("buy", "sell"):
-        raise ValueError(f"order_type {order_type!r}")
-    if int(quantity) < 1:
-        raise ValueError(f"quantity {quantity}")
+    row = ROW.fullmatch(body)
+    if row is None:
+        raise ValueError("it is not spelled as a row is")
+    number, epoch, name, order_type, quantity, price, account, key, created_at = row.groups()
     shown = ShownOrder(int(number), name, order_type, int(quantity), price, key, created_at)
     return LoggedOrder(place, int(epoch), account, shown)
 

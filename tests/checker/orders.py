@@ -56,8 +56,12 @@ class OrderChecks:
                 self._check_refusal(request, requests[0].invoked)
             elif request.outcome is Outcome.KEY_REUSED:
                 self._check_reuse(request, row)
-        if row is not None and row.number > self._history.orders_before:
+        if row is None:
+            return
+        if row.number > self._history.orders_before:
             self._check_decided(requests, row)
+        elif refused := [one for one in requests if one.outcome is Outcome.REFUSED]:
+            self.violations.append(Violation(Kind.EXECUTED, f"it was order {row.number} before", tuple(refused)))
 
     def _check_acknowledged(self, request: PlaceOrder, order: ShownOrder) -> None:
         asked = (request.key, request.name, request.order_type, request.quantity)
@@ -65,6 +69,9 @@ class OrderChecks:
             self.violations.append(Violation(Kind.DIFFERENT, f"answered with {order}", (request,)))
         elif violation := check_shown(order, request, self._journal):
             self.violations.append(violation)
+        elif (owner := self._journal.rows[order.number - 1].account) != request.account:
+            text = f"answered with order {order.number}, which is of account {owner!r}"
+            self.violations.append(Violation(Kind.DIFFERENT, text, (request,)))
 
     def _check_refusal(self, request: PlaceOrder, first_invoked: float) -> None:
         """A refusal may be one that the leader remembers from an earlier request with the key, since the first one."""

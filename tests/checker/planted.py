@@ -41,6 +41,16 @@ def find_other_order(sample: Sample) -> None:
     sample.change("found", order=replace(sample.orders[3], quantity=2))
 
 
+def find_order_of_other_number(sample: Sample) -> None:
+    """Order 4 is shown as it is, to somebody who asked for order 3."""
+    sample.change("found", number=3)
+
+
+def answer_with_order_of_other_account(sample: Sample) -> None:
+    """Somebody else's key is the same, and so is what they ask for; the journal holds the order of the first alone."""
+    sample.add("other account", replace(sample.operation("first"), account="eve"))  # type: ignore[arg-type]
+
+
 def two_orders_for_key(sample: Sample) -> None:
     sample.drop("unsettled")
     orders = [*sample.orders[:5], replace(sample.orders[5], key="k7", order_type="buy", quantity=2)]
@@ -75,6 +85,12 @@ def reuse_of_unused_key(sample: Sample) -> None:
 
 def reuse_of_same_order(sample: Sample) -> None:
     sample.change("reused", quantity=1)
+
+
+def refuse_what_was_before(sample: Sample) -> None:
+    """The key had its order before the history began."""
+    sample.history.orders_before = 1
+    sample.change("first", outcome=Outcome.REFUSED, reason=Reason.INSUFFICIENT_STOCK, order=None, quantity=5)
 
 
 def oversell(sample: Sample) -> None:
@@ -194,6 +210,13 @@ def tear_all(sample: Sample) -> None:
     sample.history.files = {name: data + b"7,1,A,buy" for name, data in sample.history.files.items()}
 
 
+def spell_row_otherwise(sample: Sample) -> None:
+    """The same quantity with a zero before it, under a chain that fits: no two spellings are one row."""
+    for name in ("ascending", "descending", "filtered"):
+        sample.drop(name)
+    sample.set_orders(*sample.orders[:5], replace(sample.orders[5], quantity="01"))  # type: ignore[arg-type]
+
+
 def number_twice(sample: Sample) -> None:
     """Rows 1 to 5, 5: the last, which nobody was told of, has the number of the one before."""
     sample.drop("ascending")
@@ -214,6 +237,8 @@ PLANTED: list[tuple[Callable[[Sample], None], set[Kind]]] = [
     (show_other_price, {Kind.DIFFERENT}),
     (answer_with_other_order, {Kind.DIFFERENT}),
     (find_other_order, {Kind.DIFFERENT}),
+    (find_order_of_other_number, {Kind.DIFFERENT}),
+    (answer_with_order_of_other_account, {Kind.DIFFERENT}),
     (two_orders_for_key, {Kind.TWO_ORDERS}),
     (execute_unavailable, {Kind.EXECUTED}),
     (execute_refused, {Kind.EXECUTED, Kind.UNTRUE_REFUSAL}),
@@ -221,6 +246,7 @@ PLANTED: list[tuple[Callable[[Sample], None], set[Kind]]] = [
     (ask_for_other_quantity, {Kind.UNASKED}),
     (reuse_of_unused_key, {Kind.WRONG_REUSE}),
     (reuse_of_same_order, {Kind.WRONG_REUSE}),
+    (refuse_what_was_before, {Kind.EXECUTED}),
     (oversell, {Kind.NOT_CONSERVED}),
     (read_old_quantity, {Kind.UNTRUE_READ}),
     (read_future_quantity, {Kind.OUT_OF_ORDER}),
@@ -247,6 +273,7 @@ PLANTED: list[tuple[Callable[[Sample], None], set[Kind]]] = [
     (flip_in_replica, {Kind.FILES_DIFFER}),
     (change_row_of_all, {Kind.BAD_JOURNAL}),
     (tear_all, {Kind.BAD_JOURNAL}),
+    (spell_row_otherwise, {Kind.BAD_JOURNAL}),
     (number_twice, {Kind.BAD_JOURNAL}),
     (go_back_in_time, {Kind.BAD_JOURNAL}),
 ]

@@ -171,7 +171,11 @@ def _mutated(chance: Random, operation: Operation, orders: list[ShownOrder]) -> 
             return replace(operation, quantity=max(0, (operation.quantity or 0) + chance.choice((-1, 1))))
         case LookUpOrder():
             found = orders[operation.number - 1] if operation.number <= len(orders) else None
+            if operation.order and chance.random() < 0.5:
+                return replace(operation, order=chance.choice(orders))
             return replace(operation, order=None if operation.order else found)
+        case PlaceOrder(outcome=Outcome.ORDER):
+            return replace(operation, order=chance.choice(orders))
         case PlaceOrder(outcome=Outcome.REFUSED):
             return replace(operation, available=chance.randint(0, 2))
         case PlaceOrder(outcome=Outcome.KEY_REUSED):

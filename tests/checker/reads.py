@@ -4,14 +4,21 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 
-from tests.checker.history import LookUpOrder, Operation, ReadStock
+from tests.checker.history import LookUpOrder, Operation, ReadStock, ShownOrder
 from tests.checker.journal import Journal
 from tests.checker.linearizability import Seen
-from tests.checker.orders import acknowledged
+from tests.checker.orders import acknowledged, check_shown
 from tests.checker.positions import Positions, StockPositions
-from tests.checker.violations import Kind
+from tests.checker.violations import Kind, Violation
 
 CACHE_S = 1.0
+
+
+def check_found(read: LookUpOrder, order: ShownOrder, journal: Journal) -> Violation | None:
+    """Check that the order which a look-up shows is the journal's, and the one that was asked for."""
+    if order.number != read.number:
+        return Violation(Kind.DIFFERENT, f"asked for order {read.number}, shown {order}", (read,))
+    return check_shown(order, read, journal)
 
 
 def seen_in_look_up(read: LookUpOrder, journal: Journal) -> Seen:
