@@ -13,7 +13,7 @@ from backends.catalog.checkpoint_file import CheckpointFile
 from backends.catalog.epoch_gate import EpochGate, fenced
 from backends.catalog.epochs import Epoch
 from backends.catalog.model import stock_to_be
-from backends.catalog.recovery import CatalogState
+from backends.catalog.recovery import REBUILD_COMMAND, CatalogState
 from backends.catalog.requests import (
     check_begin_epoch,
     check_list_epochs,
@@ -283,10 +283,11 @@ class Catalog:
 
     def _halt(self, reason: str) -> Halted:
         """Trade no more, now and after a restart, until this catalog is rebuilt; return the refusal."""
-        self._halted = f"this catalog was rolled back: {reason}"
-        log.critical("halted", reason=reason)
+        why = f"this catalog was rolled back: {reason}"
+        self._halted = f"{why}; to repair, stop all processes and run: {REBUILD_COMMAND}"
+        log.critical("halted", reason=self._halted)
         try:
-            write_marker(self._small_files, self._halted)
+            write_marker(self._small_files, why)  # the next start's refusal names the repair itself
         except DiskFull:
             # Halted in memory all the same; after a restart the replica's log proves it again.
             log.error("the disk is full: the marker that keeps the catalog halted after a restart is not written")

@@ -76,7 +76,7 @@ def byte_flipped_in_last_row_of_journal(trial: Trial) -> None:
 
 
 def refuses_to_trade(trial: Trial) -> None:
-    """Wait until the system has halted; no order may be made on the way."""
+    """Wait until the system has halted and the catalog names the repair; no order may be made on the way."""
     system = trial.system
 
     def is_halted() -> bool:
@@ -85,6 +85,9 @@ def refuses_to_trade(trial: Trial) -> None:
         return health is not None and bool(health.halted)
 
     wait_until(is_halted, 15, "a halt")
+    health = system.catalog_health()
+    assert health is not None
+    assert "backends.catalog.rebuild" in health.halted, health.halted
     trial.refused()
 
 
