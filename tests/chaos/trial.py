@@ -104,6 +104,10 @@ class Trial:
         """Measure how many requests for orders got neither an order nor a refusal: there may be none."""
         self.at_most("errors", len(load.errors()), 0, "")
 
+    def no_failed_reads(self) -> None:
+        """Measure how many reads were answered with 503, or not at all: there may be none."""
+        self.at_most("failed reads", self.recorder.failed_reads, 0, "")
+
     def all_settled(self, load: Load) -> None:
         """Measure how many orders were given up without an answer: there may be none."""
         self.at_most("orders given up", sum(not intent.is_settled for intent in load.intents), 0, "")

@@ -7,7 +7,7 @@ from tests.checker.history import Outcome
 from tests.harness.waiting import wait_until
 
 FULL = "disk full"
-STALL_S = 1.5
+STALL_S = 1.0
 ELECTED_S = 6.0
 SPACE_AGAIN_S = 6.0
 

@@ -14,7 +14,7 @@ from tests.harness.waiting import wait_until
 
 LOST = "directory lost, older or wrong"
 NEXT_S = 2.0
-STALL_S = 1.5
+STALL_S = 1.0
 SAYS_SO_S = 15.0
 
 
