@@ -13,10 +13,12 @@ from tests.checker.saved import save_history
 from tests.checker.violations import report
 from tests.harness.invariants import recorded_history, wait_for_equal_logs
 from tests.harness.seeds import write_seed
+from tests.harness.waiting import wait_until
 
 HISTORY_NAME = "history.jsonl"
 SHARES = 100  # so few that some orders are refused
 EQUAL_WITHIN_S = 15.0
+WELL_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ def check(trial: Trial) -> tuple[list[str], int]:
     system = trial.system
     try:
         system.end_faults()
-        for name in trial.stocks:
-            trial.recorder.read_stock(name)
+        for frontend in system.rests:
+            wait_until(lambda at=frontend: trial.place(frontend=at).order, WELL_WITHIN_S, f"an order by {frontend}")  # type: ignore[misc]
+            for name in trial.stocks:
+                assert trial.recorder.read_stock(name, frontend) is not None, f"{frontend} does not show {name}"
         data = wait_for_equal_logs(system, system.interval_s + EQUAL_WITHIN_S)
     except AssertionError as error:
         return [f"not well again: {error}"], 0

@@ -131,6 +131,7 @@ def freeze_leader(trial: Trial, step: str) -> None:
 def ask_again(trial: Trial, load: Load, moment: float) -> None:
     """Repeat the orders that were under way at a moment: each must be answered as before."""
     under_way = [one for one in load.intents if one.started <= moment <= one.ended and one.number is not None]
+    assert under_way, "no order was under way"
     for intent in under_way:
         number = intent.number
         answer = trial.place(intent, trial.chance.choice(list(trial.recorder.rests)))

@@ -1,6 +1,7 @@
 """A sync fails or hangs: the process ends without an answer, or is passed over, and loses nothing."""
 
 import time
+from math import inf
 
 from backends.log import EXIT_CODE
 from tests.chaos.trial import Trial, fault
@@ -8,19 +9,24 @@ from tests.harness.waiting import wait_until
 
 SYNC = "sync fails or hangs"
 NEXT_S = 2.0
-STALL_S = 1.5  # the follower's second, and an order
+STALL_S = 1.0
 HUNG_S = 10.0
 ELECTED_S = 6.0
 CATALOG_BACK_S = 6.0
 
 
 def fail_sync(trial: Trial, name: str) -> float:
-    """Let every sync of a process fail until it has ended; return when it began."""
-    trial.system.disks[name].fail("sync", "*", "EIO")
+    """Let every sync of a process fail until it has ended, and lose what it had not synced; return when it began.
+
+    So an order that somebody was told of on the strength of a failed sync is missing afterwards.
+    """
+    disk = trial.system.disks[name]
+    disk.fail("sync", "*", "EIO")
     failed = time.monotonic()
     code = trial.system.processes[name].wait(10)
     assert code == EXIT_CODE, f"{name} ended with {code}"
-    trial.system.disks[name].clear()
+    trial.at_most("bytes lost", sum(disk.cut_power(trial.chance).values()), inf, "")
+    disk.clear()
     return failed
 
 
