@@ -14,8 +14,9 @@ class Plan:
         stock_counts: on how many stocks part b trades.
         failovers: rounds of killing and of freezing the leader.
         sizes: numbers of orders that systems have grown to.
-        memory_sizes: further numbers, for starts and memory of single processes alone. The catalog knows the keys of
-            the last 1,000,000 orders: only what an order costs beyond those lasts.
+        memory_sizes: further numbers, for starts and memory of single processes alone. The catalog knows the keys of at
+            least the last 1,000,000 orders: only what an order costs beyond those lasts. It forgets 80,000 at a time,
+            and knows equally many at any two multiples of that.
         catch_up_orders: how many an empty replica lacks.
     """
 
@@ -28,7 +29,7 @@ class Plan:
     probabilities: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8)
     failovers: int = 20
     sizes: Sequence[int] = (10**3, 10**4, 10**5, 10**6)
-    memory_sizes: Sequence[int] = (2 * 10**6,)
+    memory_sizes: Sequence[int] = (1_200_000, 2_400_000)
     catch_up_orders: int = 10**6
 
     def grown_to(self, largest: int | None) -> "Plan":
