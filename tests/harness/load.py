@@ -156,12 +156,16 @@ class Load:
         while not self._stopping.wait(self._pause_s):
             frontend = chance.choice(self._frontends)
             known = [intent.number or 0 for intent in self.intents[-50:]]
-            match chance.randrange(6):
+            match chance.randrange(7):
                 case 0 | 1:
                     recorder.read_stock(chance.choice(self._names), frontend)
                 case 2 | 3:
                     recorder.read_stock(chance.choice(self._names), frontend, cached=True)
                 case 4:
                     recorder.look_up(max(1, max(known, default=1) + chance.randint(-3, 1)), frontend)
+                case 5:
+                    recorder.list_orders(chance.randint(1, 20), frontend, pages=chance.randint(1, 3))
                 case _:
-                    recorder.list_orders(chance.randint(1, 20), frontend)
+                    after = max(0, max(known, default=0) - chance.randint(0, 30))
+                    names = chance.sample(self._names, chance.randint(0, 2))
+                    recorder.list_orders(chance.randint(1, 20), frontend, pages=2, names=names, after_number=after)

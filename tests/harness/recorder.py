@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -132,14 +133,32 @@ class Recorder:
             order = shown_order(data["data"]) if "data" in data else None
             self.operations.append(LookUpOrder(frontend, invoked, time.monotonic(), number, order))
 
-    def list_orders(self, limit: int, frontend: str = "frontend") -> None:
-        """List the newest orders: one page."""
-        invoked = time.monotonic()
-        data = self._read(frontend, f"/orders?limit={limit}")
-        if data is not None:
+    def list_orders(
+        self,
+        limit: int,
+        frontend: str = "frontend",
+        *,
+        pages: int = 1,
+        names: Sequence[str] = (),
+        after_number: int | None = None,
+    ) -> None:
+        """List so many pages at most: the newest orders first, or those behind `after_number`, the oldest first."""
+        parameters = [("limit", limit), *(("name", name) for name in names)]
+        if after_number is not None:
+            parameters += [("direction", "asc"), ("after_number", after_number)]
+        path, read = f"/orders?{urlencode(parameters)}", list[Page]()
+        while path and len(read) < pages:
+            invoked = time.monotonic()
+            data = self._read(frontend, path)
+            if data is None:
+                break
             orders = tuple(shown_order(order) for order in data["data"])
-            page = Page(invoked, time.monotonic(), orders, data["page"]["latest"], data["page"]["has_more"])
-            self.operations.append(ListOrders(frontend, (page,), descending=True))
+            read.append(Page(invoked, time.monotonic(), orders, data["page"]["latest"], data["page"]["has_more"]))
+            path = data["page"]["next"]
+        if read:
+            self.operations.append(
+                ListOrders(frontend, tuple(read), after_number is None, after_number or 0, tuple(names))
+            )
 
     def _read(self, frontend: str, path: str, headers: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """Return the body of a 200 or a 404, None for a 503 or no answer."""

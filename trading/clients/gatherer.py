@@ -17,7 +17,7 @@ from trading.clients.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
 
 ORDERS_PER_CALL = 500
-# Long enough for a leader that waits 1 s for a follower before it leaves it out; short enough that one that is frozen
+# Long enough for a leader that waits 0.8 s for a follower before it leaves it out; short enough that one that is frozen
 # is replaced with most of an order's time left.
 CALL_TIMEOUT_S = 1.5
 # A sender with less time left than this lets another one send: its own time would cut the call off for all.
