@@ -18,7 +18,7 @@ function problemOf(xhr) {
     return "You are logged out: load the page again to log in.";
   }
   try {
-    return JSON.parse(xhr.responseText).error.message;
+    return JSON.parse(xhr.responseText).error.message.replace(/\.?$/, ".");
   } catch {
     return "The frontend does not answer.";
   }
@@ -48,8 +48,12 @@ document.addEventListener("visibilitychange", function () {
 
 document.addEventListener("htmx:afterRequest", function (event) {
   if (event.detail.successful) {
-    event.target.dataset.freshAt = new Date().toLocaleTimeString();
+    event.target.dataset.freshAt = new Date().toISOString().slice(11, 19) + " UTC";
     tell(event.target, "");
+    // Also when the panel is as before: the line may have told of a frontend that did not answer.
+    if (event.target.id === "replicas") {
+      showSummary();
+    }
   }
 });
 
@@ -62,9 +66,3 @@ for (const failure of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) 
     }
   });
 }
-
-document.addEventListener("htmx:afterSwap", function (event) {
-  if (event.target.closest("#replicas")) {
-    showSummary();
-  }
-});
