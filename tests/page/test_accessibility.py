@@ -11,7 +11,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("path", "scheme"), [*PAGES, ("/orders", "dark"), ("/docs", "light")])
+@pytest.mark.parametrize(("path", "scheme"), [*PAGES, ("/orders", "dark"), ("/docs", "light"), ("/docs", "dark")])
 def test_no_serious_violation(tab: Page, site, path, scheme):
     site.rest.place("AAPL", "buy", 1, key="the first")
     tab.emulate_media(color_scheme=scheme)
@@ -32,9 +32,14 @@ def test_nothing_is_cut_off_on_any_screen(page: Page):
     assert needed == widths
 
 
-def test_colours_follow_the_system(page: Page):
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_colours_follow_the_system(tab: Page, site, path):
     colours = set()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        tab.emulate_media(color_scheme=scheme)
+        tab.goto(f"http://{site.rest.address}{path}")
+        html, body = (
+            tab.evaluate(f"getComputedStyle(document.{name}).backgroundColor") for name in ("documentElement", "body")
+        )
+        colours.add((html, body))
     assert len(colours) == 2

@@ -5,20 +5,20 @@ from trading.schema.components import KEY_EXAMPLE, TIME_EXAMPLE
 ORDER = {
     "transaction_number": 57,
     "number": 57,
-    "name": "BlueFinch",
+    "name": "AAPL",
     "type": "buy",
     "quantity": 3,
-    "price": 41.35,
-    "price_decimal": "41.35",
+    "price": 309.35,
+    "price_decimal": "309.35",
     "status": "filled",
     "client_order_id": KEY_EXAMPLE,
     "created_at": TIME_EXAMPLE,
 }
-NEW_ORDER = {"name": "BlueFinch", "type": "buy", "quantity": 3}
-STOCK = {"name": "BlueFinch", "price": 41.35, "price_decimal": "41.35", "quantity": 120}
+NEW_ORDER = {"name": "AAPL", "type": "buy", "quantity": 3}
+STOCK = {"name": "AAPL", "price": 309.35, "price_decimal": "309.35", "quantity": 120}
 PAGE = {
-    "next": "/stocks?cursor=czE_YWZ0ZXI9Qmx1ZUZpbmNo&limit=1",
-    "next_cursor": "czE_YWZ0ZXI9Qmx1ZUZpbmNo",
+    "next": "/stocks?cursor=czE_YWZ0ZXI9QUFQTFTmoIw&limit=1",
+    "next_cursor": "czE_YWZ0ZXI9QUFQTFTmoIw",
     "has_more": True,
 }
 ORDERS = {

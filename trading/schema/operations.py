@@ -81,7 +81,7 @@ look_up_stock = operation(
     "Price and quantity of one stock",
     tag="stocks",
     takes=[
-        path("name", components.NAME, "Case sensitive.", "BlueFinch"),
+        path("name", components.NAME, "Case sensitive.", "AAPL"),
         header("Cache-Control", "`no-cache` reads past the cache."),
         answer_header(
             "X-Cache", [200], "How the cache took part.", {"type": "string", "enum": ["HIT", "MISS", "BYPASS"]}
