@@ -22,7 +22,7 @@ def log_in(tab: Page, site: Cluster, account: str, role: str) -> None:
     """Come to the page without a session, and log in where it leads to."""
     token = site.manage("tokens", "create", account, "--role", role).strip()
     tab.goto(f"http://{site.rest.address}/")
-    tab.get_by_role("link", name="Log in").click()
+    tab.get_by_role("main").get_by_role("link", name="Log in").click()
     tab.get_by_label("Token").fill(token)
     tab.get_by_role("button", name="Log in").click()
     tab.wait_for_selector("#replicas tbody")
