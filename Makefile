@@ -57,8 +57,8 @@ rebuild: $(VENV)/.installed ## rebuild a lost or damaged catalog from the replic
 certificates: ## for TLS between the processes: DIR=certs, NAME=bourse, HOSTS="localhost 127.0.0.1 ::1"
 	@sh deploy/certificates.sh "$(or $(DIR),certs)" "$(or $(NAME),bourse)" "$(or $(HOSTS),localhost 127.0.0.1 ::1)"
 
-test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; those of the page if there is a Chromium; WORKERS=2, ARGS=...
-	@$(PY) -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
+test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; those of the page if there is a Chromium; WORKERS=3, ARGS=...
+	@$(PY) -m pytest -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
 
 browser: $(VENV)/.installed-dev ## Chromium for the tests of the page, if this machine has none
 	@sh deploy/browser.sh $(PY)

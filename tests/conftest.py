@@ -1,5 +1,6 @@
 """Fixtures that run the real system."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it if the tests of the page are left out."""
     if not find_browser():
         terminalreporter.write_line(MISSING)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected alone: going through it again and again is a third of a simulated run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
