@@ -1,7 +1,8 @@
 """Threads that wait with an order share one PlaceOrders call.
 
 A call costs much the same whatever it carries, so one is under way at a time, and the orders that arrive meanwhile
-travel together in the next one; a lone order goes at once. There is no dispatcher thread: one that waits sends for all.
+travel together in the next one; a lone order goes at once. Behind a call that is slow, a second one is made: what holds
+up the orders in the first may be over. There is no dispatcher thread: one that waits sends for all.
 """
 
 import threading
@@ -17,6 +18,8 @@ from trading.clients.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
 
 ORDERS_PER_CALL = 500
+# After so long behind a call, an order goes in a second one.
+SECOND_CALL_AFTER_S = 0.15
 # Long enough for a leader that waits 0.8 s for a follower before it leaves it out; short enough that one that is frozen
 # is replaced with most of an order's time left.
 CALL_TIMEOUT_S = 1.5
@@ -53,20 +56,30 @@ class _Lane:
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
-        self.is_busy = False  # a call is under way, or the turn to send was given to a thread
+        self.calls = 0  # under way, and turns to send that were given to a thread: 2 at most
 
     def pass_turn_on(self) -> None:
         """Give the turn of a thread that is done with it to the first that waits, or give it up."""
-        self.is_busy = bool(self.waiting)
-        if self.waiting:
+        if self.calls == 1 and self.waiting:
             self._give_turn(self.waiting[0])
+        else:  # of two, one goes on
+            self.calls -= 1
+
+    def take_turn(self, waiting: _Waiting) -> None:
+        """Give a thread the turn to send, as far as there is another one and its order is not sent yet."""
+        if self.calls < 2 and not waiting.sends and waiting in self.waiting:
+            self.calls += 1
+            waiting.sends = True
 
     def pass_turn_to_later(self, sender: _Waiting) -> bool:
         """Give the sender's turn to the one that has the most time left; whether there is one with more than it."""
         latest = max(self.waiting, key=lambda one: one.deadline, default=sender)
         if latest.deadline <= sender.deadline:
             return False
-        self._give_turn(latest)
+        if latest.sends:
+            self.calls -= 1
+        else:
+            self._give_turn(latest)
         return True
 
     @staticmethod
@@ -98,15 +111,21 @@ class Gatherer:
         """
         waiting = _Waiting(order, deadline)
         lane = self._enter(leadership, waiting)
+        patience_s = SECOND_CALL_AFTER_S
         while waiting.result is None:
+            left_s = max(0.0, deadline - self._monotonic())
             if waiting.sends:
                 yield from self._send_turn(leadership, lane, waiting, deadline)
-            elif (yield Wait(waiting.woken, max(0.0, deadline - self._monotonic()))):
+            elif (yield Wait(waiting.woken, min(left_s, patience_s))):
                 waiting.woken.clear()
-            else:
+            elif left_s <= patience_s:
                 self._leave(lane, waiting)
+            else:
+                patience_s = left_s
+                with self._lock:
+                    lane.take_turn(waiting)
         with self._lock:
-            if waiting.sends:  # the turn came together with the end of its time
+            if waiting.sends:  # the turn came together with the result, or with the end of its time
                 waiting.sends = False
                 lane.pass_turn_on()
         if isinstance(waiting.result, AttemptFailed):
@@ -126,8 +145,8 @@ class Gatherer:
                 self._drop_idle_lanes()
                 lane = self._lanes[leadership] = _Lane()
             lane.waiting.append(waiting)
-            if not lane.is_busy:
-                lane.is_busy = waiting.sends = True
+            if not lane.calls:
+                lane.take_turn(waiting)
             return lane
 
     def _send_turn(self, leadership: Leadership, lane: _Lane, sender: _Waiting, deadline: float) -> Steps[None]:
@@ -137,6 +156,9 @@ class Gatherer:
             if deadline - self._monotonic() < LEAST_SEND_S and lane.pass_turn_to_later(sender):
                 return
             batch = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), ORDERS_PER_CALL))]
+            if not batch:  # the other call took it all before this thread woke up
+                lane.pass_turn_on()
+                return
             self._call_count += 1
             self._order_count += len(batch)
         failure: RpcFailure | None = None
@@ -183,7 +205,7 @@ class Gatherer:
 
     def _drop_idle_lanes(self) -> None:
         for leadership, lane in list(self._lanes.items()):
-            if not lane.is_busy:
+            if not lane.calls:
                 del self._lanes[leadership]
 
 

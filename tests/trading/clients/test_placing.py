@@ -160,6 +160,14 @@ def test_a_leader_without_the_catalog_is_replaced_after_a_while_only():
     assert script.failed[1:replaced_at] == [None] * (replaced_at - 1)
 
 
+def test_a_leader_without_the_catalog_is_replaced_however_slowly_it_says_so():
+    """Each attempt lasts longer than an order's patience: it must not be given up before another leader was sought."""
+    script = Script([refusal("CATALOG"), refusal("CATALOG"), PLACED], [OLD, OLD, NEW], attempt_s=1.4)
+    assert script.place() == PLACED
+    assert script.tried == [OLD, OLD, NEW]
+    assert script.failed[-1] == (OLD, "CATALOG")
+
+
 def test_an_invalid_order_is_not_tried_again():
     script = Script([refusal("INVALID_ARGUMENT")])
     assert fails(script) == ("not_executed", "INVALID_ARGUMENT")
