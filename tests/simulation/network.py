@@ -102,6 +102,10 @@ class Network:
 
     @staticmethod
     def _arrive(target: Process, request: Request) -> None:
+        if request.is_taken is None:
+            request.is_taken = target.is_alive
+        elif not (request.is_taken and target.is_alive):
+            return  # of a request whose connection was refused nothing was sent: no copy of it comes later
         if target.is_alive:
             target.take_in(request)
             return

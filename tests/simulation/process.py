@@ -35,14 +35,16 @@ class Request:
 
     Attributes:
         is_active: whether the caller still waits, as far as the callee knows.
+        is_taken: whether the first of its copies found a process; None: none has arrived.
     """
 
-    __slots__ = ("_respond", "is_active", "message", "timeout_s")
+    __slots__ = ("_respond", "is_active", "is_taken", "message", "timeout_s")
 
     def __init__(self, message: Message, timeout_s: float, respond: Respond) -> None:
         self.message = message
         self.timeout_s = timeout_s
         self.is_active = True
+        self.is_taken: bool | None = None
         self._respond = respond
 
     def respond(self, outcome: Outcome) -> None:
