@@ -46,8 +46,7 @@ class Placing:
         self._maybe_executed = False
         self._too_few_replicas = False  # the last answer was that it is decided, but held by too few
         self._trouble: tuple[str, float] | None = None  # the reason of the present trouble, and since when
-        # For a leader that reaches the catalog: for the first time now, and ever.
-        self._looks_elsewhere_now = self._has_looked_elsewhere = False
+        self._has_looked_elsewhere = False  # for a leader that reaches the catalog
         self._pause_s = FIRST_PAUSE_S
 
     def steps(self) -> Steps[order_pb2.PlaceOrderResponse]:
@@ -71,8 +70,12 @@ class Placing:
                 return (yield from self._attempt(leadership, self._deadline))
             except RpcFailure as failure:
                 self._note(failure)
-                failed = (leadership, failure) if self._calls_for_replacement(failure) else None
-                self._end_if_over(failure)
+                replaces = self._calls_for_replacement(failure)
+                failed = (leadership, failure) if replaces else None
+                # However long the attempts took: no order is given up before another leader was looked for.
+                looks_first = replaces and failure.reason == "CATALOG" and not self._has_looked_elsewhere
+                self._has_looked_elsewhere = self._has_looked_elsewhere or looks_first
+                self._end_if_over(failure, is_patient=looks_first)
             if failed is None:
                 yield self._next_pause()
 
@@ -83,13 +86,12 @@ class Placing:
             self._too_few_replicas = failure.reason == "TOO_FEW_REPLICAS"
 
     def _calls_for_replacement(self, failure: RpcFailure) -> bool:
-        without_catalog = failure.reason == "CATALOG" and self._trouble_age_s(failure) >= CATALOG_PATIENCE_S
-        self._looks_elsewhere_now = without_catalog and not self._has_looked_elsewhere
-        self._has_looked_elsewhere = self._has_looked_elsewhere or without_catalog
-        return without_catalog or failure.reason in _REPLACE_REASONS
+        return failure.reason in _REPLACE_REASONS or (
+            failure.reason == "CATALOG" and self._trouble_age_s(failure) >= CATALOG_PATIENCE_S
+        )
 
-    def _end_if_over(self, failure: RpcFailure) -> None:
-        """Raise the last word if there is nothing more to try, or no time to try it in."""
+    def _end_if_over(self, failure: RpcFailure, *, is_patient: bool = False) -> None:
+        """Raise the last word if there is nothing more to try, or no time; with `is_patient` only for the latter."""
         reason = public_reason(failure)
         age_s = self._trouble_age_s(failure)
         if reason in FINAL_REASONS:
@@ -99,8 +101,7 @@ class Placing:
             if is_over:
                 unknown = "NOT_REPLICATED" if self._too_few_replicas else "OUTCOME_UNKNOWN"
                 raise OrderFailed.unknown(failure, unknown) from failure
-        # However long the attempts took: an order is not given up before another leader was looked for.
-        elif (age_s >= PATIENCE_S.get(reason, inf) and not self._looks_elsewhere_now) or is_over:
+        elif (age_s >= PATIENCE_S.get(reason, inf) and not is_patient) or is_over:
             if reason not in PATIENCE_S and reason != "INVALID_ARGUMENT":
                 failure = NoLeader(f"no leader took the order in its time: {failure.message}")
             raise OrderFailed.not_executed(failure) from failure

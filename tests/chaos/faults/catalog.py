@@ -15,7 +15,7 @@ AWAY = "catalog down 60 s, frozen 20 s"
 BACK_S = 6.0
 DOWN_S = 60.0
 FROZEN_S = 20.0
-FAST_S = 3.0  # an answer that nothing can be done: two attempts, and a look for another leader
+FAST_S = 2.5  # an answer that nothing can be done
 LOOK_UP_S = 1.0
 
 
