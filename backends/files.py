@@ -10,6 +10,8 @@ from pathlib import Path
 from common.failpoints import failpoint
 
 COPY_BYTES = 1 << 20
+# At least what stands in a file between two syncs: the rows of one message.
+MOST_UNSYNCED_BYTES = 8 << 20
 
 
 class DiskFull(Exception):
@@ -194,6 +196,25 @@ def replace_file(path: Path, data: bytes, files: Files = OS_FILES) -> None:
 def path_aside(path: Path) -> Path:
     """Return where a file that will replace `path` is written."""
     return path.with_name(path.name + ".new")
+
+
+def sync_shown(files: Files, descriptor: int) -> None:
+    """Bring what is read from a file to stable storage, also if an earlier sync failed and nobody could say so.
+
+    Who is killed within a sync that fails leaves no marker, and to the system the bytes look synced from then on. So
+    the last MOST_UNSYNCED_BYTES are written over themselves first.
+
+    Raises:
+        OSError: it is not known what is on stable storage.
+    """
+    end = files.size(descriptor)
+    position = max(0, end - MOST_UNSYNCED_BYTES)
+    with suppress(DiskFull):  # where bytes written anew need a place of their own; a sync alone is then all there is
+        while position < end:
+            chunk = files.pread(descriptor, min(COPY_BYTES, end - position), position)
+            write_all(files, descriptor, chunk, position)
+            position += len(chunk)
+    files.fdatasync(descriptor)
 
 
 def copy_bytes(files: Files, source: int, start: int, end: int, target: int) -> None:

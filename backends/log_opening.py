@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import structlog
 
 from backends.data_directory import StartRefused
-from backends.files import DiskFull, Files, copy_bytes, new_file, path_aside, replace_file, write_all
+from backends.files import DiskFull, Files, copy_bytes, new_file, path_aside, replace_file, sync_shown, write_all
 from backends.log_check import CheckedFile, Visit, check_file, find_good_row
 from backends.row import HEADER
 
@@ -121,7 +121,7 @@ def _open_mended(
             files.close(descriptor)
             descriptor = mended
         # Torn tail or not: good rows may have come back from the page cache alone.
-        files.fdatasync(descriptor)
+        sync_shown(files, descriptor)
         files.sync_directory(path.parent)
     except BaseException:
         with suppress(OSError):

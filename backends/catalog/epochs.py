@@ -7,7 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from backends.catalog.small_files import SmallFiles
-from backends.files import DiskFull, write_all
+from backends.files import DiskFull, sync_shown, write_all
 from backends.log_opening import cut, leave_marker, marker_path
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID, TIME
 from common.failpoints import failpoint
@@ -95,7 +95,7 @@ class EpochsFile:
         epochs, self._length = self._mend(small_files.read(EPOCHS_NAME))
         self.recent = tuple(epochs[-RECENT_COUNT:])
         self._descriptor = self._files.open(self._path, os.O_RDWR)
-        self._files.fdatasync(self._descriptor)
+        sync_shown(self._files, self._descriptor)
         self._files.sync_directory(self._path.parent)
 
     @property

@@ -4,7 +4,17 @@ import os
 
 import pytest
 
-from backends.files import COPY_BYTES, DiskFull, Files, copy_bytes, new_file, replace_file, write_all
+from backends.files import (
+    COPY_BYTES,
+    MOST_UNSYNCED_BYTES,
+    DiskFull,
+    Files,
+    copy_bytes,
+    new_file,
+    replace_file,
+    sync_shown,
+    write_all,
+)
 from tests.backends.log_files import Crash, CrashingFiles, FaultyFiles, RecordingFiles
 
 
@@ -110,4 +120,41 @@ def test_descriptors_are_not_inherited_by_started_programs(path):
     files = Files()
     descriptor = files.open(path, os.O_RDWR | os.O_CREAT)
     assert not os.get_inheritable(descriptor)
+    files.close(descriptor)
+
+
+class OffsetFiles(RecordingFiles):
+    """Also records where is written, and how much."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[int, int]] = []
+
+    def pwrite(self, descriptor, data, offset):
+        self.written.append((offset, len(data)))
+        return super().pwrite(descriptor, data, offset)
+
+
+@pytest.mark.parametrize("size", [0, 7, MOST_UNSYNCED_BYTES + COPY_BYTES + 3])
+def test_what_is_shown_is_written_over_itself_from_its_last_bytes_on_and_synced(path, size):
+    content = os.urandom(size)
+    path.write_bytes(content)
+    files = OffsetFiles()
+    descriptor = files.open(path, os.O_RDWR)
+    sync_shown(files, descriptor)
+    assert path.read_bytes() == content
+    assert sum(length for _offset, length in files.written) == min(size, MOST_UNSYNCED_BYTES)
+    assert files.written[:1] == ([(size - min(size, MOST_UNSYNCED_BYTES), min(size, COPY_BYTES))] if size else [])
+    assert files.calls[-1] == ("fdatasync", "stocks.csv")
+    files.close(descriptor)
+
+
+def test_what_is_shown_is_synced_also_where_a_full_disk_has_no_place_to_write_it_anew(path):
+    path.write_bytes(b"content")
+    files = FaultyFiles()
+    files.room = 3
+    descriptor = files.open(path, os.O_RDWR)
+    sync_shown(files, descriptor)
+    assert path.read_bytes() == b"content"
+    assert files.calls[-1] == ("fdatasync", "stocks.csv")
     files.close(descriptor)

@@ -47,6 +47,8 @@ class Client(Process):
     def _ask(self, frontend: FrontendNode, question: Any, timeout_s: float = PATIENCE_S) -> Steps[Any]:
         """Ask a frontend, and have the answer, or the lack of one, recorded."""
         record, began = self._cluster.recorder.take_in, self.world.now
+        if isinstance(question, order_pb2.NewOrder):
+            self._cluster.recorder.take_in_order(frontend.name, began, question)
         try:
             answer = yield Call(frontend.address, question, timeout_s)
         except RpcFailure as failure:

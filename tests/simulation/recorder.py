@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from common.bounds import price_text
-from common.failures import RpcFailure
+from common.failures import NO_ANSWER, RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.checker.check import find_violations
 from tests.checker.history import (
@@ -42,12 +43,19 @@ class Recorder:
 
     def __init__(self) -> None:
         self._history = History("", {}, order_budget_s=ANY_TIME_S)
+        self._unanswered: list[tuple[str, float, order_pb2.NewOrder]] = []
+
+    def take_in_order(self, frontend: str, asked_at: float, wanted: order_pb2.NewOrder) -> None:
+        """Take in that a client asks a frontend for an order; without an answer it may be executed at any time."""
+        self._unanswered.append((frontend, asked_at, wanted))
 
     def take_in(self, frontend: str, times: Times, question: Any, answer: Any) -> None:
         """Take in what a client asked a frontend, and the answer or the RpcFailure; not a list, nor a failed read."""
         operation: Operation | None = None
         match question:
             case order_pb2.NewOrder():
+                if (asked := (frontend, times[0], question)) in self._unanswered:
+                    self._unanswered.remove(asked)
                 operation = _placing(frontend, times, question, answer)
             case questions.ReadStock() if isinstance(answer, StockRead):
                 stock = answer.stock
@@ -78,9 +86,12 @@ class Recorder:
 
     def find_violations(self, cluster_id: str, initial: dict[str, int], files: dict[str, bytes]) -> list[Violation]:
         """Return what is wrong in all that was taken in, by the files that the run left behind."""
-        history = self._history
-        history.cluster_id, history.initial, history.files = cluster_id, initial, files
-        return find_violations(history)
+        silence = RpcFailure("no answer before the end", reason=NO_ANSWER)
+        unanswered = [_placing(name, (at, inf), wanted, silence) for name, at, wanted in self._unanswered]
+        operations = [*self._history.operations, *unanswered]
+        return find_violations(
+            replace(self._history, cluster_id=cluster_id, initial=initial, files=files, operations=operations)
+        )
 
 
 def _placing(

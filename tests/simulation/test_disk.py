@@ -293,3 +293,23 @@ def test_a_log_that_does_not_sync_loses_batches(monkeypatch):
     log.append(make_rows(1)[0])
     machine.cut_power("nothing")
     assert Log.open(FILE, CLUSTER, damage="keep_prefix", files=machine.files, die=die).last_number == 0
+
+
+@pytest.mark.parametrize("survival", SURVIVALS)
+def test_a_log_does_not_believe_what_a_failed_sync_left_although_nobody_could_leave_a_marker(survival):
+    """The process is killed behind the sync that failed; the next one's sync succeeds, and then the power is cut."""
+    rows = make_rows(TRIES)
+    machine = Machine()
+    shown = 0
+    for _try in range(TRIES):
+        with suppress(Killed):
+            log = Log.open(FILE, CLUSTER, damage="keep_prefix", files=machine.files, die=die)
+            shown = log.last_number
+            machine.faults.failure_in, machine.faults.crash_in, machine.faults.crash = 1, 2, Killed
+            log.append(rows[shown])
+        machine.faults.heal()
+        machine.files.end()
+        shown = Log.open(FILE, CLUSTER, damage="keep_prefix", files=machine.start(), die=die).last_number
+        machine.cut_power(survival)
+        assert machine.disk.seen(FILE).count(b"\n") - 1 >= shown
+    assert shown > 10
