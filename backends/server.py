@@ -5,28 +5,31 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from backends.call_streams import CallStreams, Handler
 from backends.data_directory import StartRefused
 from backends.request_ids import RequestIds
 from common import failpoints
 from common.config import ConfigError
 from common.logs import configure_logs
 from common.tls import Tls
+from protos import calls_pb2_grpc
 
 log = structlog.get_logger()
 
-WORKER_COUNT = 128
-# Threads that RPCs which wait (an order or a long poll; a read that may have to ask the catalog) may hold at most. The
-# rest is for HealthCheck, AssignLeader, SyncOrder and BulkUpsert, which must never queue behind them, or load would
-# look like death.
+WORKER_COUNT = 160
+# Threads that RPCs which wait (an order or a long poll; a read that may have to ask the catalog) may hold at most.
+# Streams of calls hold MOST_STREAMS. The rest is for HealthCheck, AssignLeader and BulkUpsert, which must never queue
+# behind them, or load would look like death.
 WAITING_COUNT = 64
 READING_COUNT = 40
 STOP_GRACE_S = 2.0
@@ -51,22 +54,26 @@ class BackendServer:
         service_names: Sequence[str],
         tls: Tls | None = None,
         *,
+        carried: Mapping[type[Message], Handler] | None = None,
         is_ready: Callable[[str], bool] = lambda _service: True,
     ) -> None:
         """Listen on `address` (port 0: any free one), with `tls` for callers that it knows alone.
 
+        `carried` has the handlers of the RPCs that are also answered over streams, by the class of their request.
         `is_ready` says, by the name of a service, whether it is of use now; it must not wait.
 
         Raises:
             StartRefused: the address cannot be listened on.
         """
         _check_can_listen(address)
+        self._streams = CallStreams(carried or {})
         self._server = grpc.server(
             futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="rpc"),
             interceptors=[RequestIds()],
             options=SERVER_OPTIONS,
         )
         register(self._server)
+        calls_pb2_grpc.add_CallStreamServiceServicer_to_server(self._streams, self._server)
         self._health = health.HealthServicer()
         self._service_names = service_names
         self._is_ready = is_ready
@@ -99,7 +106,9 @@ class BackendServer:
         """Refuse new calls, let those under way end for STOP_GRACE_S, then cancel them."""
         self._stopping.set()
         self._health.enter_graceful_shutdown()
-        self._server.stop(STOP_GRACE_S).wait()
+        stopped = self._server.stop(STOP_GRACE_S)
+        self._streams.stop()
+        stopped.wait()
 
     def _tell_readiness(self) -> None:
         for name in self._service_names:

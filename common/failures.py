@@ -8,6 +8,8 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 REASON_DOMAIN = "bourse"
+# The trailer in which gRPC carries a google.rpc.Status.
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
 
 # Reasons for failures that no process of ours answered with: gRPC made them.
 UNREACHABLE = "UNREACHABLE"
@@ -80,19 +82,22 @@ def status_from_failure(failure: RpcFailure) -> grpc.Status:
     return status
 
 
+def failure_from_status(status: status_pb2.Status) -> RpcFailure | None:
+    """Return the failure that a status carries, None if no process of ours made it."""
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == REASON_DOMAIN:
+            return RpcFailure(
+                status.message, code=code_from_number(status.code), reason=info.reason, metadata=dict(info.metadata)
+            )
+    return None
+
+
 def failure_from_error(error: grpc.RpcError, address: str) -> RpcFailure:
     """Return what a gRPC error at the caller means; `address` is the process that was called."""
     status = rpc_status.from_call(error)
-    if status is not None:
-        for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info) and info.domain == REASON_DOMAIN:
-                return RpcFailure(
-                    status.message,
-                    code=code_from_number(status.code),
-                    reason=info.reason,
-                    metadata=dict(info.metadata),
-                )
+    if status is not None and (answered := failure_from_status(status)) is not None:
+        return answered
     code: grpc.StatusCode = error.code()
     reason = {
         grpc.StatusCode.DEADLINE_EXCEEDED: NO_ANSWER,

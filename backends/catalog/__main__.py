@@ -116,12 +116,19 @@ def is_ready(catalog: Catalog) -> bool:
 def make_server(address: str, catalog: Catalog, tls: Tls | None = None) -> BackendServer:
     """Return the server of a catalog, listening but not serving yet."""
 
+    servicer = CatalogServicer(catalog)
+
     def register(server: grpc.Server) -> None:
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(catalog), server)
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, server)
 
     services = catalog_pb2.DESCRIPTOR.services_by_name.values()
     return BackendServer(
-        address, register, [service.full_name for service in services], tls, is_ready=lambda _service: is_ready(catalog)
+        address,
+        register,
+        [service.full_name for service in services],
+        tls,
+        carried={catalog_pb2.UpdateStockRequest: servicer.UpdateStock},
+        is_ready=lambda _service: is_ready(catalog),
     )
 
 

@@ -21,11 +21,11 @@ from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import LOG_NAME, OrderStore
 from backends.server import STOP_GRACE_S, BackendServer, run_process, wait_for_signal
 from common.bounds import MAX_REPLICA_ID
-from common.channels import Network
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.failures import RpcFailure
 from common.logs import add_facts, configure_logs
 from common.metrics import METRICS_HELP, show_metrics
+from common.network import Network
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
@@ -141,11 +141,12 @@ def make_server(
 ) -> BackendServer:
     """Return the server of a replica, listening but not serving yet."""
 
+    orders = OrderServicer(replica, reader, network, time.monotonic)
+    replication = ReplicationServicer(replica, network)
+
     def register(server: grpc.Server) -> None:
-        order_pb2_grpc.add_OrderServiceServicer_to_server(
-            OrderServicer(replica, reader, network, time.monotonic), server
-        )
-        order_pb2_grpc.add_ReplicationServiceServicer_to_server(ReplicationServicer(replica, network), server)
+        order_pb2_grpc.add_OrderServiceServicer_to_server(orders, server)
+        order_pb2_grpc.add_ReplicationServiceServicer_to_server(replication, server)
 
     def is_ready(service: str) -> bool:
         # A follower is ready as well: it reads. What its manager calls is of use even while it is halted.
@@ -155,7 +156,17 @@ def make_server(
         )
 
     services = order_pb2.DESCRIPTOR.services_by_name.values()
-    return BackendServer(address, register, [service.full_name for service in services], tls, is_ready=is_ready)
+    return BackendServer(
+        address,
+        register,
+        [service.full_name for service in services],
+        tls,
+        carried={
+            order_pb2.PlaceOrdersRequest: orders.PlaceOrders,
+            order_pb2.SyncOrderRequest: replication.SyncOrder,
+        },
+        is_ready=is_ready,
+    )
 
 
 def work_until_stopped(replica: Replica, network: Network, work: threading.Event, stopping: threading.Event) -> None:

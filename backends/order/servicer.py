@@ -14,8 +14,8 @@ from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader, list_rows
 from backends.order.replica import Replica
 from backends.server import READING_COUNT, WAITING_COUNT
-from common.channels import Network
 from common.failures import RpcFailure
+from common.network import Network
 from common.waiting_room import WaitingRoom
 from protos import order_pb2, order_pb2_grpc
 

@@ -6,8 +6,8 @@ import pytest
 
 from backends.failures import Fenced, aborting_on_failures
 from backends.request_ids import RequestIds
-from common.channels import Network
 from common.failures import RpcFailure
+from common.network import Network
 from common.request_context import METADATA_KEY, current_request_id, working_for
 from common.steps import Call, Steps, Together
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc

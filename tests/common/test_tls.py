@@ -8,9 +8,9 @@ import grpc
 import pytest
 import trustme
 
-from common.channels import Network
 from common.config_error import ConfigError
 from common.failures import UNREACHABLE, RpcFailure
+from common.network import Network
 from common.tls import CA_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TLS_VARIABLES, Tls
 from protos import catalog_pb2, catalog_pb2_grpc
 from tests.harness.certificates import write_certificates

@@ -10,8 +10,8 @@ from typing import Self, TypeVar
 
 import httpx
 
-from common.channels import Network
 from common.failures import RpcFailure
+from common.network import Network
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2
 from tests.harness.ports import PortBlock

@@ -10,8 +10,9 @@ import grpc
 import pytest
 import trustme
 
-from common.channels import CHANNEL_OPTIONS, Network
+from common.channels import CHANNEL_OPTIONS
 from common.failures import UNREACHABLE, RpcFailure
+from common.network import Network
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2
 from tests.harness.certificates import write_certificates

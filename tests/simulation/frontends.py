@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from common.channels import Network as RealNetwork
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network as RealNetwork
 from common.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
 from tests.simulation.history import History

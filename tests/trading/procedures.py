@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from common.channels import Network
+from common.network import Network
 from common.steps import Steps
 
 

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from common.channels import Network
 from common.config import ClusterConfig
+from common.network import Network
 
 T = TypeVar("T")
 

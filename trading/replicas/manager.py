@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network
 from common.steps import Steps, Wait
 from trading.clients.network import OncePerProcess, cluster_config, network
 from trading.replicas.election import Leadership

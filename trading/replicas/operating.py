@@ -8,9 +8,9 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network
 from trading.replicas.exits import DOWN_REASONS, EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
 from trading.replicas.failures import NotInSync, UnknownReplica
 from trading.replicas.manager import ReplicaManager

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network
 from protos import order_pb2
 from trading.replicas.view import poll
 

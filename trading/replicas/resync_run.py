@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TextIO
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network
 from protos import order_pb2
 from trading.replicas.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
 from trading.replicas.manager import ReplicaManager

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network
 from common.steps import Pause, Steps
 from trading.replicas.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT
 from trading.replicas.health import is_in_sync

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure
+from common.network import Network
 from trading.replicas.change_log import ChangeLog
 from trading.replicas.event_file import Event
 from trading.replicas.health import HealthLoop, TickReport

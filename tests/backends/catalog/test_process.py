@@ -12,7 +12,7 @@ import pytest
 from backends.catalog.recovery import JOURNAL_NAME
 from backends.data_directory import DataDirectory
 from backends.row import HEADER
-from common.channels import Network
+from common.network import Network
 from protos import catalog_pb2
 
 TIMEOUT_S = 20

@@ -21,8 +21,8 @@ from backends.order.catalog_link import CatalogLink
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.server import BackendServer
-from common.channels import Network
 from common.failures import RpcFailure
+from common.network import Network
 from deploy.probe import ask
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import Clock

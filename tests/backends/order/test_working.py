@@ -3,7 +3,7 @@
 import threading
 
 from backends.order import __main__ as process
-from common.channels import Network
+from common.network import Network
 
 
 class BusyReplica:

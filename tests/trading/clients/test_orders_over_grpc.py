@@ -8,9 +8,9 @@ from typing import Any
 import grpc
 import pytest
 
-from common.channels import Network
 from common.config import ClusterConfig
 from common.failures import RpcFailure, status_from_failure
+from common.network import Network
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 from tests.trading.fake_cluster import FakeCluster
 from trading.clients.orders import OrderClient

@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from backends.failures import Fenced, aborting_on_failures
-from common.channels import Network
 from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.network import Network
 from common.steps import Call, Pause, Steps, Together, Wait
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 

@@ -1,0 +1,240 @@
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+
+import grpc
+import pytest
+
+from backends.call_streams import CallStreams
+from backends.failures import Fenced, aborting_on_failures
+from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.network import Network
+from common.request_context import current_request_id, working_for
+from common.steps import Call, Steps, Together
+from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc
+from tests.harness.waiting import wait_until
+
+Response = catalog_pb2.UpdateStockResponse
+
+
+def update(name: str) -> catalog_pb2.UpdateStockRequest:
+    return catalog_pb2.UpdateStockRequest(trades=[catalog_pb2.Trade(stock_name=name)])
+
+
+class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
+    """Does what the stock's name says."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.unary_calls = 0
+        self.deserted = threading.Event()
+
+    def UpdateStock(self, request, context):
+        if isinstance(context, grpc.ServicerContext):
+            self.unary_calls += 1
+        return self.update(request, context)
+
+    def update(self, request, context):
+        with aborting_on_failures(context):
+            match request.trades[0].stock_name:
+                case "fenced":
+                    raise Fenced("epoch 3 is not 4", metadata={"epoch": 4})
+                case "bug":
+                    raise KeyError("secret")
+                case "hang":
+                    self.entered.release()
+                    self.release.wait(10)
+                    if not context.is_active():
+                        self.deserted.set()
+                case "id":
+                    return answer(current_request_id())
+                case "left":
+                    return answer("soon" if context.time_remaining() <= 5 else "late")
+            return answer(request.trades[0].stock_name)
+
+
+def answer(text: str) -> Response:
+    return Response(results=[catalog_pb2.TradeResult(row=text.encode())])
+
+
+def text_of(response: Response) -> str:
+    return response.results[0].row.decode()
+
+
+class Streams(CallStreams):
+    """Counts the streams that were opened."""
+
+    opened = 0
+
+    def Carry(self, request_iterator, context):
+        self.opened += 1
+        return super().Carry(request_iterator, context)
+
+
+@pytest.fixture
+def catalog() -> Iterator[FakeCatalog]:
+    yield (catalog := FakeCatalog())  # type: ignore[abstract]
+    catalog.release.set()
+
+
+@pytest.fixture
+def streams(catalog: FakeCatalog) -> Streams:
+    return Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})
+
+
+@contextmanager
+def serving(catalog: FakeCatalog, streams: CallStreams | None, address: str = "127.0.0.1:0") -> Iterator[str]:
+    server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, server)
+    if streams is not None:
+        calls_pb2_grpc.add_CallStreamServiceServicer_to_server(streams, server)
+    port = server.add_insecure_port(address)
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+@pytest.fixture
+def address(catalog: FakeCatalog, streams: Streams) -> Iterator[str]:
+    with serving(catalog, streams) as address:
+        yield address
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    yield (network := Network())
+    network.close()
+
+
+def failure_of(call: Callable[[], object]) -> RpcFailure:
+    with pytest.raises(RpcFailure) as caught:
+        call()
+    return caught.value
+
+
+def test_calls_go_over_one_stream_one_after_the_other(network, address, catalog, streams):
+    assert [text_of(network.call(address, update(str(i)), 5)) for i in range(20)] == [str(i) for i in range(20)]
+    assert (streams.opened, catalog.unary_calls) == (1, 0)
+
+
+def test_a_failure_arrives_as_it_was_raised_and_the_stream_goes_on(network, address, streams):
+    failure = failure_of(lambda: network.call(address, update("fenced"), 5))
+    assert (failure.code, failure.reason, failure.message) == (grpc.StatusCode.ABORTED, "FENCED", "epoch 3 is not 4")
+    assert failure.number("epoch") == 4
+    assert failure.was_answered
+    assert text_of(network.call(address, update("next"), 5)) == "next"
+    assert streams.opened == 1
+
+
+def test_a_bug_in_a_handler_is_internal_and_keeps_its_secrets(network, address):
+    failure = failure_of(lambda: network.call(address, update("bug"), 5))
+    assert failure.reason == "INTERNAL"
+    assert "secret" not in failure.message
+
+
+def test_the_callee_works_for_the_callers_request_and_for_none_afterwards(network, address):
+    with working_for("req-1"):
+        assert text_of(network.call(address, update("id"), 5)) == "req-1"
+    assert text_of(network.call(address, update("id"), 5)) == ""
+
+
+def test_the_callee_knows_how_long_the_caller_waits(network, address):
+    assert text_of(network.call(address, update("left"), 4)) == "soon"
+    assert text_of(network.call(address, update("left"), 60)) == "late"
+
+
+def test_no_answer_in_time_and_the_callee_sees_that_nobody_waits(network, address, catalog, streams):
+    failure = failure_of(lambda: network.call(address, update("hang"), 0.1))
+    assert (failure.reason, failure.was_answered, failure.was_sent) == (NO_ANSWER, False, True)
+    # Another call is not held up by it.
+    assert text_of(network.call(address, update("next"), 5)) == "next"
+    assert streams.opened == 2
+    catalog.release.set()
+    assert catalog.deserted.wait(5)
+
+
+def test_calls_side_by_side_have_a_stream_each(network, address, catalog, streams):
+    def procedure() -> Steps[list]:
+        def release() -> None:
+            assert all(catalog.entered.acquire(timeout=5) for _ in range(3))
+            catalog.release.set()
+
+        return (yield Together([Call(address, update("hang"), 5)] * 3, meanwhile=release))
+
+    assert [text_of(one) for one in network.run(procedure())] == ["hang"] * 3
+    network.call(address, update("next"), 5)
+    assert streams.opened == 3
+
+
+def test_nobody_listens(network):
+    failure = failure_of(lambda: network.call("127.0.0.1:1", update("ACME"), 5))
+    assert (failure.reason, failure.was_sent) == (UNREACHABLE, False)
+
+
+def test_a_callee_that_goes_away_with_a_call_may_have_executed_it(network, catalog, streams):
+    failures: list[RpcFailure] = []
+    with serving(catalog, streams) as address:
+        call = threading.Thread(
+            target=lambda: failures.append(failure_of(lambda: network.call(address, update("hang"), 5)))
+        )
+        call.start()
+        assert catalog.entered.acquire(timeout=5)
+    call.join(5)
+    assert [(failure.was_answered, failure.was_sent) for failure in failures] == [(False, True)]
+
+
+def test_a_callee_that_was_restarted_meanwhile_answers(network, catalog, streams):
+    with serving(catalog, streams) as address:
+        network.call(address, update("first"), 5)
+        idle = network._open().streams._idle[address][0]
+    wait_until(lambda: not idle.is_open, 5, "the caller sees that the callee is gone")
+    with serving(catalog, streams, address):
+        wait_until(lambda: is_answered(network, address), 5, "an answer of the callee that was restarted")
+    assert streams.opened >= 2
+
+
+def is_answered(network: Network, address: str) -> bool:
+    """Whether a call is answered: just after a restart gRPC may not have connected anew, and sends nothing."""
+    try:
+        network.call(address, update("again"), 1)
+    except RpcFailure as failure:
+        if failure.was_sent:
+            raise
+        return False
+    return True
+
+
+def test_a_callee_without_streams_gets_unary_calls(network, catalog):
+    with serving(catalog, None) as address:
+        assert text_of(network.call(address, update("old"), 5)) == "old"
+    assert catalog.unary_calls == 1
+
+
+def test_a_callee_that_does_not_carry_the_request_gets_a_unary_call(network, catalog):
+    with serving(catalog, CallStreams({})) as address:
+        assert text_of(network.call(address, update("old"), 5)) == "old"
+    assert catalog.unary_calls == 1
+
+
+def test_a_callee_that_has_too_many_streams_gets_a_unary_call(network, catalog, monkeypatch):
+    monkeypatch.setattr("backends.call_streams.MOST_STREAMS", 1)
+    streams = Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})
+    other = Network()
+    with serving(catalog, streams) as address:
+        other.call(address, update("first"), 5)
+        assert text_of(network.call(address, update("second"), 5)) == "second"
+        assert (streams.opened, catalog.unary_calls) == (2, 1)
+    other.close()
+
+
+def test_few_streams_are_kept_open(network, address, catalog):
+    def procedure() -> Steps[list]:
+        catalog.release.set()
+        return (yield Together([Call(address, update("hang"), 5)] * 7))
+
+    network.run(procedure())
+    assert len(network._open().streams._idle[address]) == 4
