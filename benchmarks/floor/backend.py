@@ -6,21 +6,20 @@ The leader's peers are the catalog and the followers. Each order becomes a row i
 import os
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import message_factory
-from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import Message
 
+from backends.call_streams import CallStreams, Handler
 from backends.server import SERVER_OPTIONS, WORKER_COUNT
 from benchmarks.floor.gatherer import Gatherer
 from benchmarks.floor.messages import DECIDED, PLACED, ROW, TRADE
-from common.channels import open_channel
-from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
+from common.network import Network
+from common.steps import Call, Steps, Together
+from protos import calls_pb2_grpc, catalog_pb2, order_pb2
 
 CALL_TIMEOUT_S = 5.0
 
@@ -69,8 +68,9 @@ class Leader:
 
     def __init__(self, file: SyncedFile, catalog: str, followers: list[str]) -> None:
         self._file = file
-        self._catalog = catalog_pb2_grpc.CatalogServiceStub(open_channel(catalog, None))
-        self._followers = [order_pb2_grpc.ReplicationServiceStub(open_channel(one, None)) for one in followers]
+        self._catalog = catalog
+        self._followers = followers
+        self._network = Network()
         self._gatherer = Gatherer(self._turn)
 
     def place_orders(self, request: order_pb2.PlaceOrdersRequest, _context: Any) -> order_pb2.PlaceOrdersResponse:
@@ -78,30 +78,18 @@ class Leader:
         return order_pb2.PlaceOrdersResponse(results=self._gatherer.place(request.orders))
 
     def _turn(self, orders: list[order_pb2.NewOrder]) -> list[order_pb2.PlaceOrdersResult]:
-        update = catalog_pb2.UpdateStockRequest(epoch=1, batch_seq=1, first_number=1, trades=[TRADE] * len(orders))
-        decided = self._catalog.UpdateStock(update, timeout=CALL_TIMEOUT_S)
-        rows = b"".join(result.row for result in decided.results)
-        sync = order_pb2.SyncOrderRequest(cluster_id="0" * 32, prev_number=1, rows=rows)
-        calls = [one.SyncOrder.future(sync, timeout=CALL_TIMEOUT_S) for one in self._followers]
-        self._file.append(rows)
-        for call in calls:
-            call.result()
+        self._network.run(self._decide_and_sync(orders))
         return [PLACED] * len(orders)
 
-
-def answer(
-    server: grpc.Server, file: FileDescriptor, service: str, method: str, function: Callable[[Any, Any], Message]
-) -> None:
-    """Let the function answer one RPC of a service; its other RPCs are not there."""
-    descriptor = file.services_by_name[service].methods_by_name[method]
-    request = message_factory.GetMessageClass(descriptor.input_type)
-    handler: Any = grpc.unary_unary_rpc_method_handler(
-        function,
-        request_deserializer=request.FromString,
-        response_serializer=lambda message: message.SerializeToString(),
-    )
-    full_name = file.services_by_name[service].full_name
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(full_name, {method: handler})])
+    def _decide_and_sync(self, orders: list[order_pb2.NewOrder]) -> Steps[None]:
+        update = catalog_pb2.UpdateStockRequest(epoch=1, batch_seq=1, first_number=1, trades=[TRADE] * len(orders))
+        decided: catalog_pb2.UpdateStockResponse = yield Call(self._catalog, update, CALL_TIMEOUT_S)
+        rows = b"".join(result.row for result in decided.results)
+        sync = order_pb2.SyncOrderRequest(cluster_id="0" * 32, prev_number=1, rows=rows)
+        calls = [Call(one, sync, CALL_TIMEOUT_S) for one in self._followers]
+        for outcome in (yield Together(calls, meanwhile=lambda: self._file.append(rows))):
+            if isinstance(outcome, Exception):
+                raise outcome
 
 
 def main() -> None:
@@ -109,13 +97,14 @@ def main() -> None:
     role, address, path, *peers = sys.argv[1:]
     server = grpc.server(ThreadPoolExecutor(WORKER_COUNT), options=SERVER_OPTIONS)
     file = SyncedFile(Path(path))
+    handlers: dict[type[Message], Handler] = {}
     if role == "catalog":
-        answer(server, catalog_pb2.DESCRIPTOR, "CatalogService", "UpdateStock", Catalog(file).update_stock)
+        handlers[catalog_pb2.UpdateStockRequest] = Catalog(file).update_stock
     elif role == "follower":
-        answer(server, order_pb2.DESCRIPTOR, "ReplicationService", "SyncOrder", Follower(file).sync_order)
+        handlers[order_pb2.SyncOrderRequest] = Follower(file).sync_order
     else:
-        leader = Leader(file, peers[0], peers[1:])
-        answer(server, order_pb2.DESCRIPTOR, "OrderService", "PlaceOrders", leader.place_orders)
+        handlers[order_pb2.PlaceOrdersRequest] = Leader(file, peers[0], peers[1:]).place_orders
+    calls_pb2_grpc.add_CallStreamServiceServicer_to_server(CallStreams(handlers), server)
     server.add_insecure_port(address)
     server.start()
     server.wait_for_termination()

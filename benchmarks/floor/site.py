@@ -24,15 +24,16 @@ from django.urls import path  # noqa: E402
 from benchmarks.floor.backend import CALL_TIMEOUT_S  # noqa: E402
 from benchmarks.floor.gatherer import Gatherer  # noqa: E402
 from benchmarks.floor.messages import NEW_ORDER, PLACED  # noqa: E402
-from common.channels import open_channel  # noqa: E402
-from protos import order_pb2, order_pb2_grpc  # noqa: E402
+from common.network import Network  # noqa: E402
+from protos import order_pb2  # noqa: E402
 
-_leader = order_pb2_grpc.OrderServiceStub(open_channel(os.environ["FLOOR_LEADER"], None))
+_leader = os.environ["FLOOR_LEADER"]
+_network = Network()
 
 
 def _send(orders: list[order_pb2.NewOrder]) -> Any:
     request = order_pb2.PlaceOrdersRequest(epoch=1, orders=orders)
-    return _leader.PlaceOrders(request, timeout=CALL_TIMEOUT_S).results
+    return _network.call(_leader, request, CALL_TIMEOUT_S).results
 
 
 _gatherer = Gatherer(_send)
