@@ -81,6 +81,9 @@ def test_planted_difference_is_named(operated: Cluster):
     """A replica's log is written anew under it, with another quantity in one order and a chain that fits: no check of
     the replica's own can see that, its comparison with the catalog does."""
     operated.wait_ready()
+    with Load.on(operated, traders=2) as load:
+        wait_for_orders(operated, load, time.monotonic())
+    operated.wait_until(operated.all_in_sync, 10, "all replicas in sync")
     rows = [parse_row(line) for line in operated.order_database(2).read_bytes()[len(HEADER) :].splitlines()]
     number = len(rows) // 2
     old, new = plant(operated, rows, number)
