@@ -9,13 +9,15 @@ import grpc
 from google.protobuf.message import Message
 
 from backends.failures import aborting_on_failures
+from common.call_streams import IDLE_S
+from common.deadlines import Deadlines
 from common.failures import STATUS_DETAILS_KEY, RpcFailure
 from common.request_context import VALID_REQUEST_ID, working_for
 from common.waiting_room import WaitingRoom
 from protos import calls_pb2, calls_pb2_grpc
 
 # Each holds a thread of the server while it is open.
-MOST_STREAMS = 32
+MOST_STREAMS = 64
 
 Handler = Callable[[Any, grpc.ServicerContext], Message]
 
@@ -44,12 +46,16 @@ class _CarriedContext:
 
 
 class CallStreams(calls_pb2_grpc.CallStreamServiceServicer):
-    """Carries calls to handlers, in the thread of their stream; `stop` ends the streams and cuts no call off."""
+    """Carries calls to handlers, in the thread of their stream; `stop` ends the streams and cuts no call off.
+
+    A stream without a call for IDLE_S is ended: its caller may be frozen, or its machine gone.
+    """
 
     def __init__(self, handlers: Mapping[type[Message], Handler]) -> None:
         """Handlers of unary RPCs, by the class of the request."""
         self._handlers = {request.DESCRIPTOR.full_name: (request, handler) for request, handler in handlers.items()}
         self._places = WaitingRoom(MOST_STREAMS, "TOO_MANY_STREAMS")
+        self._deadlines = Deadlines()
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._idle: set[grpc.ServicerContext] = set()
@@ -66,8 +72,7 @@ class CallStreams(calls_pb2_grpc.CallStreamServiceServicer):
                         return
                     yield self._answer(call, context)
             finally:
-                with self._lock:
-                    self._idle.discard(context)
+                self._note_busy(context)
 
     def stop(self) -> None:
         """End the streams: those that wait for a call now, the others after the answer."""
@@ -76,18 +81,25 @@ class CallStreams(calls_pb2_grpc.CallStreamServiceServicer):
             idle = list(self._idle)
         for context in idle:
             context.cancel()
+        self._deadlines.close()
 
     def _may_wait(self, context: grpc.ServicerContext) -> bool:
         with self._lock:
-            if not self._is_stopping:
-                self._idle.add(context)
-            return not self._is_stopping
+            if self._is_stopping:
+                return False
+            self._idle.add(context)
+        self._deadlines.set(context.cancel, time.monotonic() + IDLE_S)
+        return True
 
     def _may_answer(self, context: grpc.ServicerContext) -> bool:
         """Whether the stream was not ended while it waited: its caller is told so, and the call must not be made."""
+        return self._note_busy(context) and not self._is_stopping
+
+    def _note_busy(self, context: grpc.ServicerContext) -> bool:
+        """Note that a stream waits no longer; whether it was in time."""
         with self._lock:
             self._idle.discard(context)
-            return not self._is_stopping
+        return self._deadlines.drop(context.cancel)
 
     def _answer(self, call: calls_pb2.CarriedCall, context: grpc.ServicerContext) -> calls_pb2.CarriedAnswer:
         carried = cast(grpc.ServicerContext, _CarriedContext(context, call.timeout_ms / 1000))

@@ -26,7 +26,7 @@ from protos import calls_pb2_grpc
 
 log = structlog.get_logger()
 
-WORKER_COUNT = 160
+WORKER_COUNT = 192
 # Threads that RPCs which wait (an order or a long poll; a read that may have to ask the catalog) may hold at most.
 # Streams of calls hold MOST_STREAMS. The rest is for HealthCheck, AssignLeader and BulkUpsert, which must never queue
 # behind them, or load would look like death.

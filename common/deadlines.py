@@ -5,7 +5,11 @@ import time
 from collections.abc import Callable
 from math import inf
 
-End = Callable[[], None]
+import structlog
+
+log = structlog.get_logger()
+
+End = Callable[[], object]
 
 
 class Deadlines:
@@ -28,8 +32,9 @@ class Deadlines:
         with self._changed:
             self._deadlines[end] = deadline
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+                thread.start()  # may fail: then the next one tries it
+                self._thread = thread
             elif deadline < self._wakes_at:
                 self._changed.notify()
 
@@ -48,7 +53,10 @@ class Deadlines:
     def _run(self) -> None:
         while not self._is_closed:
             for end in self._wait_for_late():
-                end()
+                try:
+                    end()
+                except Exception:
+                    log.exception("what was to end at its deadline could not be ended")
 
     def _wait_for_late(self) -> list[End]:
         """Sleep until some are late, and forget them; none at the end."""

@@ -25,8 +25,6 @@ Finish: TypeAlias = Callable[[], Any]
 
 # What every order calls goes over streams that stay.
 CARRIED = (catalog_pb2.UpdateStockRequest, order_pb2.PlaceOrdersRequest, order_pb2.SyncOrderRequest)
-# What a stream answers with if the call has to be made as a unary one: nothing was done.
-NOT_CARRIED = ("UNIMPLEMENTED", "NOT_CARRIED", "TOO_MANY_STREAMS")
 
 # Far more than there are processes to ask and procedures that ask them at once: a call never waits for a thread that
 # hangs on a process that is gone.
@@ -45,8 +43,8 @@ class _Connections:
         self.callers = ThreadPoolExecutor(CALLS_SIDE_BY_SIDE, thread_name_prefix="call")
 
     def close(self) -> None:
-        self.streams.close()
         self.channels.close()
+        self.streams.close()
         self.callers.shutdown()
 
 
@@ -64,7 +62,7 @@ class Network:
         self._connections: _Connections | None = None  # replaced under _lock
 
     def call(self, address: str, request: Message, timeout_s: float) -> Any:
-        """Make one unary RPC and return its response.
+        """Make one RPC with a single answer and return that.
 
         Raises:
             RpcFailure: the status that was answered, or UNREACHABLE / NO_ANSWER.
@@ -118,12 +116,16 @@ class Network:
                 return effect.event.wait(effect.timeout_s)
 
     def _perform_together(self, effect: Together) -> list[Outcome]:
-        begun = [self._begin(call, side_by_side=True) for call in effect.calls]
+        begun: list[Finish] = []
         try:
+            begun.extend(self._begin(call, side_by_side=True) for call in effect.calls)
             if effect.meanwhile is not None:
                 effect.meanwhile()
         finally:
             outcomes = [_outcome(finish) for finish in begun]
+        for outcome in outcomes:
+            if isinstance(outcome, Exception) and not isinstance(outcome, RpcFailure):
+                raise outcome
         return outcomes
 
     def _begin(self, call: Call, *, side_by_side: bool = False) -> Finish:
@@ -135,20 +137,15 @@ class Network:
         return self._open().callers.submit(unary).result if side_by_side else unary
 
     def _send(self, call: Call) -> Finish:
-        request_id, deadline = _request_id(call), time.monotonic() + call.timeout_s
         streams = self._open().streams
         stream = streams.take(call.address)
-        stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), request_id)
+        stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), _request_id(call))
 
         def finish() -> Any:
             try:
                 return response_class(call.request).FromString(stream.receive())
-            except RpcFailure as failure:
-                if failure.reason not in NOT_CARRIED:
-                    raise
             finally:
                 streams.give_back(stream)
-            return self._call(call, request_id, deadline)
 
         return finish
 
@@ -170,10 +167,9 @@ def _metadata(request_id: str) -> tuple[tuple[str, str], ...] | None:
     return ((METADATA_KEY, request_id),) if request_id else None
 
 
-def _outcome(finish: Finish) -> Outcome:
-    """Return what became of a call that was begun."""
+def _outcome(finish: Finish) -> Any:
+    """Return what became of a call that was begun: the response or what was raised."""
     try:
-        response: Message = finish()
-    except RpcFailure as failure:
+        return finish()
+    except Exception as failure:  # noqa: BLE001 - looked at when all calls are over
         return failure
-    return response

@@ -1,7 +1,7 @@
 """Procedures that talk to other processes, written apart from gRPC, threads and clocks.
 
 A *procedure* is a generator: it yields what it wants done (an effect) and is sent the answer. The code reads from top
-to bottom like ordinary blocking code, and knows nothing of channels or threads. `Network.run` in channels.py performs
+to bottom like ordinary blocking code, and knows nothing of channels or threads. `Network.run` in network.py performs
 the effects with gRPC in the calling thread; a simulator can perform the same procedure step by step in one thread,
 with messages that are lost, late, doubled or reordered.
 """

@@ -14,8 +14,8 @@ HEALTH_TIMEOUT_S = 0.5
 CALL_TIMEOUT_S = 1.0
 # A catalog that answered this short a time ago is taken for alive, and a batch is sent without asking first.
 FRESH_S = 1.0
-# Its answers while it stops, and while its disk hangs and too many wait for it: as good as none. Ask again.
-NO_USE = ("SHUTTING_DOWN", "TOO_MANY_WRITERS")
+# Its answers while it stops, and while too many wait for it: as good as none. Ask again.
+NO_USE = ("SHUTTING_DOWN", "TOO_MANY_WRITERS", "TOO_MANY_STREAMS")
 
 
 class CatalogLink:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from contextlib import contextmanager
 
@@ -28,15 +28,11 @@ class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
     def __init__(self) -> None:
         self.release = threading.Event()
         self.entered = threading.Semaphore(0)
-        self.unary_calls = 0
+        self.updated: list[str] = []
         self.deserted = threading.Event()
 
     def UpdateStock(self, request, context):
-        if isinstance(context, grpc.ServicerContext):
-            self.unary_calls += 1
-        return self.update(request, context)
-
-    def update(self, request, context):
+        self.updated.append(request.trades[0].stock_name)
         with aborting_on_failures(context):
             match request.trades[0].stock_name:
                 case "fenced":
@@ -85,11 +81,10 @@ def streams(catalog: FakeCatalog) -> Streams:
 
 
 @contextmanager
-def serving(catalog: FakeCatalog, streams: CallStreams | None, address: str = "127.0.0.1:0") -> Iterator[str]:
+def serving(catalog: FakeCatalog, streams: CallStreams, address: str = "127.0.0.1:0") -> Iterator[str]:
     server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, server)
-    if streams is not None:
-        calls_pb2_grpc.add_CallStreamServiceServicer_to_server(streams, server)
+    calls_pb2_grpc.add_CallStreamServiceServicer_to_server(streams, server)
     port = server.add_insecure_port(address)
     server.start()
     try:
@@ -116,9 +111,9 @@ def failure_of(call: Callable[[], object]) -> RpcFailure:
     return caught.value
 
 
-def test_calls_go_over_one_stream_one_after_the_other(network, address, catalog, streams):
+def test_calls_go_over_one_stream_one_after_the_other(network, address, streams):
     assert [text_of(network.call(address, update(str(i)), 5)) for i in range(20)] == [str(i) for i in range(20)]
-    assert (streams.opened, catalog.unary_calls) == (1, 0)
+    assert streams.opened == 1
 
 
 def test_a_failure_arrives_as_it_was_raised_and_the_stream_goes_on(network, address, streams):
@@ -191,7 +186,7 @@ def test_a_callee_that_was_restarted_meanwhile_answers(network, catalog, streams
     with serving(catalog, streams) as address:
         network.call(address, update("first"), 5)
         idle = network._open().streams._idle[address][0]
-    wait_until(lambda: not idle.is_open, 5, "the caller sees that the callee is gone")
+    wait_until(lambda: not idle.is_free, 5, "the caller sees that the callee is gone")
     with serving(catalog, streams, address):
         wait_until(lambda: is_answered(network, address), 5, "an answer of the callee that was restarted")
     assert streams.opened >= 2
@@ -208,27 +203,88 @@ def is_answered(network: Network, address: str) -> bool:
     return True
 
 
-def test_a_callee_without_streams_gets_unary_calls(network, catalog):
-    with serving(catalog, None) as address:
-        assert text_of(network.call(address, update("old"), 5)) == "old"
-    assert catalog.unary_calls == 1
-
-
-def test_a_callee_that_does_not_carry_the_request_gets_a_unary_call(network, catalog):
-    with serving(catalog, CallStreams({})) as address:
-        assert text_of(network.call(address, update("old"), 5)) == "old"
-    assert catalog.unary_calls == 1
-
-
-def test_a_callee_that_has_too_many_streams_gets_a_unary_call(network, catalog, monkeypatch):
+def test_a_callee_that_has_too_many_streams_does_nothing_and_says_so(network, catalog, monkeypatch):
     monkeypatch.setattr("backends.call_streams.MOST_STREAMS", 1)
-    streams = Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})
     other = Network()
-    with serving(catalog, streams) as address:
+    with serving(catalog, Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})) as address:
         other.call(address, update("first"), 5)
-        assert text_of(network.call(address, update("second"), 5)) == "second"
-        assert (streams.opened, catalog.unary_calls) == (2, 1)
-    other.close()
+        failure = failure_of(lambda: network.call(address, update("second"), 5))
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+        other.close()
+        wait_until(lambda: is_given_a_place(network, address), 5, "the place of a caller that is gone")
+    assert "second" not in catalog.updated
+
+
+def is_given_a_place(network: Network, address: str) -> bool:
+    try:
+        network.call(address, update("third"), 5)
+    except RpcFailure as failure:
+        if failure.reason != "TOO_MANY_STREAMS":
+            raise
+        return False
+    return True
+
+
+def together(address: str, names: Sequence[str], timeout_s: float, meanwhile: Callable[[], None]) -> Steps[list]:
+    return (yield Together([Call(address, update(name), timeout_s) for name in names], meanwhile))
+
+
+@pytest.mark.parametrize("names", [("hang", "fine"), ("fine", "hang")])
+def test_an_answer_counts_although_another_call_of_the_same_time_out_is_silent(network, address, names):
+    for _ in range(5):
+        outcomes = dict(zip(names, network.run(together(address, names, 0.1, lambda: None)), strict=True))
+        assert outcomes["hang"].reason == NO_ANSWER
+        assert text_of(outcomes["fine"]) == "fine"
+
+
+def test_answers_count_although_the_caller_was_busy_for_longer_than_their_time_out(network, address, catalog):
+    def be_busy() -> None:
+        wait_until(lambda: len(catalog.updated) == 2, 5, "both calls")
+        threading.Event().wait(0.2)
+
+    outcomes = network.run(together(address, ("a", "b"), 0.1, be_busy))
+    assert list(map(text_of, outcomes)) == ["a", "b"]
+
+
+def test_what_meanwhile_raises_is_raised_when_all_calls_are_over(network, address, catalog, streams):
+    def fail() -> None:
+        assert catalog.entered.acquire(timeout=5)
+        catalog.release.set()
+        raise RpcFailure("disk", reason="DISK_FULL")
+
+    with pytest.raises(RpcFailure, match="disk"):
+        network.run(together(address, ("hang",), 5, fail))
+    network.call(address, update("next"), 5)
+    assert streams.opened == 1  # the stream was free again
+
+
+def test_an_unforeseen_error_in_one_call_is_raised_when_the_others_are_over(network, address, catalog, monkeypatch):
+    def parse(_data: bytes) -> Response:
+        raise ValueError("no response")
+
+    monkeypatch.setattr(Response, "FromString", parse)
+    with pytest.raises(ValueError, match="no response"):
+        network.run(together(address, ("a", "hang"), 0.3, lambda: None))
+    assert catalog.entered.acquire(blocking=False)
+    assert len(network._open().streams._idle[address]) == 1
+
+
+def test_a_stream_whose_call_was_interrupted_is_not_used_again(network, address, catalog, streams):
+    """Its answer comes later, and must not be taken for that of another call."""
+    stream = network._open().streams.take(address)
+    stream.send(update("hang"), 5, "")
+    assert catalog.entered.acquire(timeout=5)
+    network._open().streams.give_back(stream)
+    catalog.release.set()
+    assert text_of(network.call(address, update("next"), 5)) == "next"
+    assert streams.opened == 2
+
+
+def test_a_stream_that_was_idle_for_long_is_not_used_again(network, address, streams, monkeypatch):
+    network.call(address, update("first"), 5)
+    monkeypatch.setattr("common.call_streams.FRESH_S", 0.0)
+    network.call(address, update("second"), 5)
+    assert streams.opened == 2
 
 
 def test_few_streams_are_kept_open(network, address, catalog):

@@ -3,6 +3,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from common.deadlines import Deadlines
 from tests.harness.waiting import wait_until
@@ -73,3 +74,16 @@ def test_close_ends_the_thread_and_calls_nothing():
     thread.join(5)
     assert not thread.is_alive()
     assert not called.is_set()
+
+
+def test_an_end_that_fails_does_not_end_the_others(deadlines):
+    def fail() -> None:
+        raise ValueError("this one")
+
+    called = threading.Event()
+    now = time.monotonic()
+    with capture_logs() as logs:
+        deadlines.set(fail, now)
+        deadlines.set(called.set, now + 0.05)
+        assert called.wait(5)
+    assert [entry["log_level"] for entry in logs] == ["error"]

@@ -16,6 +16,7 @@ _NOTHING_DONE_REASONS = FINAL_REASONS | {
     "NOT_LEADER",
     "INVALID_ARGUMENT",
     "QUEUE_FULL",
+    "TOO_MANY_STREAMS",
     "DISK_FULL",
     "CATALOG",
     "HALTED",
@@ -24,7 +25,7 @@ _NOTHING_DONE_REASONS = FINAL_REASONS | {
 }
 
 # The leader's words for what the callers of an order know under another name.
-PUBLIC_REASONS = {"CATALOG": "CATALOG_UNAVAILABLE", "QUEUE_FULL": "OVERLOADED"}
+PUBLIC_REASONS = {"CATALOG": "CATALOG_UNAVAILABLE", "QUEUE_FULL": "OVERLOADED", "TOO_MANY_STREAMS": "OVERLOADED"}
 
 
 class AttemptFailed(RpcFailure):

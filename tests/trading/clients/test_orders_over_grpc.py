@@ -8,10 +8,11 @@ from typing import Any
 import grpc
 import pytest
 
+from backends.call_streams import CallStreams
 from common.config import ClusterConfig
 from common.failures import RpcFailure, status_from_failure
 from common.network import Network
-from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
+from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 from tests.trading.fake_cluster import FakeCluster
 from trading.clients.orders import OrderClient
 from trading.clients.outcomes import OrderFailed
@@ -63,6 +64,8 @@ class Servers:
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, server)
         order_pb2_grpc.add_OrderServiceServicer_to_server(servicer, server)
         order_pb2_grpc.add_ReplicationServiceServicer_to_server(servicer, server)
+        streams = CallStreams({order_pb2.PlaceOrdersRequest: servicer.PlaceOrders})
+        calls_pb2_grpc.add_CallStreamServiceServicer_to_server(streams, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         return server, port
