@@ -20,6 +20,8 @@ CLIENTS = 8
 CREATED = 201
 BACK_WITHIN_S = 60.0
 LEAST_LOAD_S = 1.0
+# The health loop looks every 10 s, and may be the first to fill the replica.
+TRIES = 3
 
 
 def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], None]) -> None:
@@ -43,6 +45,14 @@ def _fill(bourse: Bourse, results: Results, acknowledged: list[bytes], clients: 
 
     Meanwhile clients place orders; those that are acknowledged are added to the list.
     """
+    for _ in range(TRIES):
+        if rate := _try_to_fill(bourse, results, acknowledged, clients):
+            return rate
+    raise BenchmarkError(f"{TRIES} times the replica was not filled, or by the health loop")
+
+
+def _try_to_fill(bourse: Bourse, results: Results, acknowledged: list[bytes], clients: int) -> float:
+    """Return the rows a second of one try; 0.0 if the health loop was faster."""
     leader = bourse.leader_id()
     follower = min(number for number in bourse.replicas if number != leader)
     bourse.restart_empty(follower, BACK_WITHIN_S)
@@ -63,8 +73,6 @@ def _fill(bourse: Bourse, results: Results, acknowledged: list[bytes], clients: 
             results.failures.append(f"catch-up: answers that are no orders, by status: {dict(load.errors)}")
     thread.join()
     bourse.wait_in_sync()
-    if not rates[0]:
-        raise BenchmarkError(f"replica {follower} was not filled, or by the health loop")
     return rates[0]
 
 
