@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import ValidationError
 
 from common.bounds import STOCK_NAME
 from common.failures import RpcFailure
@@ -23,7 +22,7 @@ from trading.parsers import strict_json
 from trading.renderers import ExactJSONRenderer
 from trading.representations import order_data, stock_data
 from trading.request_metrics import name_route
-from trading.serializers import JSON_ORDER
+from trading.serializers import plain_order
 
 _STOCKS = "/stocks/"
 _ORDERS = "/orders"
@@ -69,11 +68,11 @@ def _answer_order(request: HttpRequest) -> HttpResponse | None:
         return None
     try:
         data = strict_json(request.body)
-        fields = JSON_ORDER.run_validation(data)
-    except (ApiError, ValidationError, SuspiciousOperation, OSError):
+    except (ApiError, SuspiciousOperation, OSError):
         return None
-    key = name_key(request, data)
-    if key is None:
+    fields = plain_order(data)
+    key = name_key(request, data) if fields is not None else None
+    if fields is None or key is None:
         return None
     name_route(request, "/orders")
     try:
