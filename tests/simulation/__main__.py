@@ -49,7 +49,7 @@ def print_planted() -> int:
     are_found = True
     for row in table():
         print(row, flush=True)
-        are_found = are_found and NOT_FOUND not in row
+        are_found = are_found and f"| {NOT_FOUND} |" not in row
     return 0 if are_found else 1
 
 
