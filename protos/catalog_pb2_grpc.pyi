@@ -3,7 +3,7 @@
 isort:skip_file
 The catalog: the stocks, and the journal that decides every trade.
 
-Conventions of both files in this folder
+Conventions of all files in this folder
 - Money is `price_cents`, an exact integer: 1 to 100,000,000,000 (0.01 to 10^9).
 - A transaction number is 1, 2, 3, ... without gap; 0 means "none yet". Numbers stay below 2^53.
 - A chain is the CRC-32 of all rows up to a number, seeded with the CRC-32 of the cluster id. Equal chain at an
