@@ -24,6 +24,8 @@ __all__ = ["DamagedLog", "DiskFull", "Files", "Log", "exit_process"]
 log = structlog.get_logger()
 
 EXIT_CODE = 74  # EX_IOERR of sysexits.h
+# An order waits for this at several processes: whoever asks why it took so long finds it in the log.
+SLOW_S = 0.5
 
 
 def exit_process(message: str) -> NoReturn:
@@ -210,7 +212,10 @@ class Log:
             _leave_marker_and_die(self.path, self._files, self._die, error)
         finally:
             self._busy_since = None
-        self.on_sync(self._monotonic() - began)
+        took_s = self._monotonic() - began
+        self.on_sync(took_s)
+        if took_s > SLOW_S:
+            log.warning("a write was slow", path=str(self.path), seconds=round(took_s, 2), bytes=len(rows))
 
     def _show(self, checked: CheckedRows) -> None:
         with self._ends_lock.write():

@@ -1,14 +1,16 @@
+import itertools
 import sys
 import time
 import tracemalloc
 from itertools import pairwise
 
 import pytest
+from structlog.testing import capture_logs
 
 from backends.data_directory import StartRefused
 from backends.log import Log
 from backends.row import HEADER, BadRow, chain_seed, parse_row
-from tests.backends.log_files import CLUSTER, Died, QuickFiles, RecordingFiles, die, make_rows, write_log
+from tests.backends.log_files import CLUSTER, ROWS, Died, QuickFiles, RecordingFiles, die, make_rows, write_log
 
 
 def test_new_log_is_a_header(open_log):
@@ -205,3 +207,12 @@ def test_growth_never_moves_many_rows_at_a_time(open_log):
         log.append(row)
         sizes.append(sys.getsizeof(log._ends))
     assert sum(before != after for before, after in pairwise(sizes)) < 200
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.4, 0), (3.0, 1)])
+def test_slow_write_is_logged(open_log, seconds, lines):
+    ticks = itertools.count(step=seconds)  # each look at the clock is so much later
+    log = open_log(monotonic=lambda: next(ticks))
+    with capture_logs() as logs:
+        log.append(ROWS[0])
+    assert [(line["event"], line["seconds"]) for line in logs] == [("a write was slow", seconds)] * lines
