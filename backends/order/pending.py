@@ -133,7 +133,7 @@ class PendingOrders:
                     batch.append(ticket)
                 else:  # nobody is left who could be told that it was executed
                     self._in_flight.pop(ticket.key, None)
-                    ticket.future.cancel()
+                    _desert(ticket)
         return batch
 
     def fail_waiting(self, failure: RpcFailure) -> None:
@@ -176,7 +176,7 @@ class PendingOrders:
                 if any(caller.waits(now) for caller in ticket.callers):
                     kept.append(ticket)
                 elif self._in_flight.pop(ticket.key, None) is ticket:
-                    ticket.future.cancel()
+                    _desert(ticket)
         return kept
 
     def close(self, not_sent: RpcFailure, unknown: OutcomeUnknown) -> None:
@@ -189,6 +189,12 @@ class PendingOrders:
             self._refused_again.clear()
         _fail([ticket for ticket in tickets if not ticket.was_sent], not_sent)
         _fail([ticket for ticket in tickets if ticket.was_sent], unknown)
+
+
+def _desert(ticket: Ticket) -> None:
+    """End a ticket without an answer; a thread that still waits for it is woken, and need not wait for its deadline."""
+    ticket.future.cancel()
+    ticket.future.set_running_or_notify_cancel()
 
 
 def _fail(tickets: Iterable[Ticket], failure: RpcFailure) -> None:

@@ -1,3 +1,5 @@
+from concurrent.futures import wait
+
 import pytest
 
 from backends.failures import Exhausted, NotLeader
@@ -93,6 +95,7 @@ def test_orders_that_nobody_waits_for_are_dropped_when_the_batch_is_formed():
     assert pending.take_batch(10) == [joined]
     assert late.future.cancelled()
     assert gone.future.cancelled()
+    assert wait([late.future, gone.future], timeout=0).not_done == set()  # nobody waits on for them
     assert pending.submit(order("late"), patient()) is not late
 
 
@@ -159,4 +162,5 @@ def test_decided_tickets_without_callers_are_forgotten():
     pending.take_batch(2)
     clock.now = 102
     assert pending.forget_deserted([short, long]) == [long]
+    assert wait([short.future], timeout=0).not_done == set()
     assert pending.submit(order("a"), patient()) is not short
