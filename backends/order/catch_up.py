@@ -20,7 +20,7 @@ HEALTH_TIMEOUT_S = 1.0
 HEALTH_ATTEMPTS = 12
 HEALTH_PAUSE_S = 0.1
 BULK_TIMEOUT_S = 10.0
-BULK_BYTES = 3 << 17
+BULK_BYTES = 1 << 18
 # Between two pages, while orders come: on one machine, disk and processors are the orders' first.
 BREATH_S = 0.02
 # With no more left than this, the rest goes with the next batch, and the follower is a member from then on.
