@@ -20,6 +20,7 @@ def damage_replica(trial: Trial, row: int | None) -> None:
     with trial.load() as load:
         trial.wait_for_orders(load, 100)
         system.kill(name)
+        wait_until(lambda: not system.in_sync(name), 10, f"{name} left out")
         beside = set(path.parent.iterdir())
         flip_byte(path, middle_row(path) if row is None else row, trial.chance)
         system.restart(name)
