@@ -1,16 +1,10 @@
-"""How large the journeys are: quick ones in `make test`, those in full size in `make journeys`.
-
-Bounds on time are sized too: what runs beside others, on whatever machine, must hold on a busy one.
-"""
+"""How large the journeys are: quick ones in `make test`, those in full size in `make journeys`."""
 
 import os
-from typing import TypeVar
-
-Number = TypeVar("Number", int, float)
 
 FULL = os.environ.get("BOURSE_TEST_SIZE") == "full"
 
 
-def sized(quick: Number, full: Number) -> Number:
+def sized(quick: int, full: int) -> int:
     """Return the number for this run."""
     return full if FULL else quick

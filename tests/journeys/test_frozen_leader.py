@@ -5,15 +5,13 @@ import time
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load
-from tests.harness.size import sized
 
 FROZEN_S = 10.0
-ORDERS_AGAIN_WITHIN_S = sized(quick=12.0, full=6.0)
-ORDERS_WITHOUT_FOLLOWER_WITHIN_S = sized(quick=8.0, full=4.0)
+ORDERS_AGAIN_WITHIN_S = 6.0
 
 
 def test_orders_go_on_without_it_and_it_returns(cluster: Cluster):
-    """Orders go on within a bound; the one that wakes follows, catches up and ends identical."""
+    """Orders go on within 6 s; the one that wakes follows, catches up and ends identical."""
     frozen = cluster.leader()
     with Load.on(cluster, traders=8, pause_s=0.02) as load:
         cluster.wait_until(lambda: len(load.acknowledged) >= 20, 10, "orders")
@@ -28,15 +26,14 @@ def test_orders_go_on_without_it_and_it_returns(cluster: Cluster):
 
 
 def test_frozen_follower_is_left_out(cluster: Cluster):
-    """Orders wait for a follower that does not answer for a while, once, and go on without it."""
+    """Orders wait for a follower that does not answer for about a second, once."""
     follower = next(number for number in cluster.replicas if number != cluster.leader())
     with Load.on(cluster, traders=8, pause_s=0.02) as load:
         cluster.wait_until(lambda: len(load.acknowledged) >= 20, 10, "orders")
         cluster.freeze(f"order-{follower}")
         moment = time.monotonic()
-        cluster.wait_until(lambda: load.acknowledged_since(moment) >= 20, ORDERS_WITHOUT_FOLLOWER_WITHIN_S, "orders")
-        print(f"orders again after {time.monotonic() - moment:.1f} s")
+        cluster.wait_until(lambda: load.acknowledged_since(moment) >= 20, 4, "orders without it")
         cluster.resume(f"order-{follower}")
         cluster.wait_until(cluster.all_in_sync, cluster.interval_s + 8, "all replicas in sync again")
-    assert load.longest_s() < ORDERS_WITHOUT_FOLLOWER_WITHIN_S
+    assert load.longest_s() < 4
     check_invariants(cluster, load.recorder)
