@@ -54,7 +54,6 @@ _LOGIN = [
 MIDDLEWARE = [
     "trading.request_id.RequestIdMiddleware",  # first: every answer carries the id
     "trading.request_metrics.RequestMetricsMiddleware",
-    "trading.plain_requests.PlainRequestsMiddleware",  # answers most; what follows is for the others
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length

@@ -18,4 +18,7 @@ try:
 except ConfigError as error:
     sys.exit(f"frontend: {error}")
 
-application = ChunkedBodies(_django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+# Imported now: it needs the settings.
+from trading.plain_requests import PlainRequests
+
+application = PlainRequests(ChunkedBodies(_django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))

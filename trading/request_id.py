@@ -1,6 +1,6 @@
 """One id for each request: in its answer, in its errors, in log lines and in the calls that are made for it."""
 
-import os
+import random
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +15,12 @@ def request_id(request: HttpRequest) -> str:
     return str(getattr(request, "bourse_request_id", ""))
 
 
+def usable_id(given: str) -> str:
+    """Return the id that a request was given if it is valid, else a new one."""
+    # Not a secret: it need only differ from those of the other requests.
+    return given if VALID_REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+
+
 class RequestIdMiddleware:
     """Takes the request's own X-Request-Id if it is valid, else makes one, and writes it on the answer."""
 
@@ -22,8 +28,7 @@ class RequestIdMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request.bourse_request_id = given if VALID_REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+        request.bourse_request_id = usable_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         with working_for(request.bourse_request_id):
             response = self._get_response(request)
         response[HEADER] = request.bourse_request_id

@@ -31,27 +31,42 @@ class RequestMetricsMiddleware:
         # A client may make up a method or a path: neither becomes a label.
         method = request.method if request.method in _METHODS else OTHER
         route = _route(request)
-        count, observe = _of_request(method, route, response.status_code)
-        count()
-        observe(seconds)
-        if "X-Cache" in response:
-            _of_read(response["X-Cache"])()
+        count_request(method, route, response.status_code, seconds, cache=response.get("X-Cache"))
         if route == "/orders" and method == "POST":
-            _of_order(*_outcome(request, response))()
+            count_order(*(error_of(request) or ("replayed" if "Idempotency-Replayed" in response else "filled", "")))
         if self._is_logging:
-            path, rounded = request.path[:200], round(seconds, 6)
-            log.debug("answered", method=method, path=path, status=response.status_code, seconds=rounded)
+            log_answer(method, request.path, response.status_code, seconds)
         return response
 
 
-def name_route(request: HttpRequest, route: str) -> None:
-    """Say under which route a request is counted that is answered before its path is resolved."""
-    request.bourse_route = route
+def count_request(method: str, route: str, code: int, seconds: float, *, cache: str | None) -> None:
+    """Count an answer; `cache` says how the cache took part in a look-up of a stock, None if it was none."""
+    count, observe = _of_request(method, route, code)
+    count()
+    observe(seconds)
+    if cache is not None:
+        _of_read(cache)()
+
+
+def count_order(outcome: str, reason: str) -> None:
+    """Count what became of an order: `filled`, `replayed` or an error's outcome, and the error's reason."""
+    _of_order(outcome, reason)()
+
+
+def log_answer(method: str, path: str, code: int, seconds: float) -> None:
+    """Log an answer, at the level debug."""
+    log.debug("answered", method=method, path=path[:200], status=code, seconds=round(seconds, 6))
 
 
 def note_error(request: HttpRequest, outcome: str, reason: str) -> None:
     """Say with which error a request is answered, and what became of the order if it was one."""
     request.bourse_error = (outcome, reason)
+
+
+def error_of(request: HttpRequest) -> tuple[str, str] | None:
+    """Return what `note_error` was told of a request; None if it was answered without an error."""
+    error: tuple[str, str] | None = getattr(request, "bourse_error", None)
+    return error
 
 
 # The library looks a label's child up under a lock, in 3 us; there are few, and a dictionary finds them in a tenth.
@@ -85,15 +100,4 @@ def route_of(pattern: str) -> str:
 
 
 def _route(request: HttpRequest) -> str:
-    named: str | None = getattr(request, "bourse_route", None)
-    if named is not None:
-        return named
     return route_of(request.resolver_match.route) if request.resolver_match else OTHER
-
-
-def _outcome(request: HttpRequest, response: HttpResponse) -> tuple[str, str]:
-    """Return what became of an order that was posted, and why it failed."""
-    error: tuple[str, str] | None = getattr(request, "bourse_error", None)
-    if error is not None:
-        return error
-    return ("replayed" if "Idempotency-Replayed" in response else "filled"), ""

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from tests.trading.fake_network import FakeClock
 from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient
+from tests.trading.wsgi_client import BehindPlainRequests
 from trading import services
 from trading.accounts.tokens import create_token
 from trading.cache import StockCache
@@ -35,7 +36,9 @@ def market(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeMarket:
 @pytest.fixture
 def rest(market: FakeMarket) -> APIClient:
     """A client that gets an answer also to what made the server fail."""
-    return APIClient(raise_request_exception=False)
+    client = APIClient(raise_request_exception=False, HTTP_HOST="testserver")
+    client.handler = BehindPlainRequests(client.handler)
+    return client
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """Requests that are answered without their view must be answered as their view would."""
 
+import re
 from typing import Any
 
 import pytest
 
 from common.rates import Rate
 from tests.trading.fakes import failed
-from trading import plain_requests, throttling
+from trading import services, throttling
 
 # Asks for JSON as well, but not as plainly: the view answers.
 BY_VIEW = {"Accept": "application/json, text/plain;q=0.1"}
@@ -24,23 +25,9 @@ HEADERS = (
 
 
 @pytest.fixture
-def answered_plainly(monkeypatch) -> list[bool]:
-    """For each look-up and order: whether the middleware answered it itself."""
-    seen: list[bool] = []
-
-    def watch(name: str) -> None:
-        original = getattr(plain_requests, name)
-
-        def watched(*arguments: Any) -> Any:
-            answer = original(*arguments)
-            seen.append(answer is not None)
-            return answer
-
-        monkeypatch.setattr(plain_requests, name, watched)
-
-    watch("_answer_stock")
-    watch("_answer_order")
-    return seen
+def answered_plainly(rest) -> list[bool]:
+    """For each request: whether it was answered before Django."""
+    return rest.handler.answered_plainly
 
 
 def same(plain: Any, by_view: Any) -> bool:
@@ -94,6 +81,45 @@ def test_failed_order_is_answered_as_by_its_view(rest, market, answered_plainly,
     assert answered_plainly == [True, False]
 
 
+def test_bug_is_answered_as_by_its_view(rest, monkeypatch, answered_plainly):
+    def fail(**_order: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(services, "place_order", fail)
+    plain, by_view = (rest.post("/orders", ORDER, format="json", headers=headers) for headers in ({}, BY_VIEW))
+    assert (plain.status_code, plain.json()["error"]["reason"]) == (500, "INTERNAL")
+    assert "a bug" not in plain.text
+    assert same(plain, by_view)
+    assert answered_plainly == [True, False]
+
+
+def test_the_answer_is_the_same_one_under_the_header_s_key(rest, answered_plainly):
+    body = {name: value for name, value in ORDER.items() if name != "client_order_id"}
+    first, again = (rest.post("/orders", body, format="json", headers={"Idempotency-Key": "mine"}) for _ in range(2))
+    assert first.json()["data"]["client_order_id"] == "mine"
+    assert first.content == again.content
+    assert answered_plainly == [True, True]
+
+
+def test_order_without_a_key_gets_one_of_its_own(rest, market):
+    body = {name: value for name, value in ORDER.items() if name != "client_order_id"}
+    keys = {rest.post("/orders", body, format="json").json()["data"]["client_order_id"] for _ in range(3)}
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize(("given", "told"), [("bot7:1", "bot7:1"), ("two words", None)])
+def test_the_answer_carries_the_request_s_id(rest, answered_plainly, given, told):
+    found = rest.get("/stocks/BlueFinch", headers={"X-Request-Id": given})["X-Request-Id"]
+    assert found == told if told else re.fullmatch("[0-9a-f]{16}", found)
+    assert answered_plainly == [True]
+
+
+@pytest.mark.parametrize("host", ["localhost:8081", "127.0.0.1", "[::1]:8081"])
+def test_every_host_that_is_served_is_answered_plainly(rest, answered_plainly, host):
+    rest.get("/stocks/BlueFinch", headers={"Host": host})
+    assert answered_plainly == [True]
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -102,6 +128,9 @@ def test_failed_order_is_answered_as_by_its_view(rest, market, answered_plainly,
         {"Idempotency-Key": "not the field's"},
         {"Accept": "text/html"},
         {"Host": "elsewhere.test"},
+        {"Host": ""},
+        {"Host": "local host"},
+        {"Transfer-Encoding": "chunked"},
     ],
 )
 def test_what_the_view_must_look_at_is_left_to_it(rest, answered_plainly, headers):
@@ -142,7 +171,8 @@ def test_nothing_is_plain_where_callers_are_looked_at(rest, settings, answered_p
     assert answered_plainly == [False]
 
 
-def test_nothing_is_plain_where_there_are_limits(rest, monkeypatch, answered_plainly):
+def test_nothing_is_plain_where_there_are_limits(rest, settings, monkeypatch, answered_plainly):
+    settings.RATE_LIMITS = {"read": Rate(10, 60)}
     limits = {"read": throttling.RateLimiter(Rate(10, 60))}
     monkeypatch.setattr(throttling, "limiters", lambda: limits)
     assert rest.get("/stocks/BlueFinch")["X-RateLimit-Limit"] == "10"

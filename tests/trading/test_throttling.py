@@ -12,10 +12,11 @@ START = 1_700_000_040  # a full minute
 
 
 @pytest.fixture
-def limits(monkeypatch):
+def limits(settings, monkeypatch):
     """2 reads, 1 order, 1 operation a minute; the clock stands at START."""
     time = [float(START)]
     rates = {"read": Rate(2, 60), "trade": Rate(1, 60), "operate": Rate(1, 60)}
+    settings.RATE_LIMITS = rates
     made = {name: RateLimiter(rate, lambda: time[0]) for name, rate in rates.items()}
     monkeypatch.setattr(throttling, "limiters", lambda: made)
     return time
