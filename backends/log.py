@@ -15,7 +15,7 @@ import structlog
 from backends.files import OS_FILES, DiskFull, Files, write_all
 from backends.log_check import CheckedFile, Visit
 from backends.log_opening import Damage, DamagedLog, cut, leave_marker, open_checked
-from backends.row import CHAIN_BYTES, BadRow, CheckedRows, Row, chain_seed, check_rows, parse_row
+from backends.row import CHAIN_BYTES, BadRow, CheckedRows, Row, chain_seed, check_rows, check_unchanged, parse_row
 from common.failpoints import failpoint
 from common.rwlock import ReadWriteLock
 
@@ -231,7 +231,7 @@ class Log:
             prev_chain = self._seed
             if first > 1:
                 prev_chain = int(data[start - before - CHAIN_BYTES : start - before - 1], 16)
-            check_rows(data[start - before :], first - 1, prev_chain)
+            check_unchanged(data[start - before :], first - 1, prev_chain)
         except (BadRow, ValueError) as error:
             self._die(f"{self.path}: bytes that were good are no longer: {error}")
         return data

@@ -195,6 +195,27 @@ def check_rows(data: bytes, prev_number: int, prev_chain: int, base: int = 0) ->
     return checked
 
 
+def check_unchanged(data: bytes, prev_number: int, prev_chain: int) -> None:
+    """Check that rows which have passed `check_rows` are still the same, in less than half of its time.
+
+    What the chain covers was well formed, and still is if the chain is right. A changed, missing or added byte never
+    passes.
+
+    Raises:
+        BadRow: the first row that does not pass.
+    """
+    chain = prev_chain
+    *lines, rest = data.split(b"\n")
+    for line in lines:
+        chain = crc32(line[: 1 - CHAIN_BYTES], chain)
+        if line[1 - CHAIN_BYTES :] != b"%08x" % chain:
+            break
+    else:
+        if not rest:
+            return
+    check_rows(data, prev_number, prev_chain)  # says what is wrong
+
+
 def check_prefix(data: bytes, prev_number: int, prev_chain: int, base: int = 0) -> tuple[CheckedRows, str | None]:
     """Check as `check_rows`, but return the rows before the first bad one, and what is wrong with it, or None."""
     number, chain, end = prev_number, prev_chain, base

@@ -13,6 +13,7 @@ from backends.row import (
     chain_seed,
     check_prefix,
     check_rows,
+    check_unchanged,
     encode_row,
     find_rows,
     parse_row,
@@ -94,14 +95,15 @@ def test_encoded_rows_pass_the_check_and_parse_back(orders, prev_number, seed):
     assert [parse_row(line.rstrip(b"\n")) for line in lines] == expected
 
 
-@given(st.data())
-def test_changed_byte_never_passes(data):
+@pytest.mark.parametrize("check", [check_rows, check_unchanged])
+@given(data=st.data())
+def test_changed_byte_never_passes(check, data):
     rows = make_rows(6)
     whole = bytearray(b"".join(rows))
     place = data.draw(st.integers(0, len(whole) - 1))
     whole[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(BadRow) as caught:
-        check_rows(bytes(whole), 0, chain_seed(CLUSTER))
+        check(bytes(whole), 0, chain_seed(CLUSTER))
     row_of_place = next(n for n in range(1, 7) if place < len(b"".join(rows[:n])))
     assert caught.value.number == row_of_place
 
@@ -116,6 +118,16 @@ def test_missing_and_added_bytes_never_pass(place, added, removed):
     good = changed[: checked.ends[-1]] if checked.count else b""
     assert whole.startswith(good)
     assert reason is not None or changed == good  # whole rows may be missing at the end: that is another prefix
+    if changed != good:
+        with pytest.raises(BadRow):
+            check_unchanged(changed, 0, chain_seed(CLUSTER))
+
+
+def test_rows_that_passed_once_are_unchanged():
+    rows = make_rows(6)
+    check_unchanged(b"".join(rows), 0, chain_seed(CLUSTER))
+    check_unchanged(b"".join(rows[2:4]), 2, parse_row(rows[1]).chain)
+    check_unchanged(b"", 6, parse_row(rows[5]).chain)
 
 
 def test_nothing_passes():
