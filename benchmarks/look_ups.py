@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.bourse import Bourse
 from benchmarks.load_client import LoadResult, latency_note, run_load
 from benchmarks.plan import Plan
-from benchmarks.processes import Process, free_addresses, is_listening, wait_until
+from benchmarks.processes import FRONTEND_CORE, Process, free_addresses, is_listening, wait_until
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import HOT, look_up_requests
 
@@ -97,7 +97,9 @@ def _add(results: Results, what: str, loads: list[LoadResult]) -> None:
 def _server(name: str, module: str, *arguments: str, folder: Path) -> Iterator[str]:
     """Run a server of ours that takes its address as the last argument."""
     [address] = free_addresses(1)
-    server = Process(name, [sys.executable, "-m", module, *arguments, address], folder / f"{name}.log")
+    server = Process(
+        name, [sys.executable, "-m", module, *arguments, address], folder / f"{name}.log", core=FRONTEND_CORE
+    )
     try:
         wait_until(lambda: is_listening(address), START_WITHIN_S, f"{name} listens")
         yield address

@@ -12,11 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from deploy.cores import core_arguments, core_of
+
 ROOT = Path(__file__).resolve().parent.parent
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 POLL_S = 0.05
 # Below the range from which Linux takes the ports of outgoing connections.
 FIRST_PORT, LAST_PORT = 10_000, 19_990
+# The place of the frontend among the processes of `make run`: what it is compared with keeps to the same core.
+FRONTEND_CORE = core_of(4)
 
 
 class BenchmarkError(Exception):
@@ -33,13 +37,15 @@ class Process:
         output: Path,
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
+        core: int | None = None,
     ) -> None:
-        """Start it. `user` is whom it runs as; None: as we do."""
+        """Start it. `user` is whom it runs as; None: as we do. It keeps to `core`; None: to none."""
         self.name = name
         self._output = output
         # No function of ours runs between fork and exec: gRPC's threads here would not outlive that.
         if user is None:
             ending = [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), str(os.getpid())]
+            ending += core_arguments(core)
         else:
             ending = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--pdeathsig=INT"]
         with output.open("ab") as file:

@@ -1,8 +1,9 @@
 """Ending with the process that started us.
 
-Also a program: `python deploy/parent.py PID COMMAND ...` becomes COMMAND, which is killed when PID, its parent, ends.
-So nothing outlives a supervisor or a test run that was killed without a chance to clean up. COMMAND finds its own
-process id in OWN_PID, to hand on to what it starts in the same way.
+Also a program: `python deploy/parent.py PID [--core N] COMMAND ...` becomes COMMAND, which is killed when PID, its
+parent, ends. So nothing outlives a supervisor or a test run that was killed without a chance to clean up. COMMAND finds
+its own process id in OWN_PID, to hand on to what it starts in the same way. With --core it keeps to that core
+(deploy/cores.py).
 """
 
 import ctypes
@@ -26,7 +27,19 @@ def end_with_parent(parent: int) -> None:
         sys.exit(f"process {parent} ended before {os.getpid()} was ready")
 
 
+def keep_to_core(core: int) -> None:
+    """Run on this core alone, with all that is started from here. If it is taken away meanwhile, on any other."""
+    try:
+        os.sched_setaffinity(0, {core})
+    except OSError as error:
+        print(f"core {core} cannot be had, any other will do: {error.strerror}", file=sys.stderr)  # noqa: T201
+
+
 if __name__ == "__main__":
-    end_with_parent(int(sys.argv[1]))
+    parent, *command = sys.argv[1:]
+    end_with_parent(int(parent))
     os.environ["OWN_PID"] = str(os.getpid())
-    os.execvp(sys.argv[2], sys.argv[2:])
+    if command[0] == "--core":
+        keep_to_core(int(command[1]))
+        command = command[2:]
+    os.execvp(command[0], command)

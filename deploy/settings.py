@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.config import ClusterConfig, ConfigError, parse_address
+from common.config import ClusterConfig, ConfigError, parse_address, parse_switch
 from common.tls import TLS_VARIABLES
 from deploy.metrics_ports import METRICS_PORT_VARIABLE, metrics_addresses
 
 DEFAULT_HTTP = "127.0.0.1:8081"
+CORES_VARIABLE = "BOURSE_KEEP_TO_CORES"
 CONFIG_NAME = "supervisord.conf"
 ADDRESSES_NAME = "addresses"
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,6 +107,7 @@ class RunSettings:
         seed: stocks for a new catalog; None: the shipped list.
         tls: the variables of TLS, their files with absolute paths; empty without it.
         metrics: where each process but the frontend shows its metrics, by its name; empty: nowhere.
+        keeps_to_cores: each process keeps to one core (deploy/cores.py).
     """
 
     cluster: ClusterConfig
@@ -116,10 +118,11 @@ class RunSettings:
     seed: Path | None
     tls: Mapping[str, str]
     metrics: Mapping[str, str]
+    keeps_to_cores: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "RunSettings":
-        """Read BOURSE_HTTP or PORT, BOURSE_METRICS_PORT, SEED, and what ClusterConfig reads.
+        """Read BOURSE_HTTP or PORT, BOURSE_METRICS_PORT, BOURSE_KEEP_TO_CORES, SEED, and what ClusterConfig reads.
 
         Raises:
             ConfigError: a value is malformed, a port is 0, or SEED names no file.
@@ -141,6 +144,7 @@ class RunSettings:
             seed=seed,
             tls={name: str(Path(environment[name]).absolute()) for name in TLS_VARIABLES if environment.get(name)},
             metrics=metrics_addresses(environment, cluster.catalog, measured),
+            keeps_to_cores=parse_switch(environment.get(CORES_VARIABLE) or "on", name=CORES_VARIABLE),
         )
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from common.metrics import METRICS_VARIABLE
+from deploy.cores import core_arguments, core_of
 from deploy.settings import ROOT, RunSettings
 
 
@@ -64,7 +65,8 @@ def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:
         ],
     ]
     for priority, program in enumerate(programs(settings), start=1):
-        sections.append(_program_lines(program, priority))
+        core = core_of(priority - 1) if settings.keeps_to_cores else None
+        sections.append(_program_lines(program, priority, core))
         if address := settings.metrics.get(program.name):
             sections[-1].append(f'environment={METRICS_VARIABLE}="{address}"')
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
@@ -85,12 +87,13 @@ def connect(config_path: Path) -> Any:
     return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def _program_lines(program: Program, priority: int) -> list[str]:
+def _program_lines(program: Program, priority: int, core: int | None) -> list[str]:
+    command = [*core_arguments(core), *program.command]
     return [
         f"[program:{program.name}]",
         # Ends with the supervisor, whose id deploy/parent.py has put into its environment.
         f"command={_literal(shlex.join([sys.executable, '-S', '-E', 'deploy/parent.py']))} %(ENV_OWN_PID)s "
-        + _literal(shlex.join(program.command)),
+        + _literal(shlex.join(command)),
         f"priority={priority}",
         "autorestart=true",
         # One that ends within three seconds did not start: it is tried three times more, a little later each time, then

@@ -9,6 +9,7 @@ from typing import Self
 
 from benchmarks.floor.messages import ROW
 from benchmarks.processes import Process, cpu_seconds, free_addresses, is_listening, wait_until
+from deploy.cores import core_of
 
 START_WITHIN_S = 30.0
 
@@ -51,7 +52,8 @@ class Floor:
         self._add(name, [sys.executable, "-m", "benchmarks.floor.backend", role, address, path, *peers])
 
     def _add(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
-        self._processes.append(Process(name, command, self._folder / f"{name}.log", environment))
+        core = core_of(len(self._processes))  # as `make run` has it
+        self._processes.append(Process(name, command, self._folder / f"{name}.log", environment, core=core))
 
     def _is_ready(self) -> bool:
         for process in self._processes:

@@ -10,7 +10,16 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.postgres_peer.cluster import PostgresCluster
-from benchmarks.processes import ROOT, BenchmarkError, Process, cpu_seconds, free_addresses, is_listening, wait_until
+from benchmarks.processes import (
+    FRONTEND_CORE,
+    ROOT,
+    BenchmarkError,
+    Process,
+    cpu_seconds,
+    free_addresses,
+    is_listening,
+    wait_until,
+)
 from benchmarks.traffic import INITIAL_QUANTITY
 
 START_WITHIN_S = 30.0
@@ -51,7 +60,7 @@ class PostgresPeer:
         prepare = [sys.executable, "-m", "benchmarks.postgres_peer.prepare"]
         subprocess.run(prepare, cwd=ROOT, env=environment, check=True)
         serve = [sys.executable, "-m", "benchmarks.serve", "benchmarks.postgres_peer.site", self.address]
-        self._site = Process("site", serve, self._folder / "site.log", environment)
+        self._site = Process("site", serve, self._folder / "site.log", environment, core=FRONTEND_CORE)
         wait_until(lambda: is_listening(self.address), START_WITHIN_S, "the peer's site listens")
 
     def cpu_s(self) -> dict[str, float]:

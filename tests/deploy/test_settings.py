@@ -48,6 +48,11 @@ def test_port_0_is_refused_by_the_name_of_its_variable(name, value):
         RunSettings.from_environment({name: value})
 
 
+def test_wrong_switch_names_its_variable():
+    with pytest.raises(ConfigError, match=r"^BOURSE_KEEP_TO_CORES='maybe'"):
+        RunSettings.from_environment({"BOURSE_KEEP_TO_CORES": "maybe"})
+
+
 @pytest.mark.parametrize(
     ("given", "host"),
     [("", "localhost"), ("bourse.test, localhost", "bourse.test"), (".bourse.test", "bourse.test"), ("*", "localhost")],

@@ -1,6 +1,8 @@
 """The supervisor's configuration."""
 
 import configparser
+import os
+import re
 import shlex
 from pathlib import Path
 
@@ -32,6 +34,20 @@ def test_seed_with_blanks_and_percent_signs_arrives_whole(tmp_path: Path):
     seed.touch()
     command = parsed({"SEED": str(seed)})["program:catalog"]["command"]
     assert shlex.split(command % {"ENV_OWN_PID": "7"})[-2:] == ["--seed", str(seed)]
+
+
+def cores(environment: dict[str, str]) -> list[str]:
+    config = parsed(environment)
+    commands = [config[section]["command"] for section in config.sections() if section.startswith("program:")]
+    return [core for command in commands for core in re.findall(r"--core (\d+)", command)]
+
+
+def test_each_process_keeps_to_a_core_unless_that_is_switched_off(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 2})
+    assert cores({}) == ["0", "2", "0", "2", "0", "2"]
+    assert cores({"BOURSE_KEEP_TO_CORES": "off"}) == []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {2})
+    assert cores({}) == []
 
 
 def test_socket_path_fits_however_deep_the_data_directory_is(tmp_path: Path):

@@ -115,6 +115,7 @@ def test_trade_kill_and_stop(launch: Launch, stop_signal: signal.Signals):
     wait_until(lambda: answers(rest, 1), 10, "the order by the new frontend")
     pids = launch.pids()
     assert len(pids) == 6
+    assert all(len(os.sched_getaffinity(pid)) == 1 for pid in pids)
     rest.close()
 
     os.kill(launch.process.pid, stop_signal)
