@@ -20,7 +20,8 @@ POLL_S = 0.05
 # Below the range from which Linux takes the ports of outgoing connections.
 FIRST_PORT, LAST_PORT = 10_000, 19_990
 # The place of the frontend among the processes of `make run`: what it is compared with keeps to the same core.
-FRONTEND_CORE = core_of(4)
+FRONTEND_PLACE = 4
+FRONTEND_CORE = core_of(FRONTEND_PLACE)
 
 
 class BenchmarkError(Exception):

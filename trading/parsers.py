@@ -46,6 +46,10 @@ def _read(stream: Any, parser_context: Any) -> bytes:
     body: bytes = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
     if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise _too_large(f"more than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE}")
+    announced = parser_context["request"].META.get("CONTENT_LENGTH") or "0"
+    if len(body) < int(announced):
+        # What came may look whole, and yet not be what was meant.
+        raise ApiError("VALIDATION_FAILED", f"The body ended after {len(body)} of its {announced} bytes.")
     return body
 
 

@@ -9,6 +9,7 @@ the whole contract.
 import functools
 import io
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -45,6 +46,8 @@ _HEADERS = {
     "Vary": "Accept",
     "X-Content-Type-Options": "nosniff",
 }
+# Longer ones are not plain: Python refuses to read numbers of thousands of digits.
+_LENGTH = re.compile("[0-9]{1,9}")
 # Host names that were checked and are remembered: clients may send any.
 _KEPT_HOSTS = 64
 
@@ -52,6 +55,14 @@ _render = ExactJSONRenderer().render
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class _Plain(NamedTuple):
+    """A plain request: the route it is counted under, what it asks for, and the key if it is an order."""
+
+    route: str
+    act: Callable[[], "_Answer"]
+    key: str | None
 
 
 class _Answer(NamedTuple):
@@ -77,23 +88,25 @@ class PlainRequests:
         self._is_logging = log.is_enabled_for(logging.DEBUG)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer = self._answer(environ) if self._is_open else None
-        if answer is None:
+        began = time.perf_counter()
+        plain = self._read(environ) if self._is_open else None
+        if plain is None:
             return self._application(environ, start_response)
+        answer = self._perform(environ, plain, began)
         start_response(f"{answer.code} {HTTPStatus(answer.code).phrase}", list(answer.headers.items()))
         return [answer.body]
 
-    def _answer(self, environ: Environ) -> _Answer | None:
-        """Answer a plain request; None: it is not plain, and nothing was done."""
+    def _read(self, environ: Environ) -> _Plain | None:
+        """Return what a plain request asks for; None: it is not plain, or Django has to say what is wrong with it."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method == "GET" and path.startswith(_STOCKS):
             name = path[len(_STOCKS) :]
             if STOCK_NAME.fullmatch(name) and self._is_plain(environ):
-                return self._perform(environ, "/stocks/{name}", functools.partial(_look_up, name), None)
+                return _Plain("/stocks/{name}", functools.partial(_look_up, name), None)
         elif method == "POST" and path == _ORDERS:
             order = _read_order(environ) if self._is_plain(environ) else None
             if order is not None:
-                return self._perform(environ, _ORDERS, functools.partial(_place, order), order["client_order_id"])
+                return _Plain(_ORDERS, functools.partial(_place, order), order["client_order_id"])
         return None
 
     def _is_plain(self, environ: Environ) -> bool:
@@ -103,20 +116,19 @@ class PlainRequests:
             and self._is_served(environ.get("HTTP_HOST", ""))
         )
 
-    def _perform(self, environ: Environ, route: str, act: Callable[[], _Answer], key: str | None) -> _Answer:
-        """Do what was asked for, count it, and name it in the answer. `key` is the order's."""
-        began = time.perf_counter()
+    def _perform(self, environ: Environ, plain: _Plain, began: float) -> _Answer:
+        """Do what was asked for, count it, and name it in the answer."""
         request_id = usable_id(environ.get("HTTP_X_REQUEST_ID", ""))
         with working_for(request_id):
             try:
-                answer = act()
+                answer = plain.act()
             except Exception as failure:  # noqa: BLE001 - one that nobody foresaw is answered and logged, too
-                answer = _failed(failure, environ, request_id, key)
+                answer = _failed(failure, environ, request_id, plain.key)
         seconds = time.perf_counter() - began
         answer.headers["Content-Length"] = str(len(answer.body))
         answer.headers[HEADER] = request_id
         method = environ["REQUEST_METHOD"]
-        request_metrics.count_request(method, route, answer.code, seconds, cache=answer.headers.get("X-Cache"))
+        request_metrics.count_request(method, plain.route, answer.code, seconds, cache=answer.headers.get("X-Cache"))
         if answer.ordered is not None:
             request_metrics.count_order(*answer.ordered)
         if self._is_logging:
@@ -136,14 +148,16 @@ def _is_served(host: str) -> bool:
 
 def _read_order(environ: Environ) -> dict[str, Any] | None:
     """Return the fields of an order, its key among them; None if the view has to say what is wrong."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if environ.get("CONTENT_TYPE") != "application/json" or not (length.isascii() and length.isdigit()):
+    length = environ.get("CONTENT_LENGTH", "")
+    if environ.get("CONTENT_TYPE") != "application/json" or not _LENGTH.fullmatch(length):
         return None
     if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return None
     try:
         body = environ["wsgi.input"].read(int(length))
         environ["wsgi.input"] = io.BytesIO(body)  # the view can read it again
+        if len(body) < int(length):
+            return None
         data = strict_json(body)
     except (ApiError, OSError):
         return None

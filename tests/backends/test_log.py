@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from backends.data_directory import StartRefused
 from backends.log import Log
-from backends.row import HEADER, BadRow, chain_seed, parse_row
+from backends.row import HEADER, BadRow, chain_seed, encode_row, parse_row
 from tests.backends.log_files import CLUSTER, ROWS, Died, QuickFiles, RecordingFiles, die, make_rows, write_log
 
 
@@ -121,6 +121,21 @@ def test_file_that_was_cut_by_another_program_is_not_served(open_log):
     log.path.write_bytes(log.path.read_bytes()[:-1])
     with pytest.raises(Died, match="is not in the file"):
         log.row(4)
+
+
+def test_rows_that_moved_in_the_file_are_not_served_as_others(open_log):
+    fields = parse_row(make_rows(1)[0])._asdict()
+    chain, rows = chain_seed(CLUSTER), []
+    del fields["chain"]
+    for number in range(1, 9):  # all of one length
+        row, chain = encode_row(**fields | {"transaction_number": number}, prev_chain=chain)
+        rows.append(row)
+    log = open_log(rows)
+    log.path.write_bytes(HEADER + b"".join(rows[:2] + rows[3:]))
+    assert log.row(2) == parse_row(rows[1])
+    for read in (lambda: log.row(5), lambda: log.read(5, 6), lambda: log.chain_at(5), lambda: log.read_after(4, 150)):
+        with pytest.raises(Died, match="row 5 has the number 6"):
+            read()
 
 
 def test_rows_are_visited_in_order_while_they_are_checked(tmp_path):

@@ -130,6 +130,12 @@ def test_rows_that_passed_once_are_unchanged():
     check_unchanged(b"", 6, parse_row(rows[5]).chain)
 
 
+def test_rows_of_another_place_are_not_those_that_passed():
+    rows = make_rows(6)
+    with pytest.raises(BadRow, match="row 3 has the number 4"):
+        check_unchanged(b"".join(rows[3:5]), 2, parse_row(rows[2]).chain)
+
+
 def test_nothing_passes():
     checked = check_rows(b"", 7, 99)
     assert (checked.count, list(checked.ends), checked.last_number, checked.last_chain) == (0, [], 7, 99)

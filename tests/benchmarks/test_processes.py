@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from benchmarks.processes import BenchmarkError, cpu_seconds, free_addresses, memory_bytes, wait_until
+from benchmarks.processes import FRONTEND_PLACE, BenchmarkError, cpu_seconds, free_addresses, memory_bytes, wait_until
+from deploy.settings import RunSettings
+from deploy.supervision import programs
 
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"
 
@@ -38,3 +40,7 @@ def test_waiting_ends_in_an_error_that_says_for_what():
     with pytest.raises(BenchmarkError, match="the moon"):
         wait_until(lambda: False, 0.1, "the moon")
     assert time.monotonic() - began < 5
+
+
+def test_what_is_compared_has_the_place_of_the_frontend():
+    assert programs(RunSettings.from_environment({}))[FRONTEND_PLACE].name == "frontend"

@@ -1,5 +1,7 @@
 """Requests that are answered without their view must be answered as their view would."""
 
+import io
+import json
 import re
 from typing import Any
 
@@ -161,6 +163,21 @@ def test_look_up_that_the_view_must_look_at_is_left_to_it(rest, answered_plainly
 def test_wrong_body_is_explained_by_the_view_and_places_nothing(rest, market, answered_plainly, body):
     answer = rest.post("/orders", body, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["outcome"]) == (400, "not_executed")
+    assert (answered_plainly, market.placed) == ([False], [])
+
+
+@pytest.mark.parametrize("length", ["0" * 5000 + "99", "+9", "9 9", "", "\u0661"])
+def test_strange_length_is_left_to_the_view(rest, market, answered_plainly, length):
+    answer = rest.post("/orders", ORDER, format="json", CONTENT_LENGTH=length)
+    assert (answer.status_code, answered_plainly, market.placed) == (400, [False], [])
+
+
+def test_body_that_ends_early_places_nothing(rest, market, answered_plainly):
+    body = json.dumps(ORDER).encode()
+    whole = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body) + 1)}
+    answer = rest.post("/orders", body, content_type="application/json", **whole)
+    assert answer.status_code == 400
+    assert f"ended after {len(body)} of its {len(body) + 1} bytes" in answer.json()["error"]["message"]
     assert (answered_plainly, market.placed) == ([False], [])
 
 

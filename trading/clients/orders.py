@@ -49,14 +49,13 @@ class OrderClient:
                 unknown: OUTCOME_UNKNOWN; NOT_REPLICATED (decided, but too few replicas hold it so far).
         """
         _check(order)
-
-        def find(failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
-            return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
-
-        def attempt(leadership: Leadership, deadline: float) -> Steps[order_pb2.PlaceOrderResponse]:
-            return self._gatherer.place(leadership, order, deadline)
-
-        return Placing(find, attempt, self._monotonic, self._monotonic() + budget_s).steps()
+        placing = Placing(
+            self._find,
+            lambda leadership, deadline: self._gatherer.place(leadership, order, deadline),
+            self._monotonic,
+            self._monotonic() + budget_s,
+        )
+        return placing.steps()
 
     def counts(self) -> GathererCounts:
         """Return how many orders wait, and what was sent."""
@@ -87,6 +86,9 @@ class OrderClient:
     def _leader_id(self) -> int | None:
         known = self._manager.known
         return known.leader_id if known else None
+
+    def _find(self, failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
+        return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
 
     def _send(self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
