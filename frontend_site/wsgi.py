@@ -4,6 +4,7 @@ import os
 import sys
 
 from django.conf import settings
+from django.core.checks.urls import check_url_config
 from django.core.wsgi import get_wsgi_application
 
 from common.config import ConfigError
@@ -15,6 +16,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
 try:
     configure_logs("frontend")
     _django = get_wsgi_application()
+    # Loads all views, which the first request that Django answers would wait for.
+    check_url_config(None)
 except ConfigError as error:
     sys.exit(f"frontend: {error}")
 
