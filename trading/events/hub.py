@@ -16,7 +16,7 @@ from trading.errors import ApiError
 from trading.events.market import MarketSource, left_out
 from trading.events.query import EventQuery
 from trading.events.replicas import INTERVAL_S, ReplicaSource
-from trading.events.ring import ORDER, STOCK, EventRing
+from trading.events.ring import LEADER, ORDER, REPLICA, STOCK, EventRing
 from trading.events.stream import EventStream
 from trading.replicas.manager import replica_manager
 from trading.replicas.status import status_data
@@ -24,7 +24,7 @@ from trading.replicas.status import status_data
 # The least time between two rounds of a market that changes all the time: what happens meanwhile shares the calls.
 PACE_S = 0.1
 PAUSE_S = 0.2  # after a failed call
-# How long the first stream waits until each source knows where it begins.
+# How long the first streams wait until each source knows where it begins; one that is open earlier gets a reset then.
 BEGIN_S = 1.0
 
 log = structlog.get_logger()
@@ -55,6 +55,7 @@ class EventHub:
         self._has_started = False  # guarded by _lock
         self._market_begun = threading.Event()
         self._replicas_begun = threading.Event()
+        self._is_open_early = False  # a stream is open since before a source had begun; never reset
         self._stopped = threading.Event()
 
     def open(self, query: EventQuery, last_event_id: str | None) -> EventStream:
@@ -67,7 +68,8 @@ class EventHub:
         try:
             self._start()
             for source in (self._market_begun, self._replicas_begun):
-                source.wait(BEGIN_S)
+                if not source.wait(BEGIN_S):
+                    self._is_open_early = True
             return EventStream(self.ring, query, last_event_id, time.monotonic, self._leave_place)
         except BaseException:
             self._leave_place()
@@ -108,7 +110,7 @@ class EventHub:
         while not self._stopped.is_set():
             began = time.monotonic()
             try:
-                pause_s = self._market_round(has_failed=is_failing)
+                pause_s = self._market_round()
             except RpcFailure as failure:
                 if not is_failing:
                     log.warning("orders cannot be followed", failure=str(failure))
@@ -120,24 +122,28 @@ class EventHub:
                 is_failing = False
             self._stopped.wait(max(0.0, pause_s - (time.monotonic() - began)))
 
-    def _market_round(self, has_failed: bool) -> float:
+    def _market_round(self) -> float:
         """Begin, or tick; return how long a round takes at least."""
         if self._market_begun.is_set():
             return PACE_S if self._market.tick() else 0.0
         self._market.begin()
-        if has_failed:  # streams may be open already, and nobody knows what they missed
-            self.ring.publish([left_out(ORDER, STOCK)])
-        self._market_begun.set()
+        self._note_begin(self._market_begun, ORDER, STOCK)
         return 0.0
 
     def _follow_replicas(self) -> None:
         while not self._stopped.is_set():
             try:
                 self._replicas.tick()
-                self._replicas_begun.set()
+                if not self._replicas_begun.is_set():
+                    self._note_begin(self._replicas_begun, LEADER, REPLICA)
             except Exception:
                 log.exception("watching the replicas failed")
             self._stopped.wait(INTERVAL_S)
+
+    def _note_begin(self, begun: threading.Event, *types: str) -> None:
+        begun.set()
+        if self._is_open_early:  # nobody knows what that stream missed
+            self.ring.publish([left_out(*types)])
 
 
 event_hub = OncePerProcess(

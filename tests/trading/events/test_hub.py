@@ -10,7 +10,7 @@ from trading.errors import ApiError
 from trading.events import hub as hub_module
 from trading.events.hub import EventHub
 from trading.events.query import EventQuery
-from trading.events.ring import ORDER, TYPES, Event, EventRing
+from trading.events.ring import LEADER, ORDER, TYPES, Event, EventRing
 
 ALL = EventQuery(frozenset(TYPES), frozenset())
 
@@ -51,8 +51,13 @@ def source(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
 
 
 @pytest.fixture
-def hub(source: FakeSource):
-    hub = EventHub(2, source.make, lambda ring: FakeSource().make(ring))
+def replicas() -> FakeSource:
+    return FakeSource()
+
+
+@pytest.fixture
+def hub(source: FakeSource, replicas: FakeSource):
+    hub = EventHub(2, source.make, lambda ring: replicas.make(ring))
     yield hub
     hub.stop()
 
@@ -97,7 +102,22 @@ def test_sources_go_on_when_the_last_stream_is_gone(hub, source):
 def test_stream_opened_before_the_sources_could_begin_gets_a_reset(hub, source, monkeypatch):
     monkeypatch.setattr(hub_module, "BEGIN_S", 0.0)
     source.failures = [RpcFailure("no answer", reason="NO_ANSWER")] * 3
-    assert received(hub.open(ALL, None), "event: reset")
+    stream = hub.open(EventQuery(frozenset({ORDER}), frozenset()), None)
+    assert received(stream, "event: reset")
+
+
+def test_stream_opened_before_the_replicas_were_seen_gets_a_reset(hub, replicas, monkeypatch):
+    monkeypatch.setattr(hub_module, "BEGIN_S", 0.0)
+    monkeypatch.setattr(hub_module, "INTERVAL_S", 0.01)
+    replicas.failures = [RuntimeError("a bug")] * 3
+    stream = hub.open(EventQuery(frozenset({LEADER}), frozenset()), None)
+    assert received(stream, "event: reset")
+
+
+def test_stream_opened_after_the_sources_have_begun_gets_no_reset(hub):
+    hub.open(ALL, None)
+    assert b"reset" not in next(hub.open(ALL, None))
+    assert hub.ring.last == 0
 
 
 def test_failed_tick_is_followed_by_others(hub, source):
