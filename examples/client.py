@@ -17,7 +17,7 @@ It needs httpx, which `make run` does not bring: `.venv/bin/pip install httpx`.
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
@@ -142,8 +142,12 @@ class Client:
         """Return the orders that match (docs/API.md, 5), the newest first unless direction="asc", to the last one."""
         return map(_order, self._list(str(httpx.URL("/orders", params=filters))))
 
-    def events(self, **filters: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the type and data of each event from now on, for ever (docs/API.md, 8). A break loses nothing.
+    def events(
+        self, on_open: Callable[[], None] = lambda: None, **filters: Any
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the type and data of each event, for ever (docs/API.md, 8). A break loses nothing.
+
+        What happens after the first call of `on_open` is seen; it is called whenever the stream is open (again).
 
         Raises:
             BourseError: the request was refused for good.
@@ -156,6 +160,7 @@ class Client:
             try:
                 with self._http.stream("GET", "/events", params=filters, headers=headers, timeout=SILENCE_S) as answer:
                     if answer.is_success:
+                        on_open()
                         yield from self._read_events(answer.iter_lines())
                     elif answer.status_code not in RETRIED:
                         answer.read()

@@ -14,6 +14,8 @@ from examples.workload.traders import Sample, Session, trade
 
 Say = Callable[[str], None]
 
+OPEN_WITHIN_S = 30.0
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -87,6 +89,7 @@ def run_timeline(plan: Plan, results: Results, seed: Path | None, say: Say) -> N
     """Trade while the leader is killed. It is started again at once, is caught up, and leads again after a while."""
     with System(seed) as system:
         began = time.monotonic()
+        is_open = threading.Event()
 
         def mark(what: str) -> None:
             results.marks.append((time.monotonic() - began, what))
@@ -94,7 +97,7 @@ def run_timeline(plan: Plan, results: Results, seed: Path | None, say: Say) -> N
 
         def watch() -> None:
             states = dict.fromkeys((1, 2, 3), "in-sync")
-            for event_type, data in Client(system.url).events(types="leader,replica"):
+            for event_type, data in Client(system.url).events(is_open.set, types="leader,replica"):
                 if event_type == "leader":
                     mark(f"{data['leader']} leads" if data["leader"] else "nobody leads")
                 elif event_type == "replica" and states[data["id"]] != data["state"]:
@@ -102,10 +105,14 @@ def run_timeline(plan: Plan, results: Results, seed: Path | None, say: Say) -> N
                     mark(f"{data['id']} {data['state']}")
 
         def kill() -> None:
-            mark("leader killed")
-            system.control("kill", "order-3")
+            leader = system.leader()
+            mark(f"leader {leader} killed")
+            system.control("kill", f"order-{leader}")
 
         threading.Thread(target=watch, daemon=True).start()
+        if not is_open.wait(OPEN_WITHIN_S):
+            raise RuntimeError(f"the stream of events was not open within {OPEN_WITHIN_S:g} s")
+        began = time.monotonic()  # from here on nothing that happens is missed
         threading.Timer(plan.kill_at_s, kill).start()
         results.timeline = _trade(system, plan, results, 0.5, plan.timeline_s, began)
     say(f"timeline: {summary(results.timeline)}")

@@ -64,6 +64,11 @@ class System:
         self._output.close()
         shutil.rmtree(self._folder)
 
+    def leader(self) -> int:
+        """Return the id of the replica that leads."""
+        answer = httpx.get(f"{self.url}/replicas").raise_for_status()
+        return int(answer.json()["data"]["leader"])
+
     def control(self, command: str, process: str) -> None:
         """Do what `make kill`, `make stop` or `make start` does with a process, like `order-3`."""
         subprocess.run(

@@ -136,8 +136,10 @@ def test_events_go_on_behind_the_last_one_after_a_break(bourse):
         failed(503, "OVERLOADED", ""),
         stream('id: a-3\nevent: order\ndata: {"number": 2}\n\n'),
     )
-    events = bourse(server).events(types="order")
+    opened_after = []
+    events = bourse(server).events(lambda: opened_after.append(len(server.requests)), types="order")
     found: list[Any] = [next(events), next(events)]
+    assert opened_after == [1, 4]
     assert found == [("order", {"number": 1}), ("order", {"number": 2})]
     assert [request.headers.get("Last-Event-ID") for request in server.requests] == [None, "a-2", "a-2", "a-2"]
 

@@ -2,7 +2,7 @@ from examples.workload.labels import ROW_COUNT, label_rows
 
 
 def test_labels_that_would_cover_each_other_go_into_rows_of_their_own():
-    marks = [(5.0, "leader killed"), (6.5, "2 leads"), (6.5, "3 faulty"), (20.0, "3 in-sync"), (21.0, "3 leads")]
+    marks = [(5.0, "leader 3 killed"), (6.5, "2 leads"), (6.5, "3 faulty"), (20.0, "3 in-sync"), (21.0, "3 leads")]
     assert label_rows(marks, 40.0) == [0, 1, 2, 0, 1]
 
 
