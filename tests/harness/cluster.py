@@ -108,6 +108,9 @@ class Cluster:
             for process in self.processes.values():
                 process.start()
             self.wait_ready()
+            # At the start a lower id may be elected before the highest is ready. Not in the middle of a test shall that
+            # be put right.
+            wait_until(lambda: self.leader() == max(self.replicas), START_WITHIN_S, "the highest id leads")
         except BaseException:
             self.close()
             print(self.outputs())
