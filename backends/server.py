@@ -1,13 +1,11 @@
 """A backend's gRPC server: made on an address, served until a signal, stopped without cutting a caller off."""
 
 import os
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from typing import Any
 
 import grpc
 import structlog
@@ -138,21 +136,6 @@ def _check_can_listen(address: str) -> None:
             trial.listen()
     except OSError as error:
         raise StartRefused(f"cannot listen on {address}: {error.strerror}") from error
-
-
-def wait_for_signal() -> str:
-    """Wait in the main thread for SIGTERM or SIGINT and return the signal's name."""
-    received = threading.Event()
-    names: list[str] = []
-
-    def receive(number: int, _frame: Any) -> None:
-        names.append(signal.Signals(number).name)
-        received.set()
-
-    signal.signal(signal.SIGTERM, receive)
-    signal.signal(signal.SIGINT, receive)
-    received.wait()
-    return names[0]
 
 
 def run_process(name: str, main: Callable[[], None]) -> None:

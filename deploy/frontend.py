@@ -17,9 +17,9 @@ from granian.log import LogLevels
 from common import failpoints
 from common.config import ConfigError
 from common.logs import configure_logs, stdlib_config
+from common.stop_signals import hear_stop
 from deploy.parent import end_with_parent
 from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
-from deploy.stopping import call_at_stop
 from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class ApplicationLoader:
         end_with_parent(self._parent)
         from frontend_site.wsgi import application
 
-        call_at_stop(stop_serving)
+        hear_stop(lambda _signal: stop_serving())
         wsgi: Callable[..., Any] = application
         return wsgi
 

@@ -15,13 +15,13 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import BinaryIO
 
 from backends.catalog.seed import read_seed
 from backends.data_directory import StartRefused
 from common.config import ConfigError
 from common.metrics import METRICS_VARIABLE
+from common.stop_signals import STOP_SIGNALS, call_at_stop
 from deploy.readiness import Refused, wait_until_ready
 from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
 from deploy.supervision import render
@@ -117,12 +117,11 @@ def supervise(settings: RunSettings, environment: dict[str, str]) -> int:
     )
     stopping = threading.Event()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(_signal: signal.Signals) -> None:
         stopping.set()
         supervisor.terminate()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    call_at_stop(stop, (*STOP_SIGNALS, signal.SIGHUP))
     refused: list[str] = []
 
     def announce() -> None:

@@ -20,10 +20,11 @@ from backends.catalog.small_files import SmallFiles
 from backends.data_directory import DataDirectory
 from backends.failures import Exhausted
 from backends.files import Files, files_from_environment
-from backends.server import BackendServer, run_process, wait_for_signal
+from backends.server import BackendServer, run_process
 from common.config import ClusterConfig, parse_address
 from common.logs import add_facts
 from common.metrics import METRICS_HELP, show_metrics
+from common.stop_signals import wait_for_stop
 from common.tls import Tls
 from protos import catalog_pb2, catalog_pb2_grpc
 
@@ -68,7 +69,7 @@ def main() -> None:
         cluster_id=catalog.cluster_id,
         metrics=shown,
     )
-    log.info("stopping", signal=wait_for_signal())
+    log.info("stopping", signal=wait_for_stop())
     server.stop()
     checkpointer.stop()
     catalog.close()

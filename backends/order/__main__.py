@@ -19,13 +19,14 @@ from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import LOG_NAME, OrderStore
-from backends.server import STOP_GRACE_S, BackendServer, run_process, wait_for_signal
+from backends.server import STOP_GRACE_S, BackendServer, run_process
 from common.bounds import MAX_REPLICA_ID
 from common.config import ClusterConfig, ConfigError, parse_address
 from common.failures import RpcFailure
 from common.logs import add_facts, configure_logs
 from common.metrics import METRICS_HELP, show_metrics
 from common.network import Network
+from common.stop_signals import wait_for_stop
 from common.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
@@ -82,7 +83,7 @@ def main() -> None:
     worker.start()
     server.start()
     log.info("serving", address=server.address, last_number=store.last_number, metrics=shown)
-    log.info("stopping", signal=wait_for_signal())
+    log.info("stopping", signal=wait_for_stop())
     server.stop()
     replica.stop()
     stopping.set()

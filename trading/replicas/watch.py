@@ -85,7 +85,7 @@ class ResyncThreads:
 
 
 class Watch:
-    """Ticks until it is told to stop. Run it in one thread; `stop` may be called from a signal handler."""
+    """Ticks until it is told to stop. Run it in one thread; `stop` may be called by another."""
 
     def __init__(
         self,

@@ -1,6 +1,5 @@
 """`manage.py replicas`: the operator's command on the order replicas. It needs no database."""
 
-import signal
 import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from common.config import ConfigError
 from common.logs import configure_logs
 from common.metrics import show_metrics
+from common.stop_signals import call_at_stop
 from trading.clients.network import cluster_config, network
 from trading.replicas import operating
 from trading.replicas.arguments import add_commands
@@ -83,8 +83,7 @@ class Command(BaseCommand):
             show_metrics(options["metrics"], metrics.registry)
             keep = EventFile(directory).append
             watch = Watch(cluster_config(), network(), options["interval"], keep=keep, metrics=metrics)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: watch.stop())
+            call_at_stop(lambda _signal: watch.stop())
             watch.run()
         return EXIT_OK
 
