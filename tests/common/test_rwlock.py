@@ -5,6 +5,7 @@ import time
 import pytest
 
 from common.rwlock import ReadWriteLock
+from tests.harness.waiting import wait_until
 
 TIME_LIMIT_S = 10
 
@@ -38,16 +39,9 @@ def writer(lock):
     return Worker(lock.acquire_write, lock.release_write)
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + TIME_LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.001)
-
-
 def waiting_writer(lock):
     waiting = writer(lock)
-    wait_until(lambda: lock._writers_waiting > 0)
+    wait_until(lambda: lock._writers_waiting > 0, TIME_LIMIT_S, "a writer that waits")
     assert not waiting.holds.is_set()
     return waiting
 
@@ -115,7 +109,7 @@ def test_writer_is_not_starved_by_readers_that_never_leave_it_free():
     readers = [threading.Thread(target=read_all_the_time, args=(index,), daemon=True) for index in range(2)]
     for each in readers:
         each.start()
-    wait_until(lambda: all(read_counts))
+    wait_until(lambda: all(read_counts), TIME_LIMIT_S, "a turn of every reader")
     try:
         for _ in range(50):
             waiting = writer(lock)

@@ -1,8 +1,7 @@
-import time
-
 from backends.catalog import checkpoint_file
 from backends.catalog.busy import BusyWatch
 from backends.catalog.checkpointer import Checkpointer
+from tests.harness.waiting import wait_until
 
 
 def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):
@@ -14,10 +13,7 @@ def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):
     checkpointer = Checkpointer(desk.catalog, look_interval_s=0.01)
     checkpointer.start()
     desk.send(desk.buy("ACME", 1))
-    end = time.monotonic() + 5
-    while "ACME,41.35,100,97,3" not in database.read_text():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_until(lambda: "ACME,41.35,100,97,3" in database.read_text(), 5, "the checkpoint")
     checkpointer.stop()
     assert not desk.catalog.checkpoint_is_due
     desk.crash()
