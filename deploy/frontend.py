@@ -6,6 +6,7 @@ place where waiting orders gather into a batch.
 
 import argparse
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from granian.log import LogLevels
 from common import failpoints
 from common.config import ConfigError
 from common.logs import configure_logs, stdlib_config
-from common.stop_signals import hear_stop
+from common.stop_signals import STOP_SIGNALS, hear_stop
 from deploy.parent import end_with_parent
 from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
 from frontend_site.environment import FrontendConfig
@@ -44,6 +45,10 @@ class ApplicationLoader:
         and its successor, and there would be two caches.
         """
         end_with_parent(self._parent)
+        # A forked worker has its parent's handlers until the server sets its own: a stop would only be noted while the
+        # application is loaded. Nothing is under way yet, so it may end the process.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         from frontend_site.wsgi import application
 
         hear_stop(lambda _signal: stop_serving())

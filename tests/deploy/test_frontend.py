@@ -1,6 +1,7 @@
 """The frontend's command line, in a process of its own, and its stop."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -61,3 +62,26 @@ def test_stop_refuses_new_orders_and_ends_the_streams(monkeypatch: pytest.Monkey
     with pytest.raises(ApiError, match="is stopping"):
         shutdown.refuse_if_stopping()
     assert stopped.is_set()
+
+
+STOPPED_WHILE_LOADING = """
+import os, signal, sys, types
+
+class Loading(types.ModuleType):
+    def __getattr__(self, name):
+        os.kill(os.getpid(), signal.{name})
+        return print
+
+sys.modules["frontend_site.wsgi"] = Loading("frontend_site.wsgi")
+from deploy.frontend import ApplicationLoader
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: None)  # as the server's parent process, from which a worker is forked
+ApplicationLoader(os.getppid())("")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_worker_that_is_still_loading_ends_at_once(name):
+    program = STOPPED_WHILE_LOADING.format(name=name)
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False)
+    assert ended.returncode == -signal.Signals[name]
