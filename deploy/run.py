@@ -27,6 +27,7 @@ from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
 from deploy.supervision import render
 
 READY_WITHIN_S = 30.0
+INTERRUPTED = 128 + signal.SIGINT  # as a shell says it
 
 
 def main() -> None:
@@ -39,6 +40,8 @@ def main() -> None:
             sys.exit(run(settings))
     except ConfigError as refusal:
         sys.exit(f"bourse: {refusal}")
+    except KeyboardInterrupt:  # before the supervisor was started
+        sys.exit(INTERRUPTED)
 
 
 def check_seed(path: Path | None) -> None:
@@ -82,7 +85,11 @@ def run(settings: RunSettings) -> int:
     environment.pop(METRICS_VARIABLE, None)  # one address for all of them; each is given its own
     environment.pop("PYTHONUNBUFFERED", None)  # it would write the end of a line apart, with others' lines between
     migrated = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=False
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        start_new_session=True,  # Ctrl-C reaches this process alone
     )
     if migrated.returncode:
         return 1

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from common.config import ConfigError
+from deploy import run
 from deploy.run import check_seed
+from deploy.settings import RunSettings
 
 
 def test_malformed_seed_is_refused_with_its_line(tmp_path: Path):
@@ -16,3 +18,15 @@ def test_malformed_seed_is_refused_with_its_line(tmp_path: Path):
     seed.write_text("name,price,quantity\nGOOD,1.00,5\n")
     check_seed(seed)
     check_seed(None)
+
+
+def test_interrupt_before_anything_was_started_leaves_without_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def interrupted(_settings: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(RunSettings, "check_addresses", lambda _settings: None)
+    monkeypatch.setattr(run, "run", interrupted)
+    with pytest.raises(SystemExit) as end:
+        run.main()
+    assert end.value.code == 130
