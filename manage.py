@@ -7,8 +7,8 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError
 
-from common.config import ConfigError
-from common.logs import configure_logs
+from common.process.config import ConfigError
+from common.process.logs import configure_logs
 
 
 def main() -> None:

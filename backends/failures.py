@@ -7,7 +7,7 @@ from typing import NoReturn
 import grpc
 import structlog
 
-from common.failures import RpcFailure, status_from_failure
+from common.calls.failures import RpcFailure, status_from_failure
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import BenchmarkError, Process, cpu_seconds, free_addresses, memory_bytes
-from common.failures import RpcFailure
-from common.network import Network
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
 from protos import catalog_pb2, order_pb2
 
 START_WITHIN_S = 600.0

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from backends.row import HEADER
 from benchmarks.processes import ROOT, BenchmarkError, Process, cpu_seconds, free_addresses, wait_until
 from benchmarks.syncs import count_syncs, missing_syncs
 from benchmarks.traffic import write_seed
-from common.failures import RpcFailure
-from common.network import Network
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
+from common.rows import HEADER
 from deploy.control import find_supervisor
 from deploy.readiness import is_open
 from protos import order_pb2

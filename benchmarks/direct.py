@@ -13,7 +13,7 @@ from benchmarks.load_client import LoadResult, latency_note
 from benchmarks.plan import Plan
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import HOT
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 
 PART = "c  PlaceOrder by gRPC at the leader, one order a call, a thread a client"

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 
-from backends.row import HEADER, chain_seed, encode_row, time_text
 from benchmarks.bourse import Bourse
 from benchmarks.traffic import TEN
+from common.rows import HEADER, chain_seed, encode_row, time_text
 
 LOGS = ("catalog/catalog_journal.csv", *(f"order-{number}/order_database.csv" for number in (1, 2, 3)))
 PAST = datetime(2026, 1, 1)  # noqa: DTZ001 - as rows record it, in UTC

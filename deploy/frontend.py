@@ -15,17 +15,17 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from common import failpoints
-from common.config import ConfigError
-from common.logs import configure_logs, stdlib_config
-from common.stop_signals import STOP_SIGNALS, hear_stop
+from common.process import failpoints
+from common.process.config import ConfigError
+from common.process.logs import configure_logs, stdlib_config
+from common.process.stop_signals import STOP_SIGNALS, hear_stop
 from deploy.parent import end_with_parent
 from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
 from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
 
-# A POST /orders holds its thread while it waits, 8 s at most; ORDERS_AT_ONCE of trading.services may. A stream
+# A POST /orders holds its thread while it waits, 8 s at most; ORDERS_AT_ONCE of trading.market.services may. A stream
 # of events while it is open. The others are for look-ups. A thread is started when there is work for it.
 THREAD_COUNT = 224
 # An order that waits is answered within 8 s; a stop does not cut it off.
@@ -59,7 +59,7 @@ class ApplicationLoader:
 def stop_serving() -> None:
     """Refuse what has not begun, and end what has no end of its own, in the worker process."""
     from trading.events.hub import event_hub
-    from trading.shutdown import begin_shutdown
+    from trading.market.shutdown import begin_shutdown
 
     begin_shutdown()
     # Streams of events have no end of their own; the server waits for every answer that is under way.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from common.config import ConfigError, parse_count
+from common.process.config import ConfigError, parse_count
 
 METRICS_PORT_VARIABLE = "BOURSE_METRICS_PORT"
 # The first one's distance from the catalog's own port, so that another system's are others too.

@@ -11,9 +11,9 @@ import sys
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from common.channels import open_channel
-from common.config import ConfigError, parse_address
-from common.tls import Tls
+from common.calls.channels import open_channel
+from common.process.config import ConfigError, parse_address
+from common.process.tls import Tls
 
 
 def main() -> None:

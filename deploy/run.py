@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backends.catalog.seed import read_seed
-from backends.data_directory import StartRefused
-from common.config import ConfigError
-from common.metrics import METRICS_VARIABLE
-from common.stop_signals import STOP_SIGNALS, call_at_stop
+from backends.storage.csv.data_directory import StartRefused
+from common.process.config import ConfigError
+from common.process.metrics import METRICS_VARIABLE
+from common.process.stop_signals import STOP_SIGNALS, call_at_stop
 from deploy.readiness import Refused, wait_until_ready
 from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
 from deploy.supervision import render

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.config import ClusterConfig, ConfigError, parse_address, parse_switch
-from common.tls import TLS_VARIABLES
+from common.process.config import ClusterConfig, ConfigError, parse_address, parse_switch
+from common.process.tls import TLS_VARIABLES
 from deploy.metrics_ports import METRICS_PORT_VARIABLE, metrics_addresses
 
 DEFAULT_HTTP = "127.0.0.1:8081"

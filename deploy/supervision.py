@@ -11,7 +11,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from common.metrics import METRICS_VARIABLE
+from common.process.metrics import METRICS_VARIABLE
 from deploy.cores import core_arguments, core_of
 from deploy.settings import ROOT, RunSettings
 

@@ -9,8 +9,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import load_backend
 
-from common.config import ClusterConfig, ConfigError, parse_count, parse_switch
-from common.rates import Rate, parse_rate
+from common.process.config import ClusterConfig, ConfigError, parse_count, parse_switch
+from common.process.rates import Rate, parse_rate
 from frontend_site.production import ProductionConfig
 from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from common.config import ConfigError, parse_count, parse_switch
+from common.process.config import ConfigError, parse_count, parse_switch
 
 # As Django's own check asks of it (security.W009).
 SECRET_KEY_LENGTH = 50

@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-from common.config import ConfigError
+from common.process.config import ConfigError
 
 FILE_NAME = "secret_key"
 LEAST_LENGTH = 16

@@ -2,10 +2,10 @@
 
 import os
 
-from common import failpoints
-from common.logs import stdlib_config
+from common.process import failpoints
+from common.process.logs import stdlib_config
 from frontend_site.environment import FrontendConfig
-from trading.schema.components import COMPONENTS, DESCRIPTION, SECURITY_SCHEMES
+from trading.api.schema.components import COMPONENTS, DESCRIPTION, SECURITY_SCHEMES
 
 _config = FrontendConfig.from_environment(os.environ)
 failpoints.arm(os.environ)
@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "trading",  # first: its templates and its `runserver` go before those of the apps below
     "trading.dashboard",
     "trading.replicas",
+    "trading.operator",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -52,13 +53,13 @@ _LOGIN = [
     "django.middleware.csrf.CsrfViewMiddleware",
 ]
 MIDDLEWARE = [
-    "trading.request_id.RequestIdMiddleware",  # first: every answer carries the id
-    "trading.request_metrics.RequestMetricsMiddleware",
+    "trading.api.request_id.RequestIdMiddleware",  # first: every answer carries the id
+    "trading.api.request_metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length
     *(_LOGIN if AUTHENTICATION else []),
-    "trading.content_policy.ContentPolicyMiddleware",
+    "trading.api.content_policy.ContentPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -96,17 +97,17 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["trading.renderers.ExactJSONRenderer", "trading.browsable.BrowsableRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["trading.api.renderers.ExactJSONRenderer", "trading.api.browsable.BrowsableRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "trading.parsers.StrictJSONParser",
-        "trading.parsers.SmallFormParser",
-        "trading.parsers.SmallMultiPartParser",
+        "trading.api.parsers.StrictJSONParser",
+        "trading.api.parsers.SmallFormParser",
+        "trading.api.parsers.SmallMultiPartParser",
     ],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "trading.exception_handler.handle_exception",
+    "EXCEPTION_HANDLER": "trading.api.exception_handler.handle_exception",
     # `format` would be an unknown parameter like any other: the Accept header chooses.
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -117,14 +118,14 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": DESCRIPTION,
     "OAS_VERSION": "3.1.0",
     "APPEND_COMPONENTS": {"schemas": COMPONENTS, "securitySchemes": SECURITY_SCHEMES},
-    "PREPROCESSING_HOOKS": ["trading.schema.hooks.name_paths"],
-    "POSTPROCESSING_HOOKS": ["trading.schema.hooks.complete"],
+    "PREPROCESSING_HOOKS": ["trading.api.schema.hooks.name_paths"],
+    "POSTPROCESSING_HOOKS": ["trading.api.schema.hooks.complete"],
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }
 
 LOGGING = stdlib_config(
     {
-        # Failed requests are logged by trading.exception_handler, with their request id.
+        # Failed requests are logged by trading.api.exception_handler, with their request id.
         "django": "WARNING",
         "django.request": "CRITICAL",
         "django.security": "ERROR",

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.checks.urls import check_url_config
 from django.core.wsgi import get_wsgi_application
 
-from common.config import ConfigError
-from common.logs import configure_logs
+from common.process.config import ConfigError
+from common.process.logs import configure_logs
 from frontend_site.chunked_bodies import ChunkedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
@@ -22,6 +22,6 @@ except ConfigError as error:
     sys.exit(f"frontend: {error}")
 
 # Imported now: it needs the settings.
-from trading.plain_requests import PlainRequests
+from trading.api.plain_requests import PlainRequests
 
 application = PlainRequests(ChunkedBodies(_django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE))

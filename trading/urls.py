@@ -5,12 +5,13 @@ Names and numbers are taken as they come, slashes included: the views say what i
 
 from django.urls import re_path
 
-from trading import operator_views, views
 from trading.accounts.login import LoginView, LogoutView
+from trading.api import views
+from trading.api.schema.views import DocsView, SchemaView
 from trading.dashboard import urls as dashboard
 from trading.dashboard.views import DashboardView
 from trading.events.view import EventsView
-from trading.schema.views import DocsView, SchemaView
+from trading.operator import views as operator_views
 
 urlpatterns = [
     re_path(r"^\Z", DashboardView.as_view()),

@@ -10,22 +10,22 @@ import grpc
 import structlog
 
 from backends.catalog.catalog import Catalog
-from backends.catalog.checkpointer import Checkpointer
-from backends.catalog.metrics import CatalogMetrics
-from backends.catalog.model import Stock
-from backends.catalog.recovery import open_catalog
 from backends.catalog.seed import DEFAULT_STOCKS, read_seed
 from backends.catalog.servicer import CatalogServicer
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory
 from backends.failures import Exhausted
-from backends.files import Files, files_from_environment
-from backends.server import BackendServer, run_process
-from common.config import ClusterConfig, parse_address
-from common.logs import add_facts
-from common.metrics import METRICS_HELP, show_metrics
-from common.stop_signals import wait_for_stop
-from common.tls import Tls
+from backends.serving.catalog_metrics import CatalogMetrics
+from backends.serving.server import BackendServer, run_process
+from backends.storage.csv.checkpointer import Checkpointer
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.files import Files, files_from_environment
+from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.model import Stock
+from common.process.config import ClusterConfig, parse_address
+from common.process.logs import add_facts
+from common.process.metrics import METRICS_HELP, show_metrics
+from common.process.stop_signals import wait_for_stop
+from common.process.tls import Tls
 from protos import catalog_pb2, catalog_pb2_grpc
 
 log = structlog.get_logger()

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from backends.catalog.model import Stock, check_trade
 from backends.checks import order_type_name
 from backends.failures import InvalidArgument
-from backends.known_keys import KnownKeys, key_of
-from backends.row import encode_row
+from backends.storage.known_keys import KnownKeys, key_of
+from backends.storage.model import Stock, check_trade
 from common.bounds import MAX_STOCK_QUANTITY
+from common.rows import encode_row
 from protos import catalog_pb2
 
 

@@ -8,12 +8,7 @@ import grpc
 import structlog
 
 from backends.catalog.batch import Batch, Place
-from backends.catalog.changes import ChangeFeed
-from backends.catalog.checkpoint_file import CheckpointFile
-from backends.catalog.epoch_gate import EpochGate, fenced
-from backends.catalog.epochs import Epoch
-from backends.catalog.model import stock_to_be
-from backends.catalog.recovery import REBUILD_COMMAND, CatalogState
+from backends.catalog.gate import EpochGate, fenced
 from backends.catalog.requests import (
     check_begin_epoch,
     check_list_epochs,
@@ -25,14 +20,19 @@ from backends.catalog.requests import (
     check_update,
     check_watch,
 )
-from backends.catalog.rollback import proof_of_rollback, write_marker
-from backends.catalog.stocks import StockTable
 from backends.failures import Diverged, Exhausted, Halted, OutOfRange, Unavailable
-from backends.files import DiskFull
-from backends.known_keys import key_of
-from backends.row import time_text
-from common.failpoints import failpoint
-from common.failures import RpcFailure
+from backends.storage.changes import ChangeFeed
+from backends.storage.csv.checkpoint_file import CheckpointFile
+from backends.storage.csv.epochs import Epoch
+from backends.storage.csv.files import DiskFull
+from backends.storage.csv.recovery import REBUILD_COMMAND, CatalogState
+from backends.storage.csv.rollback import proof_of_rollback, write_marker
+from backends.storage.known_keys import key_of
+from backends.storage.model import stock_to_be
+from backends.storage.stocks import StockTable
+from common.calls.failures import RpcFailure
+from common.process.failpoints import failpoint
+from common.rows import time_text
 from protos import catalog_pb2
 
 log = structlog.get_logger()

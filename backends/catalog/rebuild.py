@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backends.catalog.checkpoint import DATABASE_NAME, MalformedCheckpoint, parse_checkpoint
-from backends.catalog.epochs import EPOCHS_NAME, NO_LEADER_ID, Epoch, MalformedEpochs, parse_epochs, seen_epochs
-from backends.catalog.model import Stock
-from backends.catalog.rebuild_replicas import ReplicaLogs, read_replicas
-from backends.catalog.rebuild_sources import Source, check_agreement, differing_number, longest, read_source
-from backends.catalog.rebuild_stocks import InitialStocks, play
-from backends.catalog.rebuild_writing import finish, replace_catalog
-from backends.catalog.recovery import JOURNAL_NAME
-from backends.catalog.replay import Replay
-from backends.catalog.rollback import read_marker
 from backends.catalog.seed import DEFAULT_STOCKS, read_seed
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory, StartRefused
-from backends.files import DiskFull
-from backends.row import time_text
-from backends.server import run_process
-from common.config import ClusterConfig
+from backends.serving.server import run_process
+from backends.storage.csv.checkpoint import DATABASE_NAME, MalformedCheckpoint, parse_checkpoint
+from backends.storage.csv.data_directory import DataDirectory, StartRefused
+from backends.storage.csv.epochs import EPOCHS_NAME, NO_LEADER_ID, Epoch, MalformedEpochs, parse_epochs, seen_epochs
+from backends.storage.csv.files import DiskFull
+from backends.storage.csv.rebuild.replicas import ReplicaLogs, read_replicas
+from backends.storage.csv.rebuild.sources import Source, check_agreement, differing_number, longest, read_source
+from backends.storage.csv.rebuild.stocks import InitialStocks, play
+from backends.storage.csv.rebuild.writing import finish, replace_catalog
+from backends.storage.csv.recovery import JOURNAL_NAME
+from backends.storage.csv.replay import Replay
+from backends.storage.csv.rollback import read_marker
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.model import Stock
+from common.process.config import ClusterConfig
+from common.rows import time_text
 
 # Epochs that were begun and that no file shows any more: the first new one is above those too.
 EPOCH_MARGIN = 1000

@@ -3,8 +3,8 @@
 Every function raises InvalidArgument, naming field and value, and does nothing else.
 """
 
-from backends.catalog.epochs import RECENT_COUNT
 from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within
+from backends.storage.csv.epochs import RECENT_COUNT
 from common.bounds import (
     MAX_BATCH_ORDERS,
     MAX_NUMBER,

@@ -7,8 +7,8 @@ import structlog
 
 from backends.catalog.catalog import Catalog
 from backends.failures import aborting_on_failures
-from backends.server import WAITING_COUNT
-from common.waiting_room import WaitingRoom
+from backends.serving.server import WAITING_COUNT
+from common.calls.waiting_room import WaitingRoom
 from protos import catalog_pb2, catalog_pb2_grpc
 
 log = structlog.get_logger()

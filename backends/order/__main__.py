@@ -10,24 +10,24 @@ from pathlib import Path
 import grpc
 import structlog
 
-from backends.data_directory import DataDirectory, StartRefused
-from backends.files import OS_FILES, Files, files_from_environment
-from backends.log import Log
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
-from backends.order.metrics import OrderMetrics
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import LOG_NAME, OrderStore
-from backends.server import STOP_GRACE_S, BackendServer, run_process
+from backends.serving.order_metrics import OrderMetrics
+from backends.serving.server import STOP_GRACE_S, BackendServer, run_process
+from backends.storage.csv.data_directory import DataDirectory, StartRefused
+from backends.storage.csv.files import OS_FILES, Files, files_from_environment
+from backends.storage.csv.log import Log
 from common.bounds import MAX_REPLICA_ID
-from common.config import ClusterConfig, ConfigError, parse_address
-from common.failures import RpcFailure
-from common.logs import add_facts, configure_logs
-from common.metrics import METRICS_HELP, show_metrics
-from common.network import Network
-from common.stop_signals import wait_for_stop
-from common.tls import Tls
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
+from common.process.config import ClusterConfig, ConfigError, parse_address
+from common.process.logs import add_facts, configure_logs
+from common.process.metrics import METRICS_HELP, show_metrics
+from common.process.stop_signals import wait_for_stop
+from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ import structlog
 
 from backends.order.model import is_same_intent
 from backends.order.pending import Caller, OutcomeUnknown, Ticket
-from common.failures import RpcFailure, code_from_number
+from common.calls.failures import RpcFailure, code_from_number
 from protos import order_pb2
 
 log = structlog.get_logger()

@@ -6,8 +6,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from backends.failures import CatalogUnavailable
-from common.failures import RpcFailure
-from common.steps import Call, Steps
+from common.calls.failures import RpcFailure
+from common.calls.steps import Call, Steps
 from protos import catalog_pb2
 
 HEALTH_TIMEOUT_S = 0.5

@@ -9,9 +9,9 @@ from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
 from backends.order.store import OrderStore
-from common.failpoints import failpoint
-from common.failures import UNREACHABLE, RpcFailure
-from common.steps import Call, Pause, Steps
+from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Pause, Steps
+from common.process.failpoints import failpoint
 from protos import order_pb2
 
 log = structlog.get_logger()

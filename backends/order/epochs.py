@@ -5,8 +5,8 @@ from collections.abc import Callable
 from backends.failures import CatalogUnavailable, Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.store import OrderStore
-from common.failures import RpcFailure
-from common.steps import Pause, Steps
+from common.calls.failures import RpcFailure
+from common.calls.steps import Pause, Steps
 from protos import catalog_pb2
 
 RETRY_PAUSE_S = 0.1

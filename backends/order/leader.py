@@ -14,16 +14,16 @@ from backends.failures import CatalogUnavailable, Diverged, Fenced, Halted, NotL
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, show_log
 from backends.order.followers import Followers
-from backends.order.metrics import OrderMetrics
 from backends.order.model import order_from_row, trade_from_order
 from backends.order.pending import Caller, OutcomeUnknown, PendingOrders, Ticket
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
-from backends.row import parse_row
+from backends.serving.order_metrics import OrderMetrics
 from common.bounds import MAX_BATCH_ORDERS
-from common.failpoints import failpoint
-from common.failures import RpcFailure
-from common.steps import Pause, Steps
+from common.calls.failures import RpcFailure
+from common.calls.steps import Pause, Steps
+from common.process.failpoints import failpoint
+from common.rows import parse_row
 from protos import catalog_pb2, order_pb2
 
 log = structlog.get_logger()

@@ -7,8 +7,8 @@ from backends.checks import check_account, check_idempotency_key, check_stock_na
 from backends.failures import InvalidArgument
 from backends.order.model import order_from_row
 from backends.order.store import OrderStore
-from backends.row import parse_row
 from common.bounds import MAX_NUMBER, MAX_PAGE, TIME
+from common.rows import parse_row
 from protos import catalog_pb2, order_pb2
 
 CHUNK_ROWS = 4_096
@@ -117,7 +117,7 @@ def _chunks(first: int, last: int, descending: bool) -> Iterator[tuple[int, int]
 
 
 def _pattern(request: order_pb2.ListOrdersRequest) -> "re.Pattern[bytes]":
-    """Return what matches a whole row of the log that passes the filters; field order: backends/row.py."""
+    """Return what matches a whole row of the log that passes the filters; field order: common/rows.py."""
     names = b"|".join(re.escape(name.encode()) for name in request.stock_names)
     order_type = order_type_name(request.order_type).encode() if request.order_type else b""
     key = re.escape(request.idempotency_key.encode())

@@ -9,9 +9,9 @@ from backends.checks import (
     order_type_name,
 )
 from backends.failures import InvalidArgument
-from backends.row import Row
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID
-from common.config import ConfigError, parse_address
+from common.process.config import ConfigError, parse_address
+from common.rows import Row
 from protos import catalog_pb2, order_pb2
 
 MAX_HOLD_S = 86_400

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import grpc
 
 from backends.failures import Exhausted
-from backends.known_keys import key_of
 from backends.order.refusals import Refusals, failure_from_refusal, is_final
-from common.failures import RpcFailure
+from backends.storage.known_keys import key_of
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 
 MAX_PENDING = 10_000

@@ -11,9 +11,9 @@ from backends.order.epochs import begin_epoch, read_missing, show_log
 from backends.order.followers import Followers
 from backends.order.replicate import FOLLOWER_TIMEOUT_S
 from backends.order.store import OrderStore
-from common.failpoints import failpoint
-from common.failures import RpcFailure
-from common.steps import Call, Outcome, Steps, Together
+from common.calls.failures import RpcFailure
+from common.calls.steps import Call, Outcome, Steps, Together
+from common.process.failpoints import failpoint
 from protos import order_pb2
 
 log = structlog.get_logger()

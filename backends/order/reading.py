@@ -9,9 +9,9 @@ from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.listing import list_orders, narrow_to_key
 from backends.order.model import order_from_row
 from backends.order.store import OrderStore
-from backends.row import check_rows, parse_row
 from common.bounds import MAX_NUMBER
-from common.steps import Pause, Steps
+from common.calls.steps import Pause, Steps
+from common.rows import check_rows, parse_row
 from protos import catalog_pb2, order_pb2
 
 LIST_WAIT_S = 1.0

@@ -3,8 +3,8 @@
 import grpc
 
 from backends.failures import InvalidArgument
-from backends.known_keys import KnownKeys, key_of
-from common.failures import RpcFailure
+from backends.storage.known_keys import KnownKeys, key_of
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 
 DISK_FULL = "DISK_FULL"

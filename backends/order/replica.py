@@ -13,14 +13,14 @@ from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
 from backends.order.followers import peer_addresses
 from backends.order.leader import Leader, Leadership
-from backends.order.metrics import OrderMetrics
 from backends.order.model import check_assign_leader, check_new_order
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
 from backends.order.store import OrderStore, WrongCluster
+from backends.serving.order_metrics import OrderMetrics
 from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER
-from common.failures import RpcFailure
-from common.steps import Steps
+from common.calls.failures import RpcFailure
+from common.calls.steps import Steps
 from protos import catalog_pb2, order_pb2
 
 log = structlog.get_logger()

@@ -5,9 +5,9 @@ import structlog
 from backends.failures import Diverged
 from backends.order.followers import Followers, SyncTarget
 from backends.order.store import OrderStore
-from common.failpoints import failpoint
-from common.failures import RpcFailure
-from common.steps import Call, Outcome, Steps, Together
+from common.calls.failures import RpcFailure
+from common.calls.steps import Call, Outcome, Steps, Together
+from common.process.failpoints import failpoint
 from protos import order_pb2
 
 log = structlog.get_logger()

@@ -13,10 +13,10 @@ from backends.order.answers import failure_from_message, failure_result, log_ans
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader, list_rows
 from backends.order.replica import Replica
-from backends.server import READING_COUNT, WAITING_COUNT
-from common.failures import RpcFailure
-from common.network import Network
-from common.waiting_room import WaitingRoom
+from backends.serving.server import READING_COUNT, WAITING_COUNT
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
+from common.calls.waiting_room import WaitingRoom
 from protos import order_pb2, order_pb2_grpc
 
 # What a caller that gave no deadline is given.

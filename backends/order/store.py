@@ -6,12 +6,12 @@ from typing import NoReturn
 
 import grpc
 
-from backends.data_directory import DataDirectory, StartRefused
 from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, NotFound
-from backends.log import DiskFull, Log, exit_process
 from backends.order.model import order_from_row
-from backends.row import BadRow
-from common.failures import RpcFailure
+from backends.storage.csv.data_directory import DataDirectory, StartRefused
+from backends.storage.csv.log import DiskFull, Log, exit_process
+from common.calls.failures import RpcFailure
+from common.rows import BadRow
 from protos import order_pb2
 
 LOG_NAME = "order_database.csv"

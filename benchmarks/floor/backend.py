@@ -13,12 +13,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from backends.call_streams import CallStreams, Handler
-from backends.server import SERVER_OPTIONS, WORKER_COUNT
+from backends.serving.call_streams import CallStreams, Handler
+from backends.serving.server import SERVER_OPTIONS, WORKER_COUNT
 from benchmarks.floor.gatherer import Gatherer
 from benchmarks.floor.messages import DECIDED, PLACED, ROW, TRADE
-from common.network import Network
-from common.steps import Call, Steps, Together
+from common.calls.network import Network
+from common.calls.steps import Call, Steps, Together
 from protos import calls_pb2_grpc, catalog_pb2, order_pb2
 
 CALL_TIMEOUT_S = 5.0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backends.row import encode_row
+from common.rows import encode_row
 from protos import catalog_pb2, order_pb2
 
 _FIELDS: dict[str, Any] = {

@@ -24,7 +24,7 @@ from django.urls import path  # noqa: E402
 from benchmarks.floor.backend import CALL_TIMEOUT_S  # noqa: E402
 from benchmarks.floor.gatherer import Gatherer  # noqa: E402
 from benchmarks.floor.messages import NEW_ORDER, PLACED  # noqa: E402
-from common.network import Network  # noqa: E402
+from common.calls.network import Network  # noqa: E402
 from protos import order_pb2  # noqa: E402
 
 _leader = os.environ["FLOOR_LEADER"]

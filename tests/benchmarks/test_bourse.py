@@ -1,7 +1,7 @@
 import json
 
-from backends.row import HEADER
 from benchmarks.bourse import missing_orders
+from common.rows import HEADER
 
 LOG = (
     HEADER + b"1,1,HOT,buy,1,123.45,,key-1,2026-01-01T00:00:00.000000Z,00000000\n"

@@ -1,7 +1,7 @@
 from itertools import islice
 
-from backends.row import chain_seed, check_rows, parse_row
 from benchmarks.grown import grown_rows
+from common.rows import chain_seed, check_rows, parse_row
 
 
 def test_grown_rows_are_a_history():

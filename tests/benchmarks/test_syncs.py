@@ -1,8 +1,8 @@
 import pytest
 from prometheus_client import generate_latest
 
-from backends.catalog.metrics import CatalogMetrics
-from backends.order.metrics import OrderMetrics
+from backends.serving.catalog_metrics import CatalogMetrics
+from backends.serving.order_metrics import OrderMetrics
 from benchmarks.syncs import missing_syncs, read_syncs
 
 

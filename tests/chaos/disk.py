@@ -1,4 +1,4 @@
-"""The disk of one process, with faults: the other side of backends/fault_files.py."""
+"""The disk of one process, with faults: the other side of backends/storage/csv/fault_files.py."""
 
 import os
 import random

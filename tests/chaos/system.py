@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from common.failpoints import STEPS
+from common.process.failpoints import STEPS
 from protos import catalog_pb2, order_pb2
 from tests.chaos.disk import Disk
 from tests.chaos.proxy import Links
@@ -91,7 +91,7 @@ class System(Cluster):
         return own
 
     def kill_at(self, name: str, step: str) -> Trap:
-        """Kill a process when it next reaches a step; the names are in common/failpoints.py."""
+        """Kill a process when it next reaches a step; the names are in common/process/failpoints.py."""
         return self._trap(name, step, "kill")
 
     def park_at(self, name: str, step: str) -> Trap:

@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent.parent
 # Calls HealthCheck once for each line that it reads, with the time-out that stands there, and prints what came of it.
 CALLER = """
 import sys, time
-from common.network import Network
-from common.failures import RpcFailure
+from common.calls.network import Network
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2
 network = Network()
 for line in sys.stdin:

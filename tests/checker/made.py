@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from backends.row import HEADER, chain_seed, encode_row
+from common.rows import HEADER, chain_seed, encode_row
 from tests.checker.history import JOURNAL, History, ShownOrder
 
 CLUSTER_ID = "0123456789abcdef"

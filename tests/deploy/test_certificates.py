@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.tls import TLS_VARIABLES, Tls
+from common.process.tls import TLS_VARIABLES, Tls
 from tests.harness.process import ROOT
 
 

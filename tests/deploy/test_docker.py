@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.config import ClusterConfig
+from common.process.config import ClusterConfig
 from deploy.settings import RunSettings, http_address
 from deploy.supervision import programs
 

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from deploy.frontend import stop_serving
-from trading import shutdown
-from trading.errors import ApiError
+from trading.api.errors import ApiError
 from trading.events import hub
+from trading.market import shutdown
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -9,14 +9,14 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from backends.catalog.metrics import CatalogMetrics
-from backends.order.metrics import OrderMetrics
-from common.config import ClusterConfig
+from backends.serving.catalog_metrics import CatalogMetrics
+from backends.serving.order_metrics import OrderMetrics
+from common.process.config import ClusterConfig
 from deploy.settings import RunSettings
 from protos import catalog_pb2, order_pb2
 from tests.harness.process import ROOT
-from trading.metrics import REGISTRY
-from trading.replicas.metrics import WatchMetrics
+from trading.operator.frontend_metrics import REGISTRY
+from trading.operator.watch_metrics import WatchMetrics
 
 Labels = frozenset[str]
 # What Prometheus adds itself.

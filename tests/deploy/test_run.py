@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import ConfigError
+from common.process.config import ConfigError
 from deploy import run
 from deploy.run import check_seed
 from deploy.settings import RunSettings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import ConfigError
+from common.process.config import ConfigError
 from deploy.settings import RunSettings, allowed_host, check_address_is_free, http_address
 from tests.harness.ports import PortBlock
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import ClusterConfig
+from common.process.config import ClusterConfig
 from deploy.frontend import STOP_TIMEOUT_S
 from deploy.settings import RunSettings
 from deploy.supervision import programs

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from common.config import ConfigError
+from common.process.config import ConfigError
 from frontend_site.environment import FrontendConfig
 
 ENOUGH = {

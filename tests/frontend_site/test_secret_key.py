@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from common.config import ConfigError
+from common.process.config import ConfigError
 from frontend_site.secret_key import read_or_make_secret_key
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trustme
 
-from common.tls import TLS_VARIABLES
+from common.process.tls import TLS_VARIABLES
 
 
 def write_certificates(

@@ -10,9 +10,9 @@ from typing import Self, TypeVar
 
 import httpx
 
-from common.failures import RpcFailure
-from common.network import Network
-from common.tls import Tls
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
+from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2
 from tests.harness.ports import PortBlock
 from tests.harness.process import ManagedProcess

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from backends.row import HEADER, chain_seed, encode_row, parse_row, time_text
+from common.rows import HEADER, chain_seed, encode_row, parse_row, time_text
 from tests.harness.cluster import Cluster
 
 CHUNK_ROWS = 50_000

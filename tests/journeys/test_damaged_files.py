@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.row import HEADER
+from common.rows import HEADER
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load

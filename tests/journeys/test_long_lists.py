@@ -10,7 +10,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.preload import preload
 from tests.harness.seeds import write_seed
 from tests.harness.size import FULL, sized
-from trading.order_query import OrderFilters, OrderQuery
+from trading.market.order_query import OrderFilters, OrderQuery
 
 ORDERS = sized(quick=30_000, full=1_000_000)
 LIMIT = 50

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from backends.row import HEADER, Row, encode_row, parse_row
+from common.rows import HEADER, Row, encode_row, parse_row
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load

@@ -10,10 +10,10 @@ import grpc
 import pytest
 import trustme
 
-from common.channels import CHANNEL_OPTIONS
-from common.failures import UNREACHABLE, RpcFailure
-from common.network import Network
-from common.tls import Tls
+from common.calls.channels import CHANNEL_OPTIONS
+from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.network import Network
+from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2
 from tests.harness.certificates import write_certificates
 from tests.harness.cluster import Cluster

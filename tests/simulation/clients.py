@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from common.failures import UNREACHABLE, RpcFailure
-from common.steps import Call, Pause, Steps
+from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
 from tests.simulation.frontends import FrontendNode
 from tests.simulation.nodes import CATALOG, FIRST_PRICE_CENTS, STOCKS
 from tests.simulation.process import Process
 from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.recorder import Times
-from trading.clients.outcomes import FINAL_REASONS
-from trading.order_query import OrderFilters, OrderQuery
+from trading.market.order_query import OrderFilters, OrderQuery
+from trading.market.outcomes import FINAL_REASONS
 from trading.replicas.switchover import switch_over
 
 if TYPE_CHECKING:

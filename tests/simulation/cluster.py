@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from common.config import ClusterConfig
+from common.process.config import ClusterConfig
 from protos import order_pb2
 from tests.checker.history import JOURNAL
 from tests.simulation.clients import Client, Operator, PriceSetter, Reader, Ticker, Trader
@@ -17,7 +17,7 @@ from tests.simulation.process import Process
 from tests.simulation.recorder import Recorder
 from tests.simulation.replica_node import ReplicaNode
 from tests.simulation.world import World
-from trading.clients.orders import ORDER_BUDGET_S
+from trading.market.order_client import ORDER_BUDGET_S
 
 LONGEST_QUIET_S = 60.0
 LOOK_S = 0.25

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from backends.files import Files
+from backends.storage.csv.files import Files
 from tests.simulation.disk import Change, Disk, Inode
 from tests.simulation.process import Killed, ProcessEnded
 

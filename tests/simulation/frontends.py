@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from common.config import ClusterConfig
-from common.failures import RpcFailure
-from common.network import Network as RealNetwork
-from common.steps import Call, Pause, Steps
+from common.calls.failures import RpcFailure
+from common.calls.network import Network as RealNetwork
+from common.calls.steps import Call, Pause, Steps
+from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from tests.simulation.history import History
 from tests.simulation.network import Network
@@ -14,14 +14,14 @@ from tests.simulation.nodes import STOCKS
 from tests.simulation.process import Process, Request
 from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.world import World
-from trading.cache import StockCache
-from trading.clients.catalog import CatalogClient
-from trading.clients.orders import OrderClient
-from trading.order_query import OrderQuery
+from trading.market.catalog_client import CatalogClient
+from trading.market.order_client import OrderClient
+from trading.market.order_query import OrderQuery
+from trading.market.stock_cache import StockCache
+from trading.market.stock_reader import StockReader
+from trading.market.stock_watch import StockWatch
 from trading.replicas.health import HealthLoop
 from trading.replicas.manager import ReplicaManager
-from trading.stock_reader import StockReader
-from trading.stock_watch import StockWatch
 
 # Within these times a frontend that is not frozen has answered, whatever else happens (docs/PROTOCOL.md, I9).
 PLACE_MARGIN_S = 1.0  # beyond the order's budget

@@ -9,12 +9,12 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from backends.order.model import order_from_row
-from backends.row import Row
+from common.rows import Row
 from protos import catalog_pb2, order_pb2
 from tests.simulation.nodes import FIRST_PRICE_CENTS, FIRST_QUANTITY, STOCKS
 from tests.simulation.world import World
-from trading.order_query import OrderQuery
-from trading.stock_reader import BYPASS, HIT, StockRead
+from trading.market.order_query import OrderQuery
+from trading.market.stock_reader import BYPASS, HIT, StockRead
 
 CACHE_S = 1.0
 # Sums of times are not exact.

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from backends.catalog.catalog import Catalog
-from backends.row import HEADER, Row, parse_row
+from common.rows import HEADER, Row, parse_row
 from protos import catalog_pb2, order_pb2
 from tests.simulation.clients import Trader
 from tests.simulation.nodes import STOCKS, CatalogNode

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backends.catalog.rebuild import Rebuild
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import StartRefused
+from backends.storage.csv.data_directory import StartRefused
+from backends.storage.csv.small_files import SmallFiles
 from protos import catalog_pb2
 from tests.simulation.cluster import SimulatedCluster
 from tests.simulation.files import DiskFaults, SimulatedFiles

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
-from common.steps import Call, Outcome
+from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Outcome
 from protos import catalog_pb2, order_pb2
 from tests.simulation.process import Process, Request, Respond
 from tests.simulation.world import World

@@ -8,15 +8,15 @@ from typing import Any, NoReturn
 
 from google.protobuf.message import Message
 
-from backends.catalog.busy import BusyWatch
 from backends.catalog.catalog import STALLED_S, Catalog
-from backends.catalog.model import Stock
-from backends.catalog.recovery import open_catalog
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory
 from backends.failures import Exhausted
-from common.failures import RpcFailure
-from common.steps import Steps, Wait
+from backends.storage.csv.busy import BusyWatch
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.model import Stock
+from common.calls.failures import RpcFailure
+from common.calls.steps import Steps, Wait
 from protos import catalog_pb2
 from tests.simulation.disk import Disk
 from tests.simulation.files import DiskFaults, SimulatedFiles

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
-from common.failures import UNREACHABLE, RpcFailure
-from common.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait
+from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait
 from tests.simulation.world import World
 
 if TYPE_CHECKING:

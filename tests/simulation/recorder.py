@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from common.bounds import price_text
-from common.failures import NO_ANSWER, RpcFailure
+from common.calls.failures import NO_ANSWER, RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.checker.check import find_violations
 from tests.checker.history import (
@@ -23,8 +23,8 @@ from tests.checker.history import (
 )
 from tests.checker.violations import Violation
 from tests.simulation import questions
-from trading.order_query import OrderFilters
-from trading.stock_reader import BYPASS, StockRead
+from trading.market.order_query import OrderFilters
+from trading.market.stock_reader import BYPASS, StockRead
 
 Times = tuple[float, float]
 

@@ -5,18 +5,18 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from backends.data_directory import DataDirectory
-from backends.log import Log
 from backends.order.answers import failure_result, result_of
 from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
-from backends.order.metrics import OrderMetrics
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import LOG_NAME, OrderStore
-from common.failures import RpcFailure
-from common.steps import Pause, Steps, Wait
+from backends.serving.order_metrics import OrderMetrics
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.log import Log
+from common.calls.failures import RpcFailure
+from common.calls.steps import Pause, Steps, Wait
 from protos import order_pb2
 from tests.simulation.disk import Disk
 from tests.simulation.network import Network

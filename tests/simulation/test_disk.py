@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from backends.files import replace_file
-from backends.log import Log
-from tests.backends.log_files import CLUSTER, die, make_rows
+from backends.storage.csv.files import replace_file
+from backends.storage.csv.log import Log
+from tests.backends.storage.csv.log_files import CLUSTER, die, make_rows
 from tests.simulation.disk import Disk, Survival
 from tests.simulation.files import DiskFaults, PowerCut, SimulatedFiles
 from tests.simulation.process import Killed

@@ -1,6 +1,6 @@
 """What the clients of a run are told goes to the checker of histories, which finds nothing wrong, and can."""
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.checker.history import JOURNAL
 from tests.simulation.cluster import SimulatedCluster

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.known_keys import KnownKeys
+from backends.storage.known_keys import KnownKeys
 from tests.simulation.planted.bugs import FIRST_SEED
 from tests.simulation.runs import LOST_CATALOG_EVERY, run_seed, run_seeds
 

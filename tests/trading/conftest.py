@@ -9,10 +9,10 @@ from rest_framework.test import APIClient
 from tests.trading.fake_network import FakeClock
 from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient
 from tests.trading.wsgi_client import BehindPlainRequests
-from trading import services
 from trading.accounts.tokens import create_token
-from trading.cache import StockCache
-from trading.stock_reader import StockReader
+from trading.market import services
+from trading.market.stock_cache import StockCache
+from trading.market.stock_reader import StockReader
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from common.config import ClusterConfig
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
+from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_network import FakeClock, FakeNetwork, refusal
 

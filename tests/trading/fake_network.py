@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
-from common.steps import Call, Pause, Together, Wait, run_steps
+from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Pause, Together, Wait, run_steps
 
 
 class FakeClock:

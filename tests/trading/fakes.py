@@ -4,11 +4,11 @@ from typing import Any
 
 import grpc
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.trading.procedures import procedure
-from trading.clients.outcomes import OrderFailed
-from trading.stock import Stock
+from trading.market.outcomes import OrderFailed
+from trading.market.stock import Stock
 
 CREATED_AT = "2031-04-09T13:05:22.104511Z"
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from common.network import Network
-from common.steps import Steps
+from common.calls.network import Network
+from common.calls.steps import Steps
 
 
 def procedure(function: Callable[..., Any]) -> Callable[..., Steps[Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 
-from trading.plain_requests import PlainRequests
+from trading.api.plain_requests import PlainRequests
 
 
 class BehindPlainRequests:

@@ -9,7 +9,7 @@ from knox.models import AuthToken
 from rest_framework.exceptions import APIException
 
 from trading.accounts.account import ROLES, Account
-from trading.clients.network import OncePerProcess
+from trading.process import OncePerProcess
 
 # A token that was revoked is refused at the latest after this time, in every frontend process.
 TRUST_S = 5.0

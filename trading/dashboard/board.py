@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from trading.clients.network import OncePerProcess, cluster_config, network
 from trading.dashboard.kept import Kept
-from trading.metrics import STOCK_READS
-from trading.replicas.event_file import Event
-from trading.replicas.history import read_history
+from trading.operator.event_file import Event
+from trading.operator.frontend_metrics import STOCK_READS
+from trading.operator.history import read_history
+from trading.operator.status import status_data
+from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.manager import replica_manager
-from trading.replicas.status import status_data
 
 LOOK_S = 1.0
 SAMPLES_KEPT = 121  # two minutes

@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from django.template import loader
 from rest_framework.request import Request
 
-from trading.api_view import ApiView
-from trading.clients.network import OncePerProcess
-from trading.errors import ApiError
-from trading.renderers import ExactJSONRenderer
+from trading.api.api_view import ApiView
+from trading.api.errors import ApiError
+from trading.api.renderers import ExactJSONRenderer
+from trading.process import OncePerProcess
 
 # Panels wait for the catalog where that stands still, a second or two each. However many pages are open, most of the
 # server's threads are left to those who trade.

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from common.bounds import MAX_PAGE
-from trading import services
-from trading.clients.catalog import catalog_client
-from trading.clients.network import OncePerProcess, network
+from trading.api.stock_query import StockQuery
 from trading.dashboard.kept import Kept
-from trading.stock import Stock
-from trading.stock_query import StockQuery
+from trading.market import services
+from trading.market.catalog_client import catalog_client
+from trading.market.stock import Stock
+from trading.process import OncePerProcess, network
 
 # Names change when a catalog begins with others, hardly ever.
 NAMES_S = 30.0

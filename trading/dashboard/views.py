@@ -7,21 +7,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.bounds import MAX_ORDER_QUANTITY
-from trading import services
 from trading.accounts.account import OPERATOR, TRADER, account_of
-from trading.api_view import ApiView
-from trading.browsable import BrowsableRenderer, stock_names
+from trading.api.api_view import ApiView
+from trading.api.browsable import BrowsableRenderer, stock_names
+from trading.api.order_key import new_key
+from trading.api.permissions import may_act_as
+from trading.api.renderers import ExactJSONRenderer
+from trading.api.representations import order_data, stock_data
+from trading.api.schema import operations
 from trading.dashboard.board import board
 from trading.dashboard.charts import VIEW_BOX, hit_rate, order_rate
 from trading.dashboard.fragment import FragmentView
 from trading.dashboard.stock_search import stock_search
-from trading.order_key import new_key
-from trading.order_query import OrderFilters, OrderQuery
-from trading.permissions import may_act_as
-from trading.renderers import ExactJSONRenderer
-from trading.replicas.status import in_sync_count
-from trading.representations import order_data, stock_data
-from trading.schema import operations
+from trading.market import services
+from trading.market.order_query import OrderFilters, OrderQuery
+from trading.operator.status import in_sync_count
 
 STOCKS_SHOWN = 15
 ORDERS_SHOWN = 12

@@ -8,18 +8,18 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 
-from common.failures import RpcFailure
-from trading.clients.catalog import catalog_client
-from trading.clients.network import OncePerProcess, cluster_config, network
-from trading.clients.orders import order_client
-from trading.errors import ApiError
+from common.calls.failures import RpcFailure
+from trading.api.errors import ApiError
 from trading.events.market import MarketSource, left_out
 from trading.events.query import EventQuery
 from trading.events.replicas import INTERVAL_S, ReplicaSource
 from trading.events.ring import LEADER, ORDER, REPLICA, STOCK, EventRing
 from trading.events.stream import EventStream
+from trading.market.catalog_client import catalog_client
+from trading.market.order_client import order_client
+from trading.operator.status import status_data
+from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.manager import replica_manager
-from trading.replicas.status import status_data
 
 # The least time between two rounds of a market that changes all the time: what happens meanwhile shares the calls.
 PACE_S = 0.1

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from protos import catalog_pb2, order_pb2
+from trading.api.renderers import ExactJSONEncoder
+from trading.api.representations import order_data, stock_data
 from trading.events.ring import ORDER, RESET, STOCK, Event
-from trading.renderers import ExactJSONEncoder
-from trading.representations import order_data, stock_data
-from trading.stock import Stock
+from trading.market.stock import Stock
 
 WAIT_MS = 500
 PAGE = 500

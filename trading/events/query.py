@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from trading.errors import shown
+from trading.api.errors import shown
+from trading.api.query_fields import FieldProblem, QueryProblems, known_parameters, read_name
 from trading.events.ring import RESET, TYPES, Event
-from trading.query_fields import FieldProblem, QueryProblems, known_parameters, read_name
 
 _ID = re.compile(r"([0-9a-f]+)-(0|[1-9][0-9]{0,15})")
 

@@ -7,11 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from trading.accounts.account import account_of
-from trading.api_view import ApiView
+from trading.api.api_view import ApiView
+from trading.api.renderers import ExactJSONRenderer
+from trading.api.schema import operations
 from trading.events.hub import event_hub
 from trading.events.query import read_event_query
-from trading.renderers import ExactJSONRenderer
-from trading.schema import operations
 
 MEDIA_TYPE = "text/event-stream"
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from common.config import ClusterConfig
-from common.failures import RpcFailure
-from common.steps import Call, Steps, Together
+from common.calls.failures import RpcFailure
+from common.calls.steps import Call, Steps, Together
+from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
 from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, ReplicaReport, short_text

@@ -2,7 +2,7 @@
 
 import grpc
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 
 
 class NoLeader(RpcFailure):

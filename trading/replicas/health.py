@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from common.config import ClusterConfig
-from common.failures import RpcFailure
-from common.steps import Steps
+from common.calls.failures import RpcFailure
+from common.calls.steps import Steps
+from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.replicas.election import ASSIGN_TIMEOUT_S, Leadership, assign, leadership_of, tell
-from trading.replicas.leadership import ElectionMemory, LeaderSearch
 from trading.replicas.proving import Proving
+from trading.replicas.search import ElectionMemory, LeaderSearch
 from trading.replicas.view import ClusterView, ReplicaReport, poll
 
 # How long one tick may look for a leader.

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from common.config import ClusterConfig
-from common.failures import RpcFailure
-from common.network import Network
-from common.steps import Steps, Wait
-from trading.clients.network import OncePerProcess, cluster_config, network
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
+from common.calls.steps import Steps, Wait
+from common.process.config import ClusterConfig
+from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.election import Leadership
 from trading.replicas.failures import CatalogUnavailable, NoLeader
-from trading.replicas.leadership import ElectionMemory, LeaderSearch, confirm
+from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
 from trading.replicas.view import ClusterView, measure_round_trips, poll
 
 # A leader that has answered nothing for this long is asked for its health, and the catalog too, before it is given an

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from common.config import ClusterConfig
-from common.steps import Steps
+from common.calls.steps import Steps
+from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.replicas.election import ASSIGN_TIMEOUT_S, Leadership, assign, leadership_of
 from trading.replicas.failures import NoLeader, NotInSync, UnknownReplica

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.config import ClusterConfig
-from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
-from common.steps import Call, Outcome, Steps, Together
+from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Outcome, Steps, Together
+from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from trading.replicas.failures import CatalogUnavailable, ClusterHalted, WrongReplica
 

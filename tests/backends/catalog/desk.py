@@ -8,14 +8,14 @@ from typing import Any
 
 from backends.catalog.batch import Batch
 from backends.catalog.catalog import Catalog
-from backends.catalog.model import Stock
-from backends.catalog.recovery import open_catalog
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory
-from backends.files import OS_FILES, Files
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.files import OS_FILES, Files
+from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.model import Stock
 from protos import catalog_pb2
 from protos.catalog_pb2 import BUY, SELL
-from tests.backends.log_files import CLUSTER, die
+from tests.backends.storage.csv.log_files import CLUSTER, die
 
 STOCKS = (("ACME", 4135, 100), ("Blue.Finch", 1, 0), ("T", 10**11, 10**15))
 

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from backends.catalog.recovery import JOURNAL_NAME
-from backends.data_directory import DataDirectory
-from backends.row import HEADER
-from common.network import Network
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.recovery import JOURNAL_NAME
+from common.calls.network import Network
+from common.rows import HEADER
 from protos import catalog_pb2
 
 TIMEOUT_S = 20

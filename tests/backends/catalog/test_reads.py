@@ -4,8 +4,8 @@ import grpc
 import pytest
 
 from backends.catalog.catalog import MAX_ROWS_BYTES
-from backends.row import parse_row
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
+from common.rows import parse_row
 from protos import catalog_pb2
 
 

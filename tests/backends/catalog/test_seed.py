@@ -2,9 +2,9 @@
 
 import pytest
 
-from backends.catalog.model import Stock
 from backends.catalog.seed import DEFAULT_STOCKS, read_seed
-from backends.data_directory import StartRefused
+from backends.storage.csv.data_directory import StartRefused
+from backends.storage.model import Stock
 
 
 def test_shipped_list_has_known_tickers_with_100_shares_each():

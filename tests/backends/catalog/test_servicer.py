@@ -9,8 +9,8 @@ import pytest
 
 from backends.catalog.__main__ import make_server
 from backends.catalog.servicer import WRITER_COUNT, CatalogServicer
-from common.failures import RpcFailure
-from common.network import Network
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
 from protos import catalog_pb2
 
 

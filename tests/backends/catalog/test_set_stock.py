@@ -5,8 +5,8 @@ import threading
 import grpc
 import pytest
 
-from backends.row import parse_row
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
+from common.rows import parse_row
 from protos import catalog_pb2
 
 

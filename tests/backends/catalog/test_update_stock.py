@@ -3,8 +3,8 @@
 import grpc
 import pytest
 
-from backends.row import HEADER, check_rows, parse_row
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
+from common.rows import HEADER, check_rows, parse_row
 
 
 def refusals(results):

@@ -9,17 +9,17 @@ from typing import Any
 from google.protobuf.message import Message
 
 from backends.catalog.catalog import Catalog
-from backends.catalog.model import Stock
-from backends.catalog.recovery import open_catalog
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory
 from backends.order.catalog_link import CatalogLink
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import OrderStore
-from common.failures import UNREACHABLE, RpcFailure
-from common.steps import Call, Effect, Pause, Steps, Together, run_steps
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.model import Stock
+from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.steps import Call, Effect, Pause, Steps, Together, run_steps
 from protos import catalog_pb2, order_pb2
 
 CATALOG = "catalog:1"

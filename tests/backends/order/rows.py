@@ -1,6 +1,6 @@
 """Rows for tests: a history of a cluster, as bytes."""
 
-from backends.row import chain_seed, encode_row
+from common.rows import chain_seed, encode_row
 
 CLUSTER = "test-cluster"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from backends.failures import CatalogUnavailable, NotFound, NotLeader
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import (
     DirectCluster,

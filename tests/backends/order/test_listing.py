@@ -3,7 +3,7 @@ import pytest
 from backends.failures import InvalidArgument
 from backends.order import listing
 from backends.order.listing import list_orders
-from backends.row import chain_seed
+from common.rows import chain_seed
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.rows import CLUSTER, make_rows
 

@@ -4,7 +4,7 @@ import pytest
 
 from backends.failures import Exhausted, NotLeader
 from backends.order.pending import Caller, OutcomeUnknown, PendingOrders, Ticket
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from backends.failures import CatalogUnavailable, Halted, NotFound
-from backends.known_keys import KnownKeys, key_of
 from backends.order import listing
-from common.failures import RpcFailure
+from backends.storage.known_keys import KnownKeys, key_of
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import CATALOG, buy
 

@@ -4,8 +4,8 @@ import pytest
 
 from backends.failures import Halted
 from backends.order.store import OrderStore
-from backends.row import chain_seed
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
+from common.rows import chain_seed
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import (
     buy,

@@ -12,17 +12,17 @@ import pytest
 
 from backends.catalog.__main__ import make_server as make_catalog_server
 from backends.catalog.catalog import Catalog
-from backends.catalog.model import Stock
-from backends.catalog.recovery import open_catalog
-from backends.catalog.small_files import SmallFiles
-from backends.data_directory import DataDirectory
 from backends.order.__main__ import make_server, work_until_stopped
 from backends.order.catalog_link import CatalogLink
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
-from backends.server import BackendServer
-from common.failures import RpcFailure
-from common.network import Network
+from backends.serving.server import BackendServer
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.model import Stock
+from common.calls.failures import RpcFailure
+from common.calls.network import Network
 from deploy.probe import ask
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import Clock

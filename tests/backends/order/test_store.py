@@ -2,13 +2,13 @@ import errno
 
 import pytest
 
-from backends.data_directory import DataDirectory
 from backends.failures import Diverged, Exhausted, InvalidArgument, NotFound
-from backends.log import Log
 from backends.order.store import LOG_NAME, Gap, OrderStore, WrongCluster
-from backends.row import chain_seed
-from tests.backends.log_files import Died, FaultyFiles, die
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.log import Log
+from common.rows import chain_seed
 from tests.backends.order.rows import CLUSTER, chain_of, make_rows
+from tests.backends.storage.csv.log_files import Died, FaultyFiles, die
 
 SEED = chain_seed(CLUSTER)
 

@@ -3,7 +3,7 @@
 import threading
 
 from backends.order import __main__ as process
-from common.network import Network
+from common.calls.network import Network
 
 
 class BusyReplica:

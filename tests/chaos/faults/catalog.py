@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome

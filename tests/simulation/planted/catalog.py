@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from backends import files, log
-from backends.catalog import small_files
 from backends.catalog.catalog import Catalog
-from backends.catalog.epoch_gate import EpochGate, StaleBatch
-from backends.catalog.epochs import Epoch
-from backends.known_keys import KnownKeys
+from backends.catalog.gate import EpochGate, StaleBatch
+from backends.storage.csv import files, log, small_files
+from backends.storage.csv.epochs import Epoch
+from backends.storage.known_keys import KnownKeys
 from protos import catalog_pb2
 
 Patch = pytest.MonkeyPatch

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from trading.cache import Fill, StockCache
-from trading.clients import outcomes, placing
-from trading.order_query import OrderQuery
-from trading.stock_reader import StockReader
+from trading.market import outcomes, placing
+from trading.market.order_query import OrderQuery
+from trading.market.stock_cache import Fill, StockCache
+from trading.market.stock_reader import StockReader
 
 Patch = pytest.MonkeyPatch
 

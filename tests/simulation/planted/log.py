@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from backends import log, log_check, log_opening, row
+from backends.storage.csv import log, log_check, log_opening
+from common import rows as row
 
 Patch = pytest.MonkeyPatch
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from backends import row
 from backends.order import epochs, listing, promotion
 from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
@@ -14,7 +13,8 @@ from backends.order.reading import OrderReader
 from backends.order.refusals import Refusals
 from backends.order.replicate import Replication
 from backends.order.store import Gap, OrderStore
-from common.steps import Steps
+from common import rows as row
+from common.calls.steps import Steps
 from protos import catalog_pb2
 
 Patch = pytest.MonkeyPatch

@@ -3,8 +3,8 @@
 import pytest
 
 from trading.dashboard.board import HISTORY_S, LOOK_S, SAMPLES_KEPT, Board, count_cached_reads
-from trading.metrics import STOCK_READS
-from trading.replicas.event_file import Event
+from trading.operator.event_file import Event
+from trading.operator.frontend_metrics import STOCK_READS
 
 
 class System:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from tests.harness.waiting import wait_until
 from trading.dashboard.kept import MOST_LATE, Kept
 

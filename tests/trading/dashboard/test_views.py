@@ -11,7 +11,7 @@ from tests.trading.fakes import failed
 from trading.dashboard import fragment, views
 from trading.dashboard.board import Sample
 from trading.dashboard.stock_search import StockSearch
-from trading.replicas.event_file import Event
+from trading.operator.event_file import Event
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 REPLICA = {"address": "10.0.0.9:7", "rtt_ms": None, "last_seen": None, "error": None}

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from tests.harness.waiting import wait_until
-from trading.errors import ApiError
+from trading.api.errors import ApiError
 from trading.events import hub as hub_module
 from trading.events.hub import EventHub
 from trading.events.query import EventQuery

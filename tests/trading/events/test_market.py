@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from trading.events import market
 from trading.events.market import MarketSource
 from trading.events.ring import Event
-from trading.stock import Stock
+from trading.market.stock import Stock
 
 
 class Exchange:

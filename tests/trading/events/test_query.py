@@ -1,7 +1,7 @@
 import pytest
 from django.http import QueryDict
 
-from trading.errors import ApiError
+from trading.api.errors import ApiError
 from trading.events.query import EventQuery, number_of_id, read_event_query
 from trading.events.ring import LEADER, ORDER, REPLICA, RESET, STOCK, TYPES, Event
 

@@ -1,6 +1,6 @@
 import pytest
 
-from common.failures import NO_ANSWER
+from common.calls.failures import NO_ANSWER
 from protos import order_pb2
 from tests.trading.fake_cluster import CONFIG, FakeCluster
 from tests.trading.fake_network import refusal

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from common.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal

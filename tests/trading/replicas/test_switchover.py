@@ -1,6 +1,6 @@
 import pytest
 
-from common.failures import RpcFailure
+from common.calls.failures import RpcFailure
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal

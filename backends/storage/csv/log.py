@@ -1,0 +1,242 @@
+"""The log: the rows of one history in a file, appended with one write and one sync, found by number in one read."""
+
+import os
+import sys
+import threading
+import time
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from backends.storage.csv.files import OS_FILES, DiskFull, Files, write_all
+from backends.storage.csv.log_check import CheckedFile, Visit
+from backends.storage.csv.log_opening import Damage, DamagedLog, cut, leave_marker, open_checked
+from common.process.failpoints import failpoint
+from common.rows import CHAIN_BYTES, BadRow, CheckedRows, Row, chain_seed, check_rows, check_unchanged, parse_row
+from common.rwlock import ReadWriteLock
+
+__all__ = ["DamagedLog", "DiskFull", "Files", "Log", "exit_process"]
+
+log = structlog.get_logger()
+
+EXIT_CODE = 74  # EX_IOERR of sysexits.h
+# An order waits for this at several processes: whoever asks why it took so long finds it in the log.
+SLOW_S = 0.5
+
+
+def exit_process(message: str) -> NoReturn:
+    """End this process at once, from any thread, without an answer to anybody."""
+    log.critical(message)
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
+
+
+class Log:
+    """The rows 1..last_number of one history, all of them synced.
+
+    Any number of threads may read while one appends; only `append` must be called by one thread at a time. A reader
+    sees all of an append or nothing of it, and never before its sync. Bytes are checked on every read; rows that are
+    found bad end the process through `die`: it serves nothing from a file that fails its check.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        cluster_id: str,
+        descriptor: int,
+        checked: CheckedFile,
+        files: Files,
+        monotonic: Callable[[], float],
+        die: Callable[[str], NoReturn],
+    ) -> None:
+        """For `open` alone."""
+        self.path = path
+        self._seed = chain_seed(cluster_id)
+        self._descriptor = descriptor
+        self._files = files
+        self._monotonic = monotonic
+        self._die = die
+        # Invariant: the bytes up to _ends[-1] are synced. The file is longer only while an append is under way.
+        self._ends: array[int] = checked.ends  # guarded by _ends_lock; 8 bytes a row
+        self._ends_lock = ReadWriteLock()  # never held across a read, write or sync of the file
+        self._position = (checked.number, checked.chain)  # replaced as a whole, after _ends
+        self._appending = threading.Lock()
+        self._failed = False
+        self._busy_since: float | None = None
+        # Told, by the thread that appends, how many seconds each write with its sync took.
+        self.on_sync: Callable[[float], None] = lambda _seconds: None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        cluster_id: str,
+        *,
+        damage: Damage,
+        files: Files = OS_FILES,
+        monotonic: Callable[[], float] = time.monotonic,
+        die: Callable[[str], NoReturn] = exit_process,
+        visit: Visit | None = None,
+    ) -> "Log":
+        """Open a log, or make an empty one, check all of its rows, and mend it (docs/PROTOCOL.md, "Opening a log").
+
+        A torn tail is kept aside and cut off, with a warning. Damage: with "keep_prefix" the file is kept aside and the
+        rows before the damage are used; with "refuse" it raises. The file and its name are synced when this returns.
+
+        `visit(rows, first_number)` gets the bytes of all rows in order, some thousands at a time, while they are
+        checked: a caller can replay them without reading twice. Until `open` returns they may not be shown to anybody.
+
+        Raises:
+            DamagedLog: a bad row stands before good ones, and `damage` is "refuse".
+            StartRefused: the file cannot be opened, or the disk is too full to mend it.
+        """
+        try:
+            descriptor, checked = open_checked(path, cluster_id, damage, files, visit)
+        except OSError as error:
+            _leave_marker_and_die(path, files, die, error)
+        return cls(path, cluster_id, descriptor, checked, files, monotonic, die)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The last number and the chain at it, of one moment. Never waits."""
+        return self._position
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last row, 0 if there is none. Never waits."""
+        return self._position[0]
+
+    @property
+    def last_chain(self) -> int:
+        """The chain at the last row. Never waits."""
+        return self._position[1]
+
+    def append(self, rows: bytes) -> None:
+        """Append rows that continue `position`: one write, one sync, then they are visible. No rows: nothing happens.
+
+        Raises:
+            BadRow: they do not continue it; nothing was written.
+            DiskFull: the file is cut back to what it was, durably; a later append may succeed.
+            RuntimeError: another append is under way, or one has failed.
+        """
+        if not self._appending.acquire(blocking=False):
+            raise RuntimeError(f"{self.path}: two appends at a time")
+        try:
+            if self._failed:
+                raise RuntimeError(f"{self.path}: an append has failed, the process should have ended")
+            number, chain = self._position
+            checked = check_rows(rows, number, chain, base=self._ends[-1])
+            if checked.count:
+                self._store(rows)
+                self._show(checked)
+        finally:
+            self._appending.release()
+
+    def read(self, first: int, last: int) -> bytes:
+        """Return the bytes of the rows first..last, both included, in one read. They must fit into memory.
+
+        Raises:
+            ValueError: first..last is not within 1..last_number, or is empty.
+        """
+        last_number = self.last_number
+        if not 1 <= first <= last <= last_number:
+            raise ValueError(f"rows {first}..{last} are not within 1..{last_number}")
+        with self._ends_lock.read():
+            before, start, end = self._ends[max(first - 2, 0)], self._ends[first - 1], self._ends[last]
+        return self._read_checked(first, before, start, end)[start - before :]
+
+    def read_after(self, after: int, max_bytes: int, max_rows: int = 0) -> bytes:
+        """Return whole rows from after+1 on: as many as `max_bytes` hold, but at least one if there is one.
+
+        `max_rows` bounds their number too; 0: it does not. Empty if `after` is the last number.
+
+        Raises:
+            ValueError: `after` is not within 0..last_number.
+        """
+        last_number = self.last_number
+        if not 0 <= after <= last_number:
+            raise ValueError(f"row {after} is not within 0..{last_number}")
+        if after == last_number:
+            return b""
+        highest = min(last_number, after + max_rows) if max_rows else last_number
+        with self._ends_lock.read():
+            last = bisect_right(self._ends, self._ends[after] + max_bytes, after + 1, highest + 1) - 1
+        return self.read(after + 1, max(last, after + 1))
+
+    def row(self, number: int) -> Row:
+        """Return one order, in one read.
+
+        Raises:
+            ValueError: the number is not within 1..last_number.
+        """
+        return parse_row(self.read(number, number))
+
+    def chain_at(self, number: int) -> int:
+        """Return the chain at a number: at 0 the cluster's seed.
+
+        Raises:
+            ValueError: the number is not within 0..last_number.
+        """
+        if number == 0:
+            return self._seed
+        last_number, last_chain = self._position
+        return last_chain if number == last_number else self.row(number).chain
+
+    def stalled_s(self) -> float:
+        """Return for how many seconds the write and sync under way has lasted, 0.0 if there is none. Never waits."""
+        busy_since = self._busy_since
+        return 0.0 if busy_since is None else max(0.0, self._monotonic() - busy_since)
+
+    def close(self) -> None:
+        """Close the file. Nobody may be reading or appending, or do so afterwards."""
+        self._files.close(self._descriptor)
+
+    def _store(self, rows: bytes) -> None:
+        length = self._ends[-1]  # read without its lock: only appends change it, and this is the one
+        self._busy_since = began = self._monotonic()
+        try:
+            try:
+                write_all(self._files, self._descriptor, rows, length)
+            except DiskFull:
+                cut(self._files, self._descriptor, length)
+                raise
+            failpoint("log-written")
+            self._files.fdatasync(self._descriptor)
+            failpoint("log-synced")
+        except OSError as error:
+            self._failed = True
+            _leave_marker_and_die(self.path, self._files, self._die, error)
+        finally:
+            self._busy_since = None
+        took_s = self._monotonic() - began
+        self.on_sync(took_s)
+        if took_s > SLOW_S:
+            log.warning("a write was slow", path=str(self.path), seconds=round(took_s, 2), bytes=len(rows))
+
+    def _show(self, checked: CheckedRows) -> None:
+        with self._ends_lock.write():
+            self._ends.extend(checked.ends)
+        self._position = (checked.last_number, checked.last_chain)
+
+    def _read_checked(self, first: int, before: int, start: int, end: int) -> bytes:
+        """Return the bytes before..end; the rows in start..end, from `first` on, continue the row at before..start."""
+        data = self._files.pread(self._descriptor, end - before, before)
+        try:
+            if len(data) < end - before:
+                raise BadRow(first, f"is not in the file, which ends at byte {before + len(data)}")
+            prev_chain = self._seed
+            if first > 1:
+                prev_chain = int(data[start - before - CHAIN_BYTES : start - before - 1], 16)
+            check_unchanged(data[start - before :], first - 1, prev_chain)
+        except (BadRow, ValueError) as error:
+            self._die(f"{self.path}: bytes that were good are no longer: {error}")
+        return data
+
+
+def _leave_marker_and_die(path: Path, files: Files, die: Callable[[str], NoReturn], error: OSError) -> NoReturn:
+    left = "" if leave_marker(path, files) else "; no marker could be left for the next start"
+    die(f"{path}: {error}: this process ends without an answer{left}")

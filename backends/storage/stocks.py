@@ -1,0 +1,88 @@
+"""The stocks as readers see them: as of the last synced trade."""
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from backends.catalog.batch import Level
+from backends.failures import NotFound
+from backends.storage.changes import ChangeFeed
+from backends.storage.model import Stock
+from common.rwlock import ReadWriteLock
+from protos import catalog_pb2
+
+
+class StockTable:
+    """Stocks by name, and the position in the journal that they are as of.
+
+    Any number of threads may read while one changes: `apply` and `put` are called by one thread at a time. A change of
+    several stocks is seen whole or not at all. The lock is held for memory work only.
+    """
+
+    def __init__(self, stocks: Iterable[Stock], position: tuple[int, int], changes: ChangeFeed) -> None:
+        """`position` is the last number and the chain at it."""
+        self._lock = ReadWriteLock()
+        self._stocks = {stock.name: stock for stock in stocks}  # guarded by _lock
+        self._names = sorted(self._stocks)  # guarded by _lock
+        self._position = position  # replaced as a whole, while _lock is held for writing
+        self._changes = changes
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The last number that readers see, and the chain at it. Never waits."""
+        return self._position
+
+    def for_writer(self) -> Mapping[str, Stock]:
+        """The stocks themselves, for the one thread that may change them: it needs no lock to look."""
+        return self._stocks
+
+    def lookup(self, name: str) -> catalog_pb2.LookupStockResponse:
+        """Return one stock.
+
+        Raises:
+            NotFound: no stock has this name (UNKNOWN_STOCK).
+        """
+        with self._lock.read():
+            stock = self._stocks.get(name)
+            if stock is not None:
+                return catalog_pb2.LookupStockResponse(stock=stock.to_proto(), last_number=stock.last_trade)
+        raise NotFound(f"no stock is named {name!r}", reason="UNKNOWN_STOCK")
+
+    def page(self, after_name: str, limit: int) -> catalog_pb2.ListStocksResponse:
+        """Return up to `limit` stocks behind `after_name` (exclusive) in the order of names, all of one moment."""
+        with self._lock.read():
+            first = bisect_right(self._names, after_name)
+            names = self._names[first : first + limit]
+            return catalog_pb2.ListStocksResponse(
+                stocks=[self._stocks[name].to_proto() for name in names],
+                has_more=first + limit < len(self._names),
+                last_number=self._position[0],
+            )
+
+    def named(self, names: Iterable[str]) -> catalog_pb2.ListStocksResponse:
+        """Return the stocks of these names, all of one moment; a name that no stock has is left out."""
+        with self._lock.read():
+            found = [self._stocks[name].to_proto() for name in names if name in self._stocks]
+            return catalog_pb2.ListStocksResponse(stocks=found, last_number=self._position[0])
+
+    def snapshot(self) -> list[Stock]:
+        """Return copies of all stocks, of one moment."""
+        with self._lock.read():
+            return [replace(stock) for stock in self._stocks.values()]
+
+    def apply(self, levels: Mapping[str, Level], position: tuple[int, int]) -> None:
+        """Make synced trades visible: what they leave of the stocks, and the journal's position behind them."""
+        with self._lock.write():
+            for name, level in levels.items():
+                stock = self._stocks[name]
+                stock.quantity, stock.last_trade = level
+            self._position = position
+            self._changes.publish(levels)
+
+    def put(self, stock: Stock) -> None:
+        """Make a new stock, or another price of a known one, visible."""
+        with self._lock.write():
+            if stock.name not in self._stocks:
+                insort(self._names, stock.name)
+            self._stocks[stock.name] = stock
+            self._changes.publish([stock.name])

@@ -1,0 +1,96 @@
+"""Channels to other processes, and the RPCs on them by the type of their request."""
+
+import os
+import threading
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.message import Message
+
+from common.process.tls import Tls
+from protos import catalog_pb2, order_pb2
+
+CHANNEL_OPTIONS = [
+    # A peer that froze or whose machine went away is noticed although nothing is asked of it.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A process that was restarted is found again at once; the default backs off to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Every attempt of an order is a call that we make ourselves: one message executes at most once.
+    ("grpc.enable_retries", 0),
+    # gRPC would also use http_proxy and https_proxy: those are for the web, and do not know our processes.
+    ("grpc.enable_http_proxy", int("grpc_proxy" in os.environ)),
+    ("grpc.max_receive_message_length", 8 << 20),
+]
+
+
+def _paths_by_request() -> dict[str, tuple[str, type[Message]]]:
+    """Map each request's full name to its RPC's path and response class: no two RPCs share a request."""
+    paths: dict[str, tuple[str, type[Message]]] = {}
+    for module in (catalog_pb2, order_pb2):
+        for service in module.DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                response = message_factory.GetMessageClass(method.output_type)
+                paths[method.input_type.full_name] = (f"/{service.full_name}/{method.name}", response)
+    return paths
+
+
+_PATHS = _paths_by_request()
+
+
+def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
+    """Return a new channel, encrypted if `tls` is given. It belongs to this process; it connects when it is used."""
+    if tls is None:
+        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(address, tls.channel_credentials(), options=CHANNEL_OPTIONS)
+
+
+def response_class(request: Message) -> type[Message]:
+    """Return the class of the responses to a request."""
+    return _PATHS[request.DESCRIPTOR.full_name][1]
+
+
+class Channels:
+    """The channels of one process by address, made when first used. Any number of threads may use it."""
+
+    def __init__(self, tls: Tls | None) -> None:
+        """Encrypt all with `tls`; None: none of them."""
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._channels: dict[str, grpc.Channel] = {}  # guarded by _lock
+        self._callables: dict[tuple[str, str], Any] = {}  # written under _lock
+
+    def channel(self, address: str) -> grpc.Channel:
+        """Return the channel to an address."""
+        with self._lock:
+            channel = self._channels.get(address)
+            if channel is None:
+                channel = self._channels[address] = open_channel(address, self._tls)
+            return channel
+
+    def rpc(self, address: str, request: Message, *, streaming: bool = False) -> Any:
+        """Return what makes the RPC of this request: a unary one, or one that answers with a stream."""
+        key = (address, request.DESCRIPTOR.full_name)
+        made = self._callables.get(key)
+        if made is None:
+            channel = self.channel(address)
+            made = (channel.unary_stream if streaming else channel.unary_unary)(
+                _PATHS[request.DESCRIPTOR.full_name][0],
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=response_class(request).FromString,
+            )
+            with self._lock:
+                self._callables[key] = made
+        return made
+
+    def close(self) -> None:
+        """Close all; calls under way are cancelled."""
+        with self._lock:
+            channels = list(self._channels.values())
+        for channel in channels:
+            channel.close()

@@ -1,0 +1,175 @@
+"""The performer of procedures: calls to other processes with gRPC, in the thread that runs the procedure."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from common.calls.channels import Channels, response_class
+from common.calls.failures import RpcFailure, failure_from_error
+from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait, run_steps
+from common.calls.streams import CallStreams
+from common.process.request_context import METADATA_KEY, current_request_id
+from common.process.tls import Tls
+from protos import catalog_pb2, order_pb2
+
+T = TypeVar("T")
+# Waits for a call that was begun; returns its response or raises RpcFailure.
+Finish: TypeAlias = Callable[[], Any]
+
+# What every order calls goes over streams that stay.
+CARRIED = (catalog_pb2.UpdateStockRequest, order_pb2.PlaceOrdersRequest, order_pb2.SyncOrderRequest)
+
+# Far more than there are processes to ask and procedures that ask them at once: a call never waits for a thread that
+# hangs on a process that is gone.
+CALLS_SIDE_BY_SIDE = 128
+SHORTEST_TIMEOUT_S = 0.001
+
+
+class _Connections:
+    """What one process has open."""
+
+    def __init__(self, tls: Tls | None) -> None:
+        self.pid = os.getpid()
+        self.channels = Channels(tls)
+        self.streams = CallStreams(self.channels.channel)
+        # A thread is started when there is a call for it and none is idle.
+        self.callers = ThreadPoolExecutor(CALLS_SIDE_BY_SIDE, thread_name_prefix="call")
+
+    def close(self) -> None:
+        self.channels.close()
+        self.streams.close()
+        self.callers.shutdown()
+
+
+class Network:
+    """Calls by address, over connections that are made when first used and kept for the life of the process.
+
+    Any number of threads may use it. It is safe to make before a fork: connections belong to the process that first
+    used them, and a child makes its own. Every call tells the id of the request that the thread works for.
+    """
+
+    def __init__(self, tls: Tls | None = None) -> None:
+        """Encrypt all calls with `tls`; None: none of them."""
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._connections: _Connections | None = None  # replaced under _lock
+
+    def call(self, address: str, request: Message, timeout_s: float) -> Any:
+        """Make one RPC with a single answer and return that.
+
+        Raises:
+            RpcFailure: the status that was answered, or UNREACHABLE / NO_ANSWER.
+        """
+        return self._begin(Call(address, request, timeout_s))()
+
+    def stream(self, address: str, request: Message, timeout_s: float) -> Any:
+        """Make one server-streaming RPC and yield its messages; closing the iterator cancels the call.
+
+        Raises:
+            RpcFailure: as `call`, when the stream fails.
+        """
+        rpc = self._open().channels.rpc(address, request, streaming=True)
+        call = rpc(request, timeout=timeout_s, metadata=_metadata(current_request_id()))
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise failure_from_error(error, address) from error
+        finally:
+            call.cancel()
+
+    def run(self, steps: Steps[T]) -> T:
+        """Perform a procedure in this thread and return its result; what it raises is raised."""
+        return run_steps(steps, self._perform)
+
+    def close(self) -> None:
+        """Close all connections; calls under way are cancelled."""
+        with self._lock:
+            connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
+
+    def _open(self) -> _Connections:
+        connections = self._connections
+        if connections is None or connections.pid != os.getpid():  # a parent keeps its own
+            with self._lock:
+                connections = self._connections
+                if connections is None or connections.pid != os.getpid():
+                    connections = self._connections = _Connections(self._tls)
+        return connections
+
+    def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Call():
+                return self._begin(effect)()
+            case Together():
+                return self._perform_together(effect)
+            case Pause():
+                return time.sleep(effect.seconds)
+            case Wait():
+                return effect.event.wait(effect.timeout_s)
+
+    def _perform_together(self, effect: Together) -> list[Outcome]:
+        begun: list[Finish] = []
+        try:
+            begun.extend(self._begin(call, side_by_side=True) for call in effect.calls)
+            if effect.meanwhile is not None:
+                effect.meanwhile()
+        finally:
+            outcomes = [_outcome(finish) for finish in begun]
+        for outcome in outcomes:
+            if isinstance(outcome, Exception) and not isinstance(outcome, RpcFailure):
+                raise outcome
+        return outcomes
+
+    def _begin(self, call: Call, *, side_by_side: bool = False) -> Finish:
+        """Send a call that is carried. Another one is made when it is finished, or in a thread of its own from now."""
+        if isinstance(call.request, CARRIED):
+            return self._send(call)
+        # Not by gRPC's own futures: a channel with one under way runs a thread, which is started anew each time.
+        unary = partial(self._call, call, _request_id(call), time.monotonic() + call.timeout_s)
+        return self._open().callers.submit(unary).result if side_by_side else unary
+
+    def _send(self, call: Call) -> Finish:
+        streams = self._open().streams
+        stream = streams.take(call.address)
+        stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), _request_id(call))
+
+        def finish() -> Any:
+            try:
+                return response_class(call.request).FromString(stream.receive())
+            finally:
+                streams.give_back(stream)
+
+        return finish
+
+    def _call(self, call: Call, request_id: str, deadline: float) -> Any:
+        rpc = self._open().channels.rpc(call.address, call.request)
+        timeout_s = max(deadline - time.monotonic(), SHORTEST_TIMEOUT_S)
+        try:
+            return rpc(call.request, timeout=timeout_s, metadata=_metadata(request_id))
+        except grpc.RpcError as error:
+            raise failure_from_error(error, call.address) from error
+
+
+def _request_id(call: Call) -> str:
+    return current_request_id() if call.request_id is None else call.request_id
+
+
+def _metadata(request_id: str) -> tuple[tuple[str, str], ...] | None:
+    """Return what tells the callee which request a call is made for."""
+    return ((METADATA_KEY, request_id),) if request_id else None
+
+
+def _outcome(finish: Finish) -> Any:
+    """Return what became of a call that was begun: the response or what was raised."""
+    try:
+        return finish()
+    except Exception as failure:  # noqa: BLE001 - looked at when all calls are over
+        return failure

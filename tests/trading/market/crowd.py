@@ -1,0 +1,78 @@
+"""Threads that place orders through a gatherer, and a leader that answers when it is let."""
+
+import threading
+import time
+
+from protos import order_pb2
+from tests.trading.procedures import perform
+from trading.market.outcomes import AttemptFailed
+from trading.replicas.election import Leadership
+
+LEADERSHIP = Leadership(3, "order:3", 1)
+
+
+class BlockingLeader:
+    """Answers each call when it is let; keeps the keys of each call."""
+
+    def __init__(self):
+        self.calls = []
+        self.gates = threading.Semaphore(0)
+        self.failure = None
+        self.changed = threading.Condition()
+
+    def send(self, _leadership, orders, _timeout_s):
+        with self.changed:
+            self.calls.append([order.idempotency_key for order in orders])
+            self.changed.notify_all()
+        assert self.gates.acquire(timeout=10)
+        if self.failure is not None:
+            raise self.failure
+        return [result(order) for order in orders]
+
+    def wait_for_calls(self, count):
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.calls) >= count, 10)
+
+
+def result(order):
+    if order.idempotency_key.startswith("bad"):
+        failure = order_pb2.OrderFailure(code=9, reason="INSUFFICIENT_STOCK", metadata={"available": "2"})
+        return order_pb2.PlaceOrdersResult(failure=failure)
+    placed = order_pb2.PlaceOrderResponse(order=order_pb2.Order(idempotency_key=order.idempotency_key))
+    return order_pb2.PlaceOrdersResult(placed=placed)
+
+
+class Crowd:
+    """Threads that each place one order; `results` holds the key or the failure of each."""
+
+    def __init__(self, gatherer, seconds=10.0):
+        self.gatherer = gatherer
+        self.seconds = seconds
+        self.results = {}
+        self.threads = []
+
+    def start(self, *keys):
+        for key in keys:
+            thread = threading.Thread(target=self._place, args=(key,))
+            self.threads.append(thread)
+            thread.start()
+
+    def join(self):
+        for thread in self.threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def wait_until_waiting(self, count):
+        """Until `count` threads wait behind the calls under way."""
+        give_up = time.monotonic() + 10
+        while sum(len(lane.waiting) for lane in self.gatherer._lanes.values()) != count:
+            assert time.monotonic() < give_up
+            threading.Event().wait(0.002)
+
+    def _place(self, key):
+        order = order_pb2.NewOrder(idempotency_key=key)
+        try:
+            placed = perform(self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds))
+            self.results[key] = placed.order.idempotency_key
+        except AttemptFailed as failure:
+            self.results[key] = failure

@@ -1,0 +1,255 @@
+import threading
+import time
+
+import pytest
+
+from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from protos import order_pb2
+from tests.trading.fake_network import refusal
+from tests.trading.market.crowd import LEADERSHIP, BlockingLeader, Crowd, result
+from tests.trading.procedures import perform, procedure
+from trading.market.gatherer import Gatherer
+from trading.market.outcomes import AttemptFailed
+from trading.replicas.election import Leadership
+
+
+@pytest.fixture(autouse=True)
+def second_call_after(monkeypatch):
+    """No second call, however slow the machine is; a test may ask for one by calling this with seconds."""
+
+    def after(seconds):
+        monkeypatch.setattr("trading.market.gatherer.SECOND_CALL_AFTER_S", seconds)
+
+    after(60.0)
+    return after
+
+
+@pytest.fixture
+def leader():
+    return BlockingLeader()
+
+
+@pytest.fixture
+def crowd(leader):
+    return Crowd(Gatherer(procedure(leader.send)))
+
+
+def test_a_lone_order_goes_at_once(leader, crowd):
+    leader.gates.release()
+    crowd.start("a")
+    crowd.join()
+    assert crowd.results == {"a": "a"}
+    assert leader.calls == [["a"]]
+
+
+def test_sixteen_threads_share_calls_and_each_gets_its_own_result(leader, crowd):
+    """A call is under way; the fifteen orders that come meanwhile travel in one more."""
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    others = [f"{'bad' if number % 3 == 0 else 'good'}-{number}" for number in range(15)]
+    crowd.start(*others)
+    crowd.wait_until_waiting(15)
+    assert len(leader.calls) == 1
+    leader.gates.release(20)
+    crowd.join()
+    assert [len(call) for call in leader.calls] == [1, 15]
+    for key in ["a", *others]:
+        got = crowd.results[key]
+        if key.startswith("bad"):
+            assert (got.reason, got.metadata, got.outcome_unknown) == ("INSUFFICIENT_STOCK", {"available": "2"}, False)
+        else:
+            assert got == key
+
+
+def test_a_call_carries_at_most_five_hundred(leader, crowd, monkeypatch):
+    monkeypatch.setattr("trading.market.gatherer.ORDERS_PER_CALL", 3)
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start(*"bcdefgh")
+    crowd.wait_until_waiting(7)
+    leader.gates.release(20)
+    crowd.join()
+    assert [len(call) for call in leader.calls] == [1, 3, 3, 1]
+    assert crowd.results == {key: key for key in "abcdefgh"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "unknown"), [(UNREACHABLE, True), (NO_ANSWER, True), ("NOT_LEADER", False), ("HALTED", False)]
+)
+def test_a_failed_call_fails_what_waits_behind_it_as_never_sent(leader, crowd, reason, unknown):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("c", "d")
+    crowd.wait_until_waiting(2)
+    leader.failure = refusal(reason)
+    leader.gates.release(20)
+    crowd.join()
+    assert {failure.reason for failure in crowd.results.values()} == {reason}
+    assert {key: failure.outcome_unknown for key, failure in crowd.results.items()} == {
+        "a": unknown,
+        "c": False,
+        "d": False,
+    }
+
+
+def test_after_a_failure_the_lane_goes_on(leader, crowd):
+    leader.failure = refusal(UNREACHABLE)
+    leader.gates.release()
+    crowd.start("a")
+    crowd.join()
+    leader.failure = None
+    leader.gates.release(5)
+    crowd.start("b", "c", "d")
+    crowd.join()
+    assert [crowd.results[key] for key in "bcd"] == ["b", "c", "d"]
+
+
+def test_an_order_that_was_not_sent_in_its_time_is_certainly_not_executed(leader, crowd):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    hurried = Crowd(crowd.gatherer, seconds=0.05)
+    hurried.start("c")
+    hurried.join()
+    assert (hurried.results["c"].reason, hurried.results["c"].outcome_unknown) == (NO_ANSWER, False)
+    leader.gates.release(5)
+    crowd.join()
+    assert leader.calls == [["a"]]
+
+
+def test_an_order_in_a_call_that_goes_on_is_unknown_when_its_time_is_up(leader, crowd):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("c")
+    crowd.wait_until_waiting(1)
+    hurried = Crowd(crowd.gatherer, seconds=0.3)
+    hurried.start("d")
+    crowd.wait_until_waiting(2)
+    leader.gates.release()  # now c sends for both
+    leader.wait_for_calls(2)
+    hurried.join()
+    assert (hurried.results["d"].reason, hurried.results["d"].outcome_unknown) == (NO_ANSWER, True)
+    leader.gates.release(5)
+    crowd.join()
+    assert crowd.results["c"] == "c"
+
+
+def test_an_answer_of_the_wrong_length_is_a_failure(crowd):
+    gatherer = Gatherer(procedure(lambda *_: []))
+    with pytest.raises(AttemptFailed) as failure:
+        perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
+    assert failure.value.outcome_unknown
+
+
+def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
+    def fail(_leadership, _orders, _timeout_s):
+        raise ZeroDivisionError
+
+    gatherer = Gatherer(procedure(fail))
+    with pytest.raises(ZeroDivisionError):
+        perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
+    assert all(lane.calls == 0 and not lane.waiting for lane in gatherer._lanes.values())
+
+
+def test_lanes_of_past_leaderships_are_dropped(leader):
+    gatherer = Gatherer(procedure(lambda _leadership, orders, _timeout_s: [result(order) for order in orders]))
+    for epoch in range(20):
+        perform(gatherer.place(Leadership(3, "order:3", epoch), order_pb2.NewOrder(), time.monotonic() + 1))
+    assert len(gatherer._lanes) == 1
+
+
+def test_many_threads_and_many_orders_end_with_every_result_in_place():
+    """Whatever the interleaving: each order once in one call, and never more than two calls at once."""
+    under_way, most = [0], [0]
+    seen: list[str] = []
+    lock = threading.Lock()
+
+    def send(_leadership, orders, _timeout_s):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+            seen.extend(order.idempotency_key for order in orders)
+        threading.Event().wait(0.001)
+        with lock:
+            under_way[0] -= 1
+        if len(seen) % 7 == 0:
+            raise RpcFailure("lost", reason=UNREACHABLE)
+        return [result(order) for order in orders]
+
+    gatherer = Gatherer(procedure(send))
+    wrong = []
+
+    def work(name):
+        for number in range(40):
+            key = f"{name}-{number}"
+            try:
+                placed = perform(
+                    gatherer.place(LEADERSHIP, order_pb2.NewOrder(idempotency_key=key), time.monotonic() + 10)
+                )
+                if placed.order.idempotency_key != key:
+                    wrong.append(key)
+            except AttemptFailed as failure:
+                if failure.outcome_unknown != (key in seen):
+                    wrong.append(key)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert wrong == []
+    assert most[0] <= 2
+    assert len(seen) == len(set(seen))
+
+
+def test_no_turn_is_lost_however_calls_end(leader, crowd):
+    for round_ in range(30):
+        crowd.start(*(f"{round_}-{number}" for number in range(6)))
+        leader.gates.release(6)
+    crowd.join()
+    (lane,) = crowd.gatherer._lanes.values()
+    assert (lane.calls, len(lane.waiting)) == (0, 0)
+
+
+def test_a_second_call_is_made_behind_a_slow_one_and_never_a_third(leader, crowd, second_call_after):
+    second_call_after(0.1)
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b", "c")
+    leader.wait_for_calls(2)  # b or c has waited long enough, and takes the other along if that waits too
+    crowd.start("d")
+    crowd.wait_until_waiting(3 - len(leader.calls[1]))
+    hurried = Crowd(crowd.gatherer, seconds=0.3)
+    hurried.start("e")
+    hurried.join()
+    assert hurried.results["e"].reason == NO_ANSWER
+    assert len(leader.calls) == 2
+    leader.gates.release(10)
+    crowd.join()
+    assert crowd.results == {key: key for key in "abcd"}
+    (lane,) = crowd.gatherer._lanes.values()
+    assert (lane.calls, len(lane.waiting)) == (0, 0)
+
+
+def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(leader, crowd):
+    """It would send for all with its own time-out; another one sends instead."""
+    timeouts = []
+    send = leader.send
+
+    def note(leadership, orders, timeout_s):
+        timeouts.append(timeout_s)
+        return send(leadership, orders, timeout_s)
+
+    crowd.gatherer._send = procedure(note)
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    hurried = Crowd(crowd.gatherer, seconds=0.28)
+    hurried.start("c")
+    crowd.wait_until_waiting(1)
+    crowd.start("d")
+    crowd.wait_until_waiting(2)
+    leader.gates.release(10)
+    crowd.join()
+    hurried.join()
+    assert crowd.results["d"] == "d"
+    assert min(timeouts) > 0.28

@@ -1,0 +1,148 @@
+"""`/readyz`: whether orders could be placed now."""
+
+import threading
+
+import pytest
+
+from protos import order_pb2
+from tests.harness.waiting import wait_until
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from trading.operator import views as operator_views
+from trading.operator.readiness import FRESH_S, Check, Readiness, cluster_checks
+from trading.replicas.manager import ReplicaManager
+
+GOOD = [Check("catalog", "CATALOG_UNAVAILABLE", ""), Check("leader", "NO_LEADER", "")]
+NO_CATALOG = [Check("catalog", "CATALOG_UNAVAILABLE", "refused"), Check("leader", "NO_LEADER", "no replica leads")]
+
+
+class Given:
+    """A readiness that was decided by the test."""
+
+    def __init__(self, checks):
+        self._checks = checks
+
+    def checks(self):
+        return self._checks
+
+
+@pytest.fixture
+def say(monkeypatch):
+    return lambda checks: monkeypatch.setattr(operator_views, "readiness", lambda: Given(checks))
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/readyz/"])
+def test_ready_is_200(rest, say, path):
+    say(GOOD)
+    response = rest.get(path)
+    assert response.status_code == 200
+    assert response.json() == {"data": {"status": "ready", "checks": {"catalog": "ok", "leader": "ok"}}}
+
+
+def test_not_ready_is_503_with_the_failed_checks(rest, say):
+    say(NO_CATALOG)
+    response = rest.get("/readyz")
+    error = response.json()["error"]
+    assert (response.status_code, error["reason"]) == (503, "CATALOG_UNAVAILABLE")
+    assert error["details"] == [
+        {"check": "catalog", "message": "refused"},
+        {"check": "leader", "message": "no replica leads"},
+    ]
+
+
+def test_it_needs_no_token(rest, authentication, say):
+    say(GOOD)
+    assert rest.get("/readyz").status_code == 200
+
+
+@pytest.fixture
+def cluster():
+    cluster = FakeCluster()
+    cluster.replicas[2].lead(epoch=4)
+    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+    return cluster
+
+
+def failures(cluster):
+    manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
+    return {check.name: check.failure for check in cluster_checks(manager.look(), CONFIG)}
+
+
+def test_checks_pass_when_orders_can_be_placed(cluster):
+    assert failures(cluster) == {"catalog": "", "leader": "", "replicas": ""}
+
+
+def test_dead_follower_leaves_it_ready(cluster):
+    cluster.kill(1)
+    assert set(failures(cluster).values()) == {""}
+
+
+def test_dead_catalog_and_missing_leader_are_named(cluster):
+    cluster.network.dead.add(CATALOG)
+    assert failures(cluster)["catalog"] == "Connection refused"
+    cluster.replicas[2].role = order_pb2.FOLLOWER
+    told = failures(cluster)
+    assert (told["leader"], told["replicas"]) == ("no replica leads", "0 of 3 are in sync; 1 must be")
+
+
+class Looker:
+    """Looks when it is let; counts how often."""
+
+    def __init__(self, view):
+        self.view = view
+        self.looks = 0
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self.now = 100.0
+        self.readiness = Readiness(self.look, CONFIG, lambda: self.now)
+
+    def look(self):
+        self.looks += 1
+        assert self.may_go_on.wait(10)
+        return self.view
+
+
+@pytest.fixture
+def looker(cluster):
+    return Looker(ReplicaManager(CONFIG, cluster.network, cluster.clock).look())
+
+
+def test_one_look_serves_all_that_ask_within_a_second(looker):
+    for _ in range(10):
+        looker.readiness.checks()
+    assert looker.looks == 1
+    looker.now += FRESH_S
+    looker.readiness.checks()
+    assert looker.looks == 2
+
+
+def test_threads_that_ask_at_once_share_one_look(looker):
+    looker.may_go_on.clear()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(looker.readiness.checks())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: looker.looks == 1, 5, "a look")
+    looker.may_go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert looker.looks == 1
+    assert [[check.failure for check in checks] for checks in answers] == [["", "", ""]] * 8
+
+
+def test_who_waits_for_a_look_that_takes_too_long_is_told_so(looker, monkeypatch):
+    monkeypatch.setattr("trading.operator.readiness.WAIT_S", 0.05)
+    looker.may_go_on.clear()
+    thread = threading.Thread(target=looker.readiness.checks)
+    thread.start()
+    wait_until(lambda: looker.looks == 1, 5, "a look")
+    assert looker.readiness.checks()[0].failure == "looking at the cluster takes too long"
+    looker.may_go_on.set()
+    thread.join(10)
+
+
+def test_look_that_fails_is_not_kept(looker, monkeypatch):
+    good, looker.view = looker.view, None
+    with pytest.raises(AttributeError):
+        looker.readiness.checks()
+    looker.view = good
+    assert [check.failure for check in looker.readiness.checks()] == ["", "", ""]

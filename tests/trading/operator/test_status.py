@@ -1,0 +1,115 @@
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from protos import order_pb2
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from trading.operator.printing import print_json, print_table
+from trading.operator.status import status_data
+from trading.replicas.manager import ReplicaManager
+
+NOW = datetime(2031, 4, 9, 13, 5, 22, 104511, UTC)
+
+
+@pytest.fixture
+def cluster():
+    cluster = FakeCluster()
+    cluster.replicas[2].lead(epoch=4)
+    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+    cluster.replicas[1].last_number = cluster.replicas[2].last_number = 61
+    cluster.replicas[3].last_number = 61
+    return cluster
+
+
+@pytest.fixture
+def manager(cluster):
+    return ReplicaManager(CONFIG, cluster.network, cluster.clock, lambda: NOW)
+
+
+def status(manager):
+    return status_data(manager.look(measure=True), CONFIG)
+
+
+def test_all_in_sync_is_ok_and_the_leader_comes_first(manager):
+    data = status(manager)
+    assert {key: data[key] for key in ("health", "min_in_sync", "leader", "epoch", "last_number")} == {
+        "health": "ok",
+        "min_in_sync": 1,
+        "leader": 2,
+        "epoch": 4,
+        "last_number": 61,
+    }
+    assert [(one["id"], one["role"], one["state"]) for one in data["replicas"]] == [
+        (2, "leader", "in-sync"),
+        (3, "follower", "in-sync"),
+        (1, "follower", "in-sync"),
+    ]
+    assert data["replicas"][0] == {
+        "id": 2,
+        "address": "order:2",
+        "role": "leader",
+        "state": "in-sync",
+        "last_number": 61,
+        "lag": 0,
+        "rtt_ms": 0.0,
+        "last_seen": "2031-04-09T13:05:22.104511Z",
+        "error": None,
+    }
+
+
+def test_a_lagging_and_a_dead_follower_degrade(cluster, manager):
+    cluster.replicas[2].followers[3] = order_pb2.CATCHING_UP
+    cluster.replicas[3].last_number = 58
+    cluster.kill(1)
+    data = status(manager)
+    assert data["health"] == "degraded"
+    _, lagging, dead = data["replicas"]
+    assert (lagging["state"], lagging["lag"], lagging["error"]) == ("catching-up", 3, None)
+    assert (dead["state"], dead["lag"], dead["error"], dead["role"]) == ("faulty", None, "Connection refused", None)
+
+
+@pytest.mark.parametrize("missing", ["leader", "catalog", "in sync"])
+def test_what_cannot_trade_is_down(cluster, manager, missing):
+    if missing == "leader":
+        cluster.replicas[2].role = order_pb2.FOLLOWER
+    elif missing == "catalog":
+        cluster.network.dead.add(CATALOG)
+    else:
+        cluster.replicas[2].halted = "diverged"
+    data = status(manager)
+    assert data["health"] == "down"
+    assert (data["catalog"]["error"] is not None) == (missing == "catalog")
+
+
+def test_the_table_off_a_terminal_is_aligned_plain_text(cluster, manager):
+    cluster.kill(1)
+    cluster.replicas[2].followers[1] = order_pb2.FAULTY
+    out = io.StringIO()
+    print_table(status(manager), out, NOW + timedelta(seconds=1))
+    assert out.getvalue().splitlines() == [
+        "orders: DEGRADED   leader 2   epoch 4   last 61   in sync 2/3 (min 1)   2031-04-09 13:05:23Z",
+        "ID  ADDRESS  ROLE      STATE    LAST  LAG    RTT  SEEN  ERROR",
+        " 2  order:2  leader    in-sync    61    0  0.0ms   now",
+        " 3  order:3  follower  in-sync    61    0  0.0ms   now",
+        " 1  order:1  -         faulty      -    -      -     -  Connection refused",
+    ]
+
+
+def test_the_table_on_a_terminal_holds_the_same(manager):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    out = Terminal()
+    print_table(status(manager), out, NOW + timedelta(seconds=34))
+    assert "in-sync" in out.getvalue()
+    assert "34s" in out.getvalue()
+
+
+def test_the_json_is_the_data_itself(manager):
+    out = io.StringIO()
+    data = status(manager)
+    print_json(data, out)
+    assert json.loads(out.getvalue()) == data

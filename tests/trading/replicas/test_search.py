@@ -1,0 +1,194 @@
+import pytest
+
+from common.calls.failures import NO_ANSWER
+from protos import order_pb2
+from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from tests.trading.fake_network import refusal
+from trading.replicas.election import Leadership
+from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
+from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
+
+NO_ANSWER_FAILURE = refusal(NO_ANSWER)
+
+
+@pytest.fixture
+def cluster():
+    return FakeCluster()
+
+
+@pytest.fixture
+def memory():
+    return ElectionMemory()
+
+
+def search(cluster, memory, seconds=8.0, failed=None, failure=None):
+    steps = LeaderSearch(
+        CONFIG,
+        memory,
+        monotonic=cluster.clock,
+        deadline=cluster.clock.now + seconds,
+        failed=failed,
+        failure=failure,
+    ).steps()
+    return cluster.network.run(steps)
+
+
+def test_a_leader_of_the_newest_epoch_is_adopted(cluster, memory):
+    cluster.replicas[1].lead(epoch=7)
+    assert search(cluster, memory) == Leadership(1, "order:1", 7)
+    assert cluster.assigned() == []
+
+
+def test_a_leader_that_was_merely_slow_is_found_again(cluster, memory):
+    cluster.replicas[1].lead(epoch=7)
+    slow = Leadership(1, "order:1", 7)
+    assert search(cluster, memory, failed=slow, failure=NO_ANSWER_FAILURE) == slow
+
+
+def test_a_leader_of_an_older_epoch_is_not_adopted(cluster, memory):
+    cluster.replicas[1].lead(epoch=7)
+    cluster.catalog.epoch, cluster.catalog.leader_id = 8, 2  # 2 began an epoch and died before it served
+    assert search(cluster, memory) == Leadership(3, "order:3", 9)
+
+
+@pytest.mark.parametrize("trouble", ["stalled", "halted"])
+def test_an_unhealthy_leader_is_replaced(cluster, memory, trouble):
+    cluster.replicas[3].lead(epoch=7)
+    setattr(cluster.replicas[3], trouble, "yes" if trouble == "halted" else True)
+    assert search(cluster, memory).leader_id == 2
+
+
+def test_the_replica_whose_failure_caused_an_election_is_passed_over_for_a_while(cluster, memory):
+    cluster.replicas[3].epoch = 7
+    cluster.catalog.epoch = 7
+    failed = Leadership(3, "order:3", 7)
+    assert search(cluster, memory, failed=failed, failure=refusal("NOT_LEADER")).leader_id == 2
+    assert memory.passed_over(cluster.clock.now) == {3}
+    assert memory.passed_over(cluster.clock.now + 10.0) == set()
+
+
+def test_a_passed_over_replica_leads_when_it_is_the_only_one(cluster, memory):
+    cluster.kill(1, 2)
+    failed = Leadership(3, "order:3", 0)
+    assert search(cluster, memory, failed=failed, failure=refusal("NOT_LEADER")).leader_id == 3
+
+
+def test_a_leader_without_the_catalog_is_replaced_while_we_reach_it(cluster, memory):
+    cluster.replicas[3].lead(epoch=7)
+    failed = Leadership(3, "order:3", 7)
+    assert search(cluster, memory, failed=failed, failure=refusal("CATALOG")) == Leadership(2, "order:2", 8)
+    assert cluster.replicas[3].role == order_pb2.FOLLOWER
+
+
+def test_without_the_catalog_nobody_is_elected_or_adopted(cluster, memory):
+    cluster.replicas[3].lead(epoch=7)
+    cluster.network.dead.add(CATALOG)
+    with pytest.raises(CatalogUnavailable, match="Connection refused"):
+        search(cluster, memory)
+    cluster.network.dead.clear()
+    cluster.catalog.stalled = True
+    with pytest.raises(CatalogUnavailable, match="stalled"):
+        search(cluster, memory)
+    cluster.catalog.halted = "rolled back"
+    with pytest.raises(ClusterHalted, match="rolled back"):
+        search(cluster, memory)
+    assert cluster.assigned() == []
+
+
+def test_fenced_by_another_process_its_leader_is_adopted(cluster, memory):
+    def elect_meanwhile(_address, request):
+        if isinstance(request, order_pb2.AssignLeaderRequest) and request.leader_id == 3:
+            cluster.replicas[2].lead(epoch=1)
+
+    cluster.network.before = elect_meanwhile
+    assert search(cluster, memory) == Leadership(2, "order:2", 1)
+    assert cluster.assigned() == [3]
+
+
+def test_fenced_by_a_leader_that_died_the_election_is_tried_once_more(cluster, memory):
+    def begin_and_die(_address, request):
+        if isinstance(request, order_pb2.AssignLeaderRequest) and cluster.catalog.epoch == 0:
+            cluster.catalog.epoch, cluster.catalog.leader_id = 1, 2
+            cluster.kill(2)
+
+    cluster.network.before = begin_and_die
+    assert search(cluster, memory) == Leadership(3, "order:3", 2)
+    assert cluster.assigned() == [3, 3]
+
+
+def test_fenced_twice_the_search_ends(cluster, memory):
+    def always_first(_address, request):
+        if isinstance(request, order_pb2.AssignLeaderRequest):
+            cluster.catalog.epoch += 1
+
+    cluster.network.before = always_first
+    with pytest.raises(NoLeader, match="another election"):
+        search(cluster, memory)
+
+
+def test_a_replica_that_is_about_to_serve_is_waited_for(cluster, memory):
+    cluster.replicas[2].lead(epoch=1)
+    cluster.replicas[2].role = order_pb2.PROMOTING
+    begun = cluster.clock.now
+
+    def serve(_address, _request):
+        if cluster.clock.now - begun > 0.5:
+            cluster.replicas[2].role = order_pb2.LEADER
+
+    cluster.network.before = serve
+    assert search(cluster, memory) == Leadership(2, "order:2", 1)
+    assert cluster.assigned() == []
+
+
+def test_a_replica_that_is_about_to_serve_is_not_waited_for_for_ever(cluster, memory):
+    cluster.replicas[2].lead(epoch=1)
+    cluster.replicas[2].role = order_pb2.PROMOTING
+    begun = cluster.clock.now
+    assert search(cluster, memory) == Leadership(3, "order:3", 2)
+    assert 1.4 < cluster.clock.now - begun < 2.0
+
+
+def test_elections_of_one_process_are_two_seconds_apart(cluster, memory):
+    first = search(cluster, memory)
+    begun = cluster.clock.now
+    cluster.kill(first.leader_id)
+    assert search(cluster, memory, failed=first, failure=NO_ANSWER_FAILURE).leader_id == 2
+    assert cluster.clock.now - begun == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_leader_elected_elsewhere_is_adopted_during_that_wait(cluster, memory):
+    first = search(cluster, memory)
+    begun = cluster.clock.now
+    cluster.kill(first.leader_id)
+
+    def elect_elsewhere(_address, _request):
+        if cluster.clock.now - begun > 0.5:
+            cluster.replicas[1].lead(epoch=2)
+
+    cluster.network.before = elect_elsewhere
+    assert search(cluster, memory, failed=first, failure=NO_ANSWER_FAILURE) == Leadership(1, "order:1", 2)
+    assert cluster.clock.now - begun < 1.0
+
+
+def test_all_replicas_down_is_known_at_once(cluster, memory):
+    cluster.kill(1, 2, 3)
+    begun = cluster.clock.now
+    with pytest.raises(NoLeader):
+        search(cluster, memory)
+    assert cluster.clock.now == begun
+
+
+def test_confirm_sees_a_renewed_epoch_and_a_lost_leadership(cluster):
+    known = Leadership(3, "order:3", 1)
+    cluster.replicas[3].lead(epoch=1)
+    assert cluster.network.run(confirm(CONFIG, known)) == known
+    cluster.replicas[3].lead(epoch=2)
+    assert cluster.network.run(confirm(CONFIG, known)) == Leadership(3, "order:3", 2)
+    cluster.catalog.epoch = 3
+    assert cluster.network.run(confirm(CONFIG, known)) is None
+    cluster.catalog.epoch = 2
+    cluster.freeze(3)
+    assert cluster.network.run(confirm(CONFIG, known)) is None
+    cluster.network.dead.add(CATALOG)
+    with pytest.raises(CatalogUnavailable):
+        cluster.network.run(confirm(CONFIG, known))

@@ -1,0 +1,38 @@
+"""Stocks and orders as the REST interface shows them: docs/API.md, 3 and 4."""
+
+from decimal import Decimal
+from typing import Any
+
+from common.bounds import price_text
+from protos import catalog_pb2, order_pb2
+from trading.market.stock import Stock
+
+TYPES = {"buy": catalog_pb2.BUY, "sell": catalog_pb2.SELL}
+_TYPE_NAMES = {order_type: name for name, order_type in TYPES.items()}
+# Orders fill at once and in full, or not at all.
+FILLED = "filled"
+
+
+def stock_data(stock: Stock) -> dict[str, Any]:
+    """Return the JSON object of a stock."""
+    return {"name": stock.name, **_price_data(stock.price_cents), "quantity": stock.quantity}
+
+
+def order_data(order: order_pb2.Order) -> dict[str, Any]:
+    """Return the JSON object of an order."""
+    return {
+        "transaction_number": order.transaction_number,
+        "number": order.transaction_number,
+        "name": order.stock_name,
+        "type": _TYPE_NAMES[order.order_type],
+        "quantity": order.quantity,
+        **_price_data(order.price_cents),
+        "status": FILLED,
+        "client_order_id": order.idempotency_key,
+        "created_at": order.created_at,
+    }
+
+
+def _price_data(cents: int) -> dict[str, Any]:
+    text = price_text(cents)
+    return {"price": Decimal(text), "price_decimal": text}

@@ -1,0 +1,259 @@
+"""What the document says of each operation: decorators for the methods of the views."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from trading.accounts.account import OPEN
+from trading.api.schema import components, examples, parameters
+from trading.api.schema.components import Schema, data_of, ref
+from trading.api.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
+from trading.api.schema.parameters import answer_header, header, path
+from trading.events.ring import TYPES as EVENT_TYPES
+
+JSON = "application/json"
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def operation(
+    operation_id: str,
+    summary: str,
+    *,
+    answer: Schema,
+    example: Any,
+    tag: str,
+    code: int = 200,
+    reasons: Iterable[str] = (),
+    takes: Sequence[OpenApiParameter] = (),
+    request: Any = None,
+    sent: Any = None,
+    role: str = "any",
+    of_order: bool = False,
+    media_type: str = JSON,
+) -> Decorator:
+    """Return the decorator that describes one operation; `reasons` are its own errors, beside those of all;
+    `sent` is an example of a body."""
+    common: tuple[str, ...] = ANYWHERE
+    told = [*takes, *parameters.EVERYWHERE]
+    if role != OPEN:
+        common += WITH_AUTHENTICATION
+        told += parameters.LIMITED
+    sends = [] if sent is None else [OpenApiExample(summary, value=sent, request_only=True)]
+    shown = OpenApiExample(operation_id, value=example)
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        tags=[tag],
+        parameters=told,
+        request=request,
+        examples=sends,
+        responses={
+            (code, media_type): OpenApiResponse(answer, description=summary, examples=[shown]),
+            **errors([*common, *reasons], of_order=of_order),
+        },
+        auth=[],
+        extensions={"x-role": role},
+    )
+
+
+index = operation(
+    "index",
+    "The paths of the interface",
+    tag="about",
+    answer=data_of({"type": "object", "additionalProperties": {"type": "string"}}),
+    example={"data": {"stocks": "/stocks", "orders": "/orders"}},
+)
+list_stocks = operation(
+    "listStocks",
+    "A page of the stocks, by name",
+    tag="stocks",
+    takes=parameters.page("stock-cursor"),
+    answer=ref("StockList"),
+    example={"data": [examples.STOCK], "page": examples.PAGE},
+    reasons=[*READING, "INVALID_CURSOR"],
+)
+look_up_stock = operation(
+    "lookUpStock",
+    "Price and quantity of one stock",
+    tag="stocks",
+    takes=[
+        path("name", components.NAME, "Case sensitive.", "AAPL"),
+        header("Cache-Control", "`no-cache` reads past the cache."),
+        answer_header(
+            "X-Cache", [200], "How the cache took part.", {"type": "string", "enum": ["HIT", "MISS", "BYPASS"]}
+        ),
+    ],
+    answer=data_of(ref("Stock")),
+    example={"data": examples.STOCK},
+    reasons=[*READING, "STOCK_NOT_FOUND"],
+)
+list_orders = operation(
+    "listOrders",
+    "A page of the orders",
+    tag="orders",
+    takes=[*parameters.ORDER_FILTERS, *parameters.page("order-cursor")],
+    answer=ref("OrderList"),
+    example=examples.ORDERS,
+    reasons=[*READING, "INVALID_CURSOR"],
+)
+place_order = operation(
+    "placeOrder",
+    "Buy or sell",
+    tag="orders",
+    role="trader",
+    of_order=True,
+    code=settings.ORDERS_CREATED_STATUS,
+    takes=[
+        header("Idempotency-Key", "Names this order: at most one exists per key.", components.KEY),
+        header("X-Sandbox-Fault", "In a sandbox only: delay=<ms>, reject=NO_LEADER or lose-reply."),
+        answer_header("Location", [200, 201], "Path of the order.", always=True),
+        answer_header(
+            "Idempotency-Replayed", [200, 201], "The order was made before.", {"type": "string", "enum": ["true"]}
+        ),
+    ],
+    request=dict.fromkeys((JSON, *FORMS), ref("NewOrder")),
+    sent=examples.NEW_ORDER,
+    answer=data_of(ref("Order")),
+    example={"data": examples.ORDER},
+    reasons=[
+        "MALFORMED_JSON",
+        "STOCK_NOT_FOUND",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "INSUFFICIENT_STOCK",
+        "STOCK_LIMIT",
+        "IDEMPOTENCY_KEY_REUSED",
+        "NO_LEADER",
+        "CATALOG_UNAVAILABLE",
+        "DISK_FULL",
+        "HALTED",
+        "SHUTTING_DOWN",
+        "OUTCOME_UNKNOWN",
+        "NOT_REPLICATED",
+    ],
+)
+look_up_order = operation(
+    "lookUpOrder",
+    "One order",
+    tag="orders",
+    takes=[path("number", components.NUMBER, "Transaction number.", 57)],
+    answer=data_of(ref("Order")),
+    example={"data": examples.ORDER},
+    reasons=[*READING, "ORDER_NOT_FOUND"],
+)
+events = operation(
+    "followEvents",
+    "Live updates, as server-sent events",
+    tag="events",
+    takes=[
+        parameters.query(
+            "types",
+            {"type": "array", "items": {"type": "string", "enum": list(EVENT_TYPES)}},
+            "All, unless given.",
+            explode=False,
+        ),
+        parameters.query("name", {"type": "array", "items": components.NAME}, "Stocks; may be repeated.", explode=True),
+        header("Last-Event-ID", "The id of the last event that was seen: those since then follow, or one `reset`."),
+    ],
+    answer={"type": "string"},
+    example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(examples.STOCK) + "\n\n",
+    media_type="text/event-stream",
+    reasons=["SHUTTING_DOWN"],
+)
+replicas = operation(
+    "getReplicas",
+    "Leader, replicas, lag and health",
+    tag="operation",
+    role="operator",
+    answer=data_of(ref("Replicas")),
+    example={"data": examples.REPLICAS},
+)
+metrics = operation(
+    "getMetrics",
+    "What this process counts and measures, for Prometheus",
+    tag="operation",
+    answer={"type": "string"},
+    example="bourse_frontend_waiting_orders 0.0\n",
+    media_type="text/plain",
+)
+_REPLICA_PATH = path("replica_id", components.REPLICA_ID, "Of GET /replicas.", 2)
+start_resync = operation(
+    "startResync",
+    "Bring a follower into sync",
+    tag="operation",
+    role="operator",
+    code=202,
+    takes=[_REPLICA_PATH, answer_header("Location", [202], "Path of the job.", always=True)],
+    answer=data_of(ref("ResyncJob")),
+    example={"data": examples.JOB},
+    reasons=["REPLICA_NOT_FOUND", "REPLICA_LEADS", "NO_LEADER"],
+)
+get_resync = operation(
+    "getResync",
+    "The last resync of a follower that this frontend was asked for",
+    tag="operation",
+    role="operator",
+    takes=[_REPLICA_PATH],
+    answer=data_of(ref("ResyncJob")),
+    example={"data": examples.JOB},
+    reasons=["REPLICA_NOT_FOUND", "JOB_NOT_FOUND"],
+)
+switch_over = operation(
+    "switchOver",
+    "Make another replica the leader; no order fails",
+    tag="operation",
+    role="operator",
+    request=dict.fromkeys((JSON, *FORMS), ref("NewLeader")),
+    sent={"to": 1},
+    answer=data_of(ref("Switchover")),
+    example={"data": {"leader": 1, "epoch": 5, "previous_leader": 3}},
+    reasons=[
+        "MALFORMED_JSON",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "REPLICA_NOT_FOUND",
+        "TARGET_NOT_IN_SYNC",
+        "OUTCOME_UNKNOWN",
+        *READING,
+    ],
+)
+health = operation(
+    "getHealth",
+    "Whether this process is alive",
+    tag="operation",
+    role=OPEN,
+    answer=data_of(components.whole({"status": {"type": "string", "const": "ok"}})),
+    example={"data": {"status": "ok"}},
+)
+ready = operation(
+    "getReady",
+    "Whether orders could be placed now",
+    tag="operation",
+    role=OPEN,
+    answer=data_of(
+        components.whole(
+            {
+                "status": {"type": "string", "const": "ready"},
+                "checks": {"type": "object", "additionalProperties": {"const": "ok"}},
+            }
+        )
+    ),
+    example={"data": {"status": "ready", "checks": {"catalog": "ok", "leader": "ok", "replicas": "ok"}}},
+    reasons=["NO_LEADER", "CATALOG_UNAVAILABLE"],
+)
+schema = operation(
+    "getSchema",
+    "This document",
+    tag="about",
+    answer={"type": "object", "required": ["openapi", "paths"]},
+    example={"openapi": "3.1.0", "paths": {}},
+)
+docs = operation(
+    "getDocs",
+    "A browser of this document, for those who accept HTML",
+    tag="about",
+    answer=data_of(components.whole({"schema": {"type": "string"}})),
+    example={"data": {"schema": "/schema"}},
+)

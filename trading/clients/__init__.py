@@ -1,1 +1,0 @@
-"""The only part of the frontend that knows gRPC."""

@@ -1,0 +1,124 @@
+"""Placing and reading orders: the frontend's only way to the order replicas."""
+
+import time
+from collections.abc import Callable
+
+import grpc
+
+from common import bounds
+from common.calls.failures import RpcFailure
+from common.calls.steps import Call, Steps
+from common.process.config import ClusterConfig
+from protos import catalog_pb2, order_pb2
+from trading.market.gatherer import Answers, Gatherer, GathererCounts
+from trading.market.outcomes import OrderFailed
+from trading.market.placing import Placing
+from trading.market.reading import Reader
+from trading.process import OncePerProcess, cluster_config
+from trading.replicas.election import Leadership
+from trading.replicas.manager import ReplicaManager, replica_manager
+
+ORDER_BUDGET_S = 8.0
+LOOK_UP_TIMEOUT_S = 0.7
+LIST_TIMEOUT_S = 2.0
+
+
+class OrderClient:
+    """Procedures that any number of threads may run; those that place orders at the same time share calls."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        manager: ReplicaManager,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._manager = manager
+        self._monotonic = monotonic
+        self._gatherer = Gatherer(self._send, monotonic)
+        self._reader = Reader(config, monotonic)
+
+    def place(
+        self, order: order_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S
+    ) -> Steps[order_pb2.PlaceOrderResponse]:
+        """Place one order under its key, through failures of replicas, within `budget_s` (and half a second at most).
+
+        Raises:
+            OrderFailed: `outcome` says what became of the order.
+                not_executed: UNKNOWN_STOCK, INSUFFICIENT_STOCK [available], STOCK_LIMIT, KEY_REUSED
+                [transaction_number], INVALID_ARGUMENT, NO_LEADER, CATALOG_UNAVAILABLE, OVERLOADED, DISK_FULL, HALTED.
+                unknown: OUTCOME_UNKNOWN; NOT_REPLICATED (decided, but too few replicas hold it so far).
+        """
+        _check(order)
+        placing = Placing(
+            self._find,
+            lambda leadership, deadline: self._gatherer.place(leadership, order, deadline),
+            self._monotonic,
+            self._monotonic() + budget_s,
+        )
+        return placing.steps()
+
+    def counts(self) -> GathererCounts:
+        """Return how many orders wait, and what was sent."""
+        return self._gatherer.counts()
+
+    def look_up(self, number: int) -> Steps[order_pb2.Order]:
+        """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.
+
+        Raises:
+            RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG_UNAVAILABLE: no replica that answers holds it, and the
+                catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
+        """
+        request = order_pb2.LookUpOrderRequest(transaction_number=number)
+        response: order_pb2.LookUpOrderResponse = yield from self._reader.steps(
+            request, self._leader_id, LOOK_UP_TIMEOUT_S
+        )
+        return response.order
+
+    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
+        """Return one page; it shows every order that was acknowledged before this call.
+
+        Raises:
+            RpcFailure: INVALID_ARGUMENT, CATALOG_UNAVAILABLE, HALTED, NO_LEADER.
+        """
+        return self._reader.steps(request, self._leader_id, LIST_TIMEOUT_S)
+
+    @property
+    def _leader_id(self) -> int | None:
+        known = self._manager.known
+        return known.leader_id if known else None
+
+    def _find(self, failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
+        return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
+
+    def _send(self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
+        request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
+        # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
+        named_after = orders[0].request_id if len(orders) == 1 else ""
+        response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, request, timeout_s, named_after)
+        self._manager.heard_from(leadership)
+        return response.results
+
+
+def _check(order: order_pb2.NewOrder) -> None:
+    """Refuse what the leader would: one bad order would fail the whole call, and all others in it."""
+    if not bounds.STOCK_NAME.fullmatch(order.stock_name):
+        problem = f"stock_name {order.stock_name[:40]!r}"
+    elif order.order_type not in (catalog_pb2.BUY, catalog_pb2.SELL):
+        problem = f"order_type {order.order_type}"
+    elif not 1 <= order.quantity <= bounds.MAX_ORDER_QUANTITY:
+        problem = f"quantity {order.quantity}"
+    elif not bounds.ACCOUNT.fullmatch(order.account):
+        problem = f"account {order.account[:80]!r}"
+    elif not bounds.IDEMPOTENCY_KEY.fullmatch(order.idempotency_key):
+        problem = f"idempotency_key {order.idempotency_key[:80]!r}"
+    else:
+        return
+    raise OrderFailed(
+        f"{problem} is out of its bounds",
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="INVALID_ARGUMENT",
+        outcome="not_executed",
+    )
+
+
+order_client = OncePerProcess(lambda: OrderClient(cluster_config(), replica_manager()))

@@ -1,0 +1,121 @@
+"""The way of one order through failures: docs/PROTOCOL.md, "The order path", step 1."""
+
+from collections.abc import Callable
+from math import inf
+
+from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.steps import Pause, Steps
+from protos import order_pb2
+from trading.market.outcomes import FINAL_REASONS, OrderFailed, may_be_executed, public_reason
+from trading.replicas.election import Leadership
+from trading.replicas.failures import NoLeader
+
+# Whoever gave one of these may have to be replaced.
+_REPLACE_REASONS = frozenset({UNREACHABLE, NO_ANSWER, "NOT_LEADER", "STEPPED_DOWN", "HALTED"})
+
+# How long an order that was certainly not executed is tried against one of these before the caller is told. What
+# heals by itself, heals in such a time: a process that is restarted, a queue that drains.
+PATIENCE_S = {"NO_LEADER": 2.0, "CATALOG_UNAVAILABLE": 1.2, "OVERLOADED": 1.0, "DISK_FULL": 1.0, "HALTED": 1.0}
+
+# A leader that says for this long that it cannot reach the catalog is replaced, if this process reaches it. Sooner,
+# every restart of the catalog would cost an election.
+CATALOG_PATIENCE_S = 0.6
+
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 0.4
+LEAST_TIME_S = 0.05
+
+# Finds the leadership to try: the first, or the one after a leadership failed. May raise RpcFailure.
+Find = Callable[[tuple[Leadership, RpcFailure] | None, float], Steps[Leadership]]
+# Sends the order once to a leadership; may raise RpcFailure. The float is the deadline.
+Attempt = Callable[[Leadership, float], Steps[order_pb2.PlaceOrderResponse]]
+
+
+class Placing:
+    """One order: attempts with one key until it is placed, refused, or its time is up.
+
+    Invariant: once an attempt ended without word that nothing was done, `_maybe_executed` stays true, and the only
+    ends left are the order, a final refusal, and "unknown".
+    """
+
+    def __init__(self, find: Find, attempt: Attempt, monotonic: Callable[[], float], deadline: float) -> None:
+        self._find = find
+        self._attempt = attempt
+        self._monotonic = monotonic
+        self._deadline = deadline
+        self._maybe_executed = False
+        self._too_few_replicas = False  # the last answer was that it is decided, but held by too few
+        self._trouble: tuple[str, float] | None = None  # the reason of the present trouble, and since when
+        self._has_looked_elsewhere = False  # for a leader that reaches the catalog
+        self._pause_s = FIRST_PAUSE_S
+
+    def steps(self) -> Steps[order_pb2.PlaceOrderResponse]:
+        """Return the order, placed now or replayed.
+
+        Raises:
+            OrderFailed: a refusal, or that nothing was executed, or that nobody knows.
+        """
+        failed: tuple[Leadership, RpcFailure] | None = None
+        while True:
+            try:
+                leadership = yield from self._find(failed, self._deadline)
+            except RpcFailure as failure:
+                self._end_if_over(failure)
+                failed = None
+                yield self._next_pause()
+                continue
+            if failed is not None and leadership == failed[0]:
+                yield self._next_pause()  # healthy, so it was slow: do not press it
+            try:
+                return (yield from self._attempt(leadership, self._deadline))
+            except RpcFailure as failure:
+                self._note(failure)
+                replaces = self._calls_for_replacement(failure)
+                failed = (leadership, failure) if replaces else None
+                # However long the attempts took: no order is given up before another leader was looked for.
+                looks_first = replaces and failure.reason == "CATALOG" and not self._has_looked_elsewhere
+                self._has_looked_elsewhere = self._has_looked_elsewhere or looks_first
+                self._end_if_over(failure, is_patient=looks_first)
+            if failed is None:
+                yield self._next_pause()
+
+    def _note(self, failure: RpcFailure) -> None:
+        """Keep what an attempt's failure says of the order."""
+        self._maybe_executed = self._maybe_executed or may_be_executed(failure)
+        if failure.was_answered:
+            self._too_few_replicas = failure.reason == "TOO_FEW_REPLICAS"
+
+    def _calls_for_replacement(self, failure: RpcFailure) -> bool:
+        return failure.reason in _REPLACE_REASONS or (
+            failure.reason == "CATALOG" and self._trouble_age_s(failure) >= CATALOG_PATIENCE_S
+        )
+
+    def _end_if_over(self, failure: RpcFailure, *, is_patient: bool = False) -> None:
+        """Raise the last word if there is nothing more to try, or no time; with `is_patient` only for the latter."""
+        reason = public_reason(failure)
+        age_s = self._trouble_age_s(failure)
+        if reason in FINAL_REASONS:
+            raise OrderFailed.not_executed(failure) from failure
+        is_over = self._monotonic() + LEAST_TIME_S >= self._deadline or reason == "INVALID_ARGUMENT"
+        if self._maybe_executed:
+            if is_over:
+                unknown = "NOT_REPLICATED" if self._too_few_replicas else "OUTCOME_UNKNOWN"
+                raise OrderFailed.unknown(failure, unknown) from failure
+        elif (age_s >= PATIENCE_S.get(reason, inf) and not is_patient) or is_over:
+            if reason not in PATIENCE_S and reason != "INVALID_ARGUMENT":
+                failure = NoLeader(f"no leader took the order in its time: {failure.message}")
+            raise OrderFailed.not_executed(failure) from failure
+
+    def _trouble_age_s(self, failure: RpcFailure) -> float:
+        """Return for how long the same trouble has been met without another between."""
+        reason = public_reason(failure)
+        now = self._monotonic()
+        if self._trouble is None or self._trouble[0] != reason:
+            self._trouble = (reason, now)
+        return now - self._trouble[1]
+
+    def _next_pause(self) -> Pause:
+        left_s = max(0.0, self._deadline - self._monotonic())
+        pause_s = min(self._pause_s, left_s)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return Pause(pause_s)

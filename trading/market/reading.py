@@ -1,0 +1,76 @@
+"""Reads that any replica may answer, tried at one after the other."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from common.calls.failures import NO_ANSWER, RpcFailure
+from common.calls.steps import Call, Pause, Steps
+from common.process.config import ClusterConfig
+from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
+from trading.replicas.view import short_text
+
+# Whatever happens, a reader has its answer or an error within about this time plus one call's time-out.
+BUDGET_S = 1.5
+PAUSE_S = 0.1
+# A replica that did not answer in time is asked last for this long, so that a frozen one does not slow every read.
+AVOID_S = 5.0
+
+# True answers although they are failures: asking another replica would not change them.
+_FINAL_REASONS = frozenset({"UNKNOWN_ORDER", "INVALID_ARGUMENT"})
+
+
+class Reader:
+    """Reads from the leader where it is known, from the others otherwise. Any number of threads may use it."""
+
+    def __init__(self, config: ClusterConfig, monotonic: Callable[[], float]) -> None:
+        self._config = config
+        self._monotonic = monotonic
+        self._avoid: dict[int, float] = {}  # replica id -> until when; each entry is replaced as a whole
+
+    def steps(self, request: Message, leader_id: int | None, timeout_s: float) -> Steps[Any]:
+        """Return the response of the first replica that gives one; each is waited for `timeout_s` at most.
+
+        Raises:
+            RpcFailure: UNKNOWN_ORDER, INVALID_ARGUMENT; CATALOG_UNAVAILABLE: the replicas that answer would have to
+                ask the catalog; HALTED; NO_LEADER: no replica answers.
+        """
+        deadline = self._monotonic() + BUDGET_S
+        while True:
+            failures: list[RpcFailure] = []
+            for replica_id in self._in_order(leader_id):
+                try:
+                    response = yield Call(self._config.replicas[replica_id], request, timeout_s)
+                except RpcFailure as failure:
+                    if failure.reason in _FINAL_REASONS:
+                        raise
+                    failures.append(failure)
+                    if failure.reason == NO_ANSWER:
+                        self._avoid[replica_id] = self._monotonic() + AVOID_S
+                else:
+                    self._avoid.pop(replica_id, None)
+                    return response
+                if self._monotonic() >= deadline:
+                    break
+            if self._monotonic() + PAUSE_S >= deadline:
+                raise _nobody_answers(failures)
+            yield Pause(PAUSE_S)
+
+    def _in_order(self, leader_id: int | None) -> list[int]:
+        now = self._monotonic()
+
+        def rank(replica_id: int) -> tuple[bool, bool, int]:
+            return self._avoid.get(replica_id, now) > now, replica_id != leader_id, -replica_id
+
+        return sorted(self._config.replicas, key=rank)
+
+
+def _nobody_answers(failures: list[RpcFailure]) -> RpcFailure:
+    for failure in failures:
+        if failure.reason == "CATALOG":
+            return CatalogUnavailable(failure.message)
+    for failure in failures:
+        if failure.reason == "HALTED":
+            return ClusterHalted(failure.message)
+    return NoLeader(f"no order replica answers: {short_text(failures[-1])}")

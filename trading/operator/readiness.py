@@ -1,0 +1,82 @@
+"""Whether orders could be placed now: docs/API.md, "Operation", `/readyz`."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from common.process.config import ClusterConfig
+from trading.operator.status import in_sync_count, status_data
+from trading.process import OncePerProcess, cluster_config
+from trading.replicas.manager import replica_manager
+from trading.replicas.view import ClusterView
+
+FRESH_S = 1.0
+# Above the time that looking takes, which is bounded by itself.
+WAIT_S = 1.5
+
+
+class Check(NamedTuple):
+    """One thing that trading needs; `failure` says what is wrong with it, "" if nothing is."""
+
+    name: str
+    reason: str  # of the answer, when this is the first that fails
+    failure: str
+
+
+class Readiness:
+    """Looks at the cluster at most once in FRESH_S, however many ask. Any number of threads may use it."""
+
+    def __init__(
+        self,
+        look: Callable[[], ClusterView],
+        config: ClusterConfig,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look = look
+        self._config = config
+        self._monotonic = monotonic
+        self._condition = threading.Condition()
+        self._is_looking = False  # guarded by _condition, like all below
+        self._looked_at = float("-inf")
+        self._checks: list[Check] = []
+
+    def checks(self) -> list[Check]:
+        """Return all checks, at most FRESH_S old; takes WAIT_S at most. One thread looks, the others wait for it."""
+        with self._condition:
+            if self._is_looking:
+                self._condition.wait_for(lambda: not self._is_looking, WAIT_S)
+            if self._is_fresh():
+                return self._checks
+            if self._is_looking:
+                return [Check("cluster", "NO_LEADER", "looking at the cluster takes too long")]
+            self._is_looking = True
+        now = self._monotonic()
+        checks: list[Check] = []
+        try:
+            checks = cluster_checks(self._look(), self._config)
+        finally:
+            with self._condition:
+                self._is_looking = False
+                if checks:
+                    self._checks, self._looked_at = checks, now
+                self._condition.notify_all()
+        return checks
+
+    def _is_fresh(self) -> bool:
+        return self._monotonic() - self._looked_at < FRESH_S
+
+
+def cluster_checks(view: ClusterView, config: ClusterConfig) -> list[Check]:
+    """Return what trading needs, and what of it is missing in this view."""
+    data = status_data(view, config)
+    in_sync, least = in_sync_count(data), data["min_in_sync"]
+    too_few = f"{in_sync} of {len(data['replicas'])} are in sync; {least} must be" if in_sync < least else ""
+    return [
+        Check("catalog", "CATALOG_UNAVAILABLE", data["catalog"]["error"] or ""),
+        Check("leader", "NO_LEADER", "" if data["leader"] is not None else "no replica leads"),
+        Check("replicas", "NO_LEADER", too_few),
+    ]
+
+
+readiness = OncePerProcess(lambda: Readiness(lambda: replica_manager().look(), cluster_config()))

@@ -1,0 +1,101 @@
+"""The state of the order service as an operator reads it: the `data` of GET /replicas (docs/API.md, "Operation")."""
+
+from datetime import datetime
+from typing import Any
+
+from common.process.config import ClusterConfig
+from protos import order_pb2
+from trading.replicas.health import is_in_sync
+from trading.replicas.view import ClusterView, ReplicaReport, short_text
+
+OK = "ok"
+DEGRADED = "degraded"
+DOWN = "down"
+
+_ROLES = {order_pb2.LEADER: "leader", order_pb2.FOLLOWER: "follower", order_pb2.PROMOTING: "promoting"}
+
+
+def status_data(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
+    """Return the JSON of the cluster's state; replicas by descending id, the leader first.
+
+    `health`: "ok": all configured replicas are in sync; "down": no order can be acknowledged (no leader, no catalog,
+    or too few in sync); "degraded" otherwise. `last_number` is the leader's, without one the highest that was seen.
+    """
+    leader = view.leader
+    health = leader.health if leader else None
+    seen = [report.last_number for report in view.replicas] + ([view.catalog.last_number] if view.catalog else [])
+    last_number = leader.last_number if leader else max(seen)
+    min_in_sync = health.min_in_sync if health and health.min_in_sync else config.min_in_sync
+    reports = sorted(view.replicas, key=lambda report: (report is not leader, -report.replica_id))
+    return {
+        "health": _health(view, min_in_sync),
+        "min_in_sync": min_in_sync,
+        "leader": leader.replica_id if leader else None,
+        "epoch": view.newest_epoch,
+        "last_number": last_number,
+        "catalog": _catalog(view, config),
+        "replicas": [_replica(view, report, last_number) for report in reports],
+    }
+
+
+def time_text(moment: datetime) -> str:
+    """Return a time in UTC as the REST interface writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def in_sync_count(data: dict[str, Any]) -> int:
+    """Return how many replicas of a status are in sync, the leader included."""
+    return sum(replica["state"] == "in-sync" for replica in data["replicas"])
+
+
+def _health(view: ClusterView, min_in_sync: int) -> str:
+    count = sum(is_in_sync(view, report.replica_id) for report in view.replicas)
+    if view.leader is None or _catalog_trouble(view) is not None or count < min_in_sync:
+        return DOWN
+    return OK if count == len(view.replicas) else DEGRADED
+
+
+def _catalog(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
+    return {
+        "address": config.catalog,
+        "last_number": view.catalog.last_number if view.catalog else None,
+        "error": _catalog_trouble(view),
+    }
+
+
+def _catalog_trouble(view: ClusterView) -> str | None:
+    if view.catalog is None:
+        return short_text(view.catalog_failure)
+    if view.catalog.halted:
+        return f"halted: {view.catalog.halted}"
+    return "stalled: a write or sync is older than 2 s" if view.catalog.stalled else None
+
+
+def _replica(view: ClusterView, report: ReplicaReport, last_number: int) -> dict[str, Any]:
+    health = report.health
+    return {
+        "id": report.replica_id,
+        "address": report.address,
+        "role": _ROLES.get(health.role) if health else None,
+        "state": _state(view, report),
+        "last_number": health.last_number if health else None,
+        "lag": max(0, last_number - health.last_number) if health else None,
+        "rtt_ms": round(report.rtt_s * 1000, 3) if report.rtt_s is not None else None,
+        "last_seen": time_text(report.last_seen) if report.last_seen else None,
+        "error": _error(view, report),
+    }
+
+
+def _state(view: ClusterView, report: ReplicaReport) -> str:
+    """Return the state by the leader's word. One that is healthy is at worst about to be caught up."""
+    if is_in_sync(view, report.replica_id):
+        return "in-sync"
+    return "catching-up" if report.is_healthy else "faulty"
+
+
+def _error(view: ClusterView, report: ReplicaReport) -> str | None:
+    if report.trouble is not None or is_in_sync(view, report.replica_id):
+        return report.trouble
+    status = view.follower_status(report.replica_id)
+    # The leader gives the whole failure; its last words fit into a cell.
+    return (status.error.rpartition(": ")[2] or None) if status else None
