@@ -17,8 +17,8 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
-from backends.catalog.seed import read_seed
-from backends.storage.csv.data_directory import StartRefused
+from backends.storage.ports import StartRefused
+from backends.storage.seed import read_seed
 from common.process.config import ConfigError
 from common.process.metrics import METRICS_VARIABLE
 from common.process.stop_signals import STOP_SIGNALS, call_at_stop

@@ -1,8 +1,7 @@
-"""`python -m backends.catalog`: the catalog. Configuration -> files -> catalog -> server -> signals."""
+"""`python -m backends.catalog`: the catalog. Configuration -> ledger -> catalog -> server -> signals."""
 
 import argparse
 import os
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,17 +9,10 @@ import grpc
 import structlog
 
 from backends.catalog.catalog import Catalog
-from backends.catalog.seed import DEFAULT_STOCKS, read_seed
 from backends.catalog.servicer import CatalogServicer
-from backends.failures import Exhausted
 from backends.serving.catalog_metrics import CatalogMetrics
 from backends.serving.server import BackendServer, run_process
-from backends.storage.csv.checkpointer import Checkpointer
-from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.files import Files, files_from_environment
-from backends.storage.csv.recovery import open_catalog
-from backends.storage.csv.small_files import SmallFiles
-from backends.storage.model import Stock
+from backends.storage.engines import open_ledger
 from common.process.config import ClusterConfig, parse_address
 from common.process.logs import add_facts
 from common.process.metrics import METRICS_HELP, show_metrics
@@ -52,54 +44,20 @@ def main() -> None:
     config = ClusterConfig.from_environment(os.environ)
     address = parse_address(arguments.address or config.catalog, name="--address")
     config.check_privacy(address, name="--address")
-    files = files_from_environment(os.environ)
-    directory = DataDirectory.open(arguments.data_dir or config.data_dir / "catalog", "catalog", files=files)
+    ledger = open_ledger(arguments.data_dir or config.data_dir / "catalog", arguments.seed)
     metrics = CatalogMetrics()
-    catalog = start_catalog(directory, arguments.seed, files, metrics)
+    ledger.on_sync = metrics.note_sync
+    catalog = Catalog(ledger, utc_now=lambda: datetime.now(UTC), on_batch=metrics.note_batch)
+    metrics.sample(lambda: catalog.health_check(catalog_pb2.CatalogHealthRequest()))
     add_facts(lambda: describe(catalog))
     shown = show_metrics(arguments.metrics, metrics.registry)
     server = make_server(address, catalog, config.tls)
-    checkpointer = Checkpointer(catalog)
+    ledger.start()
     server.start()
-    checkpointer.start()
-    log.info(
-        "serving",
-        address=server.address,
-        data_dir=str(directory.path),
-        cluster_id=catalog.cluster_id,
-        metrics=shown,
-    )
+    log.info("serving", address=server.address, data_dir=ledger.place, cluster_id=catalog.cluster_id, metrics=shown)
     log.info("stopping", signal=wait_for_stop())
     server.stop()
-    checkpointer.stop()
-    catalog.close()
-    directory.close()
-
-
-def start_catalog(directory: DataDirectory, seed: Path | None, files: Files, metrics: CatalogMetrics) -> Catalog:
-    """Return the catalog of this directory, its files checked. `seed` counts only if the directory is new.
-
-    Raises:
-        StartRefused: the seed file is malformed, or the directory's files cannot be used.
-    """
-
-    def new_stocks() -> list[Stock]:
-        return read_seed(seed or DEFAULT_STOCKS)
-
-    if seed is not None and not directory.is_new:
-        log.info("the seed file is not read: the directory is not new", seed=str(seed), data_dir=str(directory.path))
-    state = open_catalog(directory, new_stocks, SmallFiles(directory.path, files))
-    state.journal.on_sync = metrics.note_sync
-    catalog = Catalog(
-        state, run_id=secrets.token_hex(8), utc_now=lambda: datetime.now(UTC), on_batch=metrics.note_batch
-    )
-    metrics.sample(lambda: catalog.health_check(catalog_pb2.CatalogHealthRequest()))
-    try:
-        # Written anew at every start: after a failed sync the one that was read may not be on stable storage.
-        catalog.write_checkpoint()
-    except Exhausted as error:
-        log.warning("no checkpoint at the start", reason=error.message)
-    return catalog
+    ledger.close()
 
 
 def describe(catalog: Catalog) -> dict[str, object]:

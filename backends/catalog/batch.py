@@ -1,37 +1,16 @@
-"""What a batch of trades does: decided in memory against the stocks, applied by the catalog once it is synced."""
+"""What a batch of trades does: decided in memory against a ledger's state, and made durable by the ledger."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
 
+from backends.catalog.requests import check_trade
 from backends.checks import order_type_name
 from backends.failures import InvalidArgument
-from backends.storage.known_keys import KnownKeys, key_of
-from backends.storage.model import Stock, check_trade
+from backends.storage.known_keys import key_of
+from backends.storage.values import LedgerState, Level, Position, Stock, Trades
 from common.bounds import MAX_STOCK_QUANTITY
 from common.rows import encode_row
 from protos import catalog_pb2
-
-
-class Level(NamedTuple):
-    """What a trade leaves of a stock."""
-
-    quantity: int
-    last_trade: int
-
-
-class Place(NamedTuple):
-    """Where new rows go on.
-
-    Attributes:
-        last_number: the number before the first new row, `last_chain` the chain at it.
-        created_at: of all rows of the batch; not below that of the row before.
-    """
-
-    epoch: int
-    last_number: int
-    last_chain: int
-    created_at: str
 
 
 class Batch:
@@ -39,31 +18,34 @@ class Batch:
 
     Attributes:
         results: one for each trade taken.
-        rows: the bytes of the new rows, in number order.
-        levels: by name, what the new rows leave of each stock that they trade.
-        keys: the keys of the new rows with their numbers.
         refused: how many trades were refused, by reason.
-        last_number, last_chain: of the last new row; those of the place if there is none.
     """
 
-    def __init__(self, stocks: Mapping[str, Stock], known: KnownKeys, place: Place, *, disk_is_full: bool) -> None:
-        """`disk_is_full`: no trade can be recorded now; one that would be is refused, and changes nothing."""
-        self._stocks = stocks
-        self._known = known
-        self._place = place
-        self._disk_is_full = disk_is_full
+    def __init__(self, state: LedgerState, epoch: int, created_at: str) -> None:
+        """New rows continue the state's position, in this epoch and of this time.
+
+        If the state is full no trade can be recorded: one that would be is refused, and changes nothing.
+        """
+        self._state = state
+        self._epoch = epoch
+        self._created_at = created_at
         self._rows: list[bytes] = []
+        self._levels: dict[str, Level] = {}  # by name, what the new rows leave of each stock that they trade
+        self._keys: dict[bytes, int] = {}  # of the new rows, with their numbers
+        self._last_number, self._last_chain = state.position
         self.results: list[catalog_pb2.TradeResult] = []
-        self.levels: dict[str, Level] = {}
-        self.keys: dict[bytes, int] = {}
         self.refused: Counter[str] = Counter()
-        self.last_number = place.last_number
-        self.last_chain = place.last_chain
 
     @property
-    def rows(self) -> bytes:
-        """The bytes of the new rows."""
-        return b"".join(self._rows)
+    def trade_count(self) -> int:
+        """How many trades were made."""
+        return len(self._rows)
+
+    @property
+    def trades(self) -> Trades:
+        """What the trades taken so far change."""
+        position = Position(self._last_number, self._last_chain)
+        return Trades(b"".join(self._rows), position, self._created_at, self._levels, self._keys)
 
     def take(self, trades: Iterable[catalog_pb2.Trade]) -> None:
         """Take the trades in order: each becomes a row, an existing number, or a refusal that fails no other."""
@@ -76,13 +58,13 @@ class Batch:
             return self._refuse(error.reason, error.message)
         key = key_of(trade.account, trade.idempotency_key)
         # A known key answers with its order whatever has become of the stock since.
-        exists = self.keys.get(key) or self._known.number(key)
+        exists = self._keys.get(key) or self._state.number_of(key)
         if exists is not None:
             return catalog_pb2.TradeResult(exists=exists)
-        stock = self._stocks.get(trade.stock_name)
+        stock = self._state.stocks.get(trade.stock_name)
         if stock is None:
             return self._refuse("UNKNOWN_STOCK", f"no stock is named {trade.stock_name!r}")
-        level = self.levels.get(stock.name)
+        level = self._levels.get(stock.name)
         return self._trade(trade, stock, stock.quantity if level is None else level.quantity, key)
 
     def _trade(self, trade: catalog_pb2.Trade, stock: Stock, available: int, key: bytes) -> catalog_pb2.TradeResult:
@@ -95,28 +77,28 @@ class Batch:
             return self._refuse(
                 "STOCK_LIMIT", f"stock {stock.name!r}: {available} and {trade.quantity} are above {MAX_STOCK_QUANTITY}"
             )
-        if self._disk_is_full:
+        if self._state.is_full:
             return self._refuse("DISK_FULL", "the catalog's disk is full")
         return catalog_pb2.TradeResult(row=self._add_row(trade, stock, quantity, key))
 
     def _add_row(self, trade: catalog_pb2.Trade, stock: Stock, quantity: int, key: bytes) -> bytes:
-        number = self.last_number + 1
+        number = self._last_number + 1
         row, chain = encode_row(
             transaction_number=number,
-            epoch=self._place.epoch,
+            epoch=self._epoch,
             stock_name=stock.name,
             order_type=order_type_name(trade.order_type),
             quantity=trade.quantity,
             price_cents=stock.price_cents,
             account=trade.account,
             idempotency_key=trade.idempotency_key,
-            created_at=self._place.created_at,
-            prev_chain=self.last_chain,
+            created_at=self._created_at,
+            prev_chain=self._last_chain,
         )
         self._rows.append(row)
-        self.levels[stock.name] = Level(quantity, number)
-        self.keys[key] = number
-        self.last_number, self.last_chain = number, chain
+        self._levels[stock.name] = Level(quantity, number)
+        self._keys[key] = number
+        self._last_number, self._last_chain = number, chain
         return row
 
     def _refuse(self, reason: str, message: str, available: int = 0) -> catalog_pb2.TradeResult:

@@ -1,10 +1,20 @@
-"""The bounds of each request's fields, as protos/catalog.proto gives them.
+"""The bounds of each request's fields, as protos/catalog.proto gives them; and the stock that a request is to make.
 
-Every function raises InvalidArgument, naming field and value, and does nothing else.
+Every check raises InvalidArgument, naming field and value, and does nothing else.
 """
 
-from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within
-from backends.storage.csv.epochs import RECENT_COUNT
+from dataclasses import replace
+
+from backends.checks import (
+    check_account,
+    check_idempotency_key,
+    check_order_quantity,
+    check_stock_name,
+    check_within,
+    order_type_name,
+)
+from backends.failures import InvalidArgument
+from backends.storage.values import Stock
 from common.bounds import (
     MAX_BATCH_ORDERS,
     MAX_NUMBER,
@@ -16,6 +26,7 @@ from common.bounds import (
 from protos import catalog_pb2
 
 MAX_WAIT_MS = 500
+MAX_EPOCHS = 1000
 _MAX_CURSOR_CHARACTERS = 100
 _MAX_LIMIT = 2**31 - 1
 
@@ -66,7 +77,7 @@ def check_list_trades(request: catalog_pb2.ListTradesRequest) -> None:
 
 def check_list_epochs(request: catalog_pb2.ListEpochsRequest) -> None:
     """Check a ListEpochs request."""
-    check_within("limit", request.limit, 1, RECENT_COUNT)
+    check_within("limit", request.limit, 1, MAX_EPOCHS)
 
 
 def check_watch(request: catalog_pb2.WatchStocksRequest) -> None:
@@ -81,3 +92,30 @@ def check_set_stock(request: catalog_pb2.SetStockRequest) -> None:
     check_within("price_cents", request.price_cents, 1, MAX_PRICE_CENTS)
     if request.HasField("initial_quantity"):
         check_within("initial_quantity", request.initial_quantity, 0, MAX_STOCK_QUANTITY)
+
+
+def stock_to_be(known: Stock | None, request: catalog_pb2.SetStockRequest) -> Stock:
+    """Return the stock as a SetStock request wants it; `known` is the one that has its name now, if there is one.
+
+    Raises:
+        InvalidArgument: a new stock without its first quantity, or a known one with another.
+    """
+    if known is None:
+        if not request.HasField("initial_quantity"):
+            raise InvalidArgument(f"stock {request.name!r} is new: initial_quantity is needed")
+        return Stock.new(request.name, request.price_cents, request.initial_quantity)
+    if request.HasField("initial_quantity") and request.initial_quantity != known.initial_quantity:
+        raise InvalidArgument(
+            f"stock {known.name!r} began with {known.initial_quantity} shares, not {request.initial_quantity};"
+            " the quantity of a known stock changes by trades only"
+        )
+    return replace(known, price_cents=request.price_cents)
+
+
+def check_trade(trade: catalog_pb2.Trade) -> None:
+    """Raise InvalidArgument, naming field and value, if the trade is outside the bounds of protos/catalog.proto."""
+    check_stock_name(trade.stock_name)
+    order_type_name(trade.order_type)
+    check_order_quantity(trade.quantity)
+    check_account(trade.account)
+    check_idempotency_key(trade.idempotency_key)

@@ -77,7 +77,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
             if response.names or response.reset or not request.wait_ms:
                 return response
             with self._watchers.place():
-                self._catalog.changes.wait_for_news(request.cursor, request.wait_ms / 1000)
+                self._catalog.wait_for_change(request.cursor, request.wait_ms / 1000)
             # Asked again, not answered from here: the catalog may have halted meanwhile.
             return self._catalog.watch_stocks(request)
 

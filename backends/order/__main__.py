@@ -4,7 +4,6 @@ import argparse
 import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -14,12 +13,11 @@ from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
-from backends.order.store import LOG_NAME, OrderStore
+from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics
 from backends.serving.server import STOP_GRACE_S, BackendServer, run_process
-from backends.storage.csv.data_directory import DataDirectory, StartRefused
-from backends.storage.csv.files import OS_FILES, Files, files_from_environment
-from backends.storage.csv.log import Log
+from backends.storage.engines import open_order_log
+from backends.storage.ports import OrderLog, StartRefused
 from common.bounds import MAX_REPLICA_ID
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
@@ -63,7 +61,9 @@ def main() -> None:
     network = Network(config.tls)
     data_dir = arguments.data_dir or config.data_dir / f"order-{replica_id}"
     metrics = OrderMetrics()
-    store = open_store(data_dir, replica_id, catalog, network, files_from_environment(os.environ), metrics.note_sync)
+    rows = open_order_log(data_dir, replica_id)
+    rows.on_sync = metrics.note_sync
+    store = open_store(rows, catalog, network)
     work, stopping = threading.Event(), threading.Event()
     link = CatalogLink(catalog, time.monotonic)
     replica = Replica(
@@ -92,31 +92,19 @@ def main() -> None:
     store.close()
 
 
-def open_store(
-    path: Path,
-    replica_id: int,
-    catalog: str,
-    network: Network,
-    files: Files = OS_FILES,
-    on_sync: Callable[[float], None] = lambda _seconds: None,
-) -> OrderStore:
-    """Open the data directory and its log, and see that it belongs to the catalog's cluster, if that answers.
+def open_store(rows: OrderLog, catalog: str, network: Network) -> OrderStore:
+    """Open a replica's rows, and see that they belong to the catalog's cluster, if that answers.
 
-    `on_sync`: see Log.
+    Raises:
+        StartRefused: they belong to another one, or cannot be opened.
     """
-    directory = DataDirectory.open(path, "order", replica_id, files)
     cluster_id = ask_cluster_id(catalog, network)
-    if cluster_id and directory.cluster_id not in (None, cluster_id):
+    if cluster_id and rows.cluster_id not in ("", cluster_id):
         raise StartRefused(
-            f"{path} belongs to cluster {directory.cluster_id}, but the catalog at {catalog} is of cluster {cluster_id}"
+            f"{rows.place} belongs to cluster {rows.cluster_id},"
+            f" but the catalog at {catalog} is of cluster {cluster_id}"
         )
-
-    def open_log(own_cluster: str) -> Log:
-        opened = Log.open(path / LOG_NAME, own_cluster, damage="keep_prefix", files=files)
-        opened.on_sync = on_sync
-        return opened
-
-    store = OrderStore(directory, open_log)
+    store = OrderStore(rows)
     if cluster_id:
         try:
             store.adopt(cluster_id)

@@ -1,20 +1,16 @@
 """The order database of one replica: the log, and the one rule by which rows are added to it."""
 
 import threading
-from collections.abc import Callable
-from typing import NoReturn
 
 import grpc
 
 from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, NotFound
 from backends.order.model import order_from_row
-from backends.storage.csv.data_directory import DataDirectory, StartRefused
-from backends.storage.csv.log import DiskFull, Log, exit_process
+from backends.storage.ports import OrderLog, StartRefused, StoreFull
+from backends.storage.values import Position, RowPage, RowQuery
 from common.calls.failures import RpcFailure
 from common.rows import BadRow
 from protos import order_pb2
-
-LOG_NAME = "order_database.csv"
 
 
 class WrongCluster(RpcFailure):
@@ -32,39 +28,29 @@ class Gap(RpcFailure):
 
 
 class OrderStore:
-    """Orders by number, on disk.
+    """Orders by number: a log, and the one rule by which rows are added to it.
 
-    Any number of threads may read while one extends. A new directory has no log until the store has learnt which
-    cluster it belongs to; until then it holds no orders.
+    Any number of threads may read while one extends. A new log has no rows until the store has learnt which cluster it
+    belongs to; until then it holds no orders.
     """
 
-    def __init__(
-        self,
-        directory: DataDirectory,
-        open_log: Callable[[str], Log],
-        die: Callable[[str], NoReturn] = exit_process,
-    ) -> None:
-        """Open the log if the directory already belongs to a cluster; `open_log` takes the cluster id.
-
-        `die` ends the process at once: called when it is not known what of the directory's identity is durable.
-        """
-        self._directory = directory
-        self._open_log = open_log
-        self._die = die
+    def __init__(self, rows: OrderLog) -> None:
+        """Open the log if it already belongs to a cluster. Raises StartRefused: it cannot be opened."""
+        self._rows = rows
         self._writer = threading.Lock()  # one writer; held across the write and the sync, by nobody who reads
-        self._is_closed = False
         self._foreign = ""  # why nothing here may be shown
-        self._log = open_log(directory.cluster_id) if directory.cluster_id else None
+        if rows.cluster_id:
+            rows.adopt(rows.cluster_id)
 
     @property
     def cluster_id(self) -> str:
-        """The cluster this directory belongs to, "" before it has met one."""
-        return self._directory.cluster_id or ""
+        """The cluster that the log belongs to, "" before it has met one."""
+        return self._rows.cluster_id
 
     @property
-    def position(self) -> tuple[int, int]:
-        """The last number that is synced and the chain at it; (0, 0) before the directory belongs to a cluster."""
-        return self._log.position if self._log is not None else (0, 0)
+    def position(self) -> Position:
+        """The last number that is synced and the chain at it; (0, 0) before the log belongs to a cluster."""
+        return self._rows.position
 
     @property
     def last_number(self) -> int:
@@ -82,16 +68,16 @@ class OrderStore:
 
     def stalled_s(self) -> float:
         """Age in seconds of the oldest write or sync under way; never waits."""
-        return self._log.stalled_s() if self._log is not None else 0.0
+        return self._rows.stalled_s()
 
     def adopt(self, cluster_id: str) -> None:
-        """Make a new directory belong to this cluster; nothing changes if it does already.
+        """Make a new log belong to this cluster; nothing changes if it does already.
 
         Raises:
             WrongCluster: it belongs to another one.
             Exhausted: DISK_FULL; a later call may succeed.
         """
-        if self.cluster_id == cluster_id and self._log is not None:
+        if self._rows.cluster_id == cluster_id and self._rows.is_open:
             return
         with self._writer:
             self._adopt(cluster_id)
@@ -99,18 +85,15 @@ class OrderStore:
     def _adopt(self, cluster_id: str) -> None:
         if self.cluster_id not in ("", cluster_id):
             raise WrongCluster(
-                f"{self._directory.path} belongs to cluster {self.cluster_id}, not to {cluster_id}",
+                f"{self._rows.place} belongs to cluster {self.cluster_id}, not to {cluster_id}",
                 metadata={"cluster_id": self.cluster_id},
             )
+        if self.cluster_id and self._rows.is_open:
+            return
         try:
-            if not self.cluster_id:
-                self._directory.adopt(cluster_id)
-            if self._log is None:
-                self._log = self._open_log(cluster_id)
+            self._rows.adopt(cluster_id)
         except StartRefused as refusal:
             raise Exhausted(str(refusal), reason="DISK_FULL") from refusal
-        except OSError as error:
-            self._die(f"{self._directory.path}: {error}: this process ends without an answer")
 
     def extend(self, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
         """Add rows prev_number+1, ... and return the number of the last of them, once they are synced.
@@ -125,7 +108,7 @@ class OrderStore:
         """
         with self._writer:
             self._adopt(cluster_id)
-            log = self._opened()
+            log = self._rows
             last_number, _ = log.position
             if prev_number > last_number:
                 raise Gap(
@@ -140,7 +123,7 @@ class OrderStore:
                 self._append(log, rest)
             return end
 
-    def _without_held(self, log: Log, rows: bytes, prev_number: int, held_end: int) -> bytes:
+    def _without_held(self, log: OrderLog, rows: bytes, prev_number: int, held_end: int) -> bytes:
         if held_end <= prev_number:
             return rows
         held = log.read(prev_number + 1, held_end)
@@ -148,13 +131,13 @@ class OrderStore:
             raise _diverged(held_end, log.chain_at(held_end), None)
         return rows[len(held) :]
 
-    def _append(self, log: Log, rows: bytes) -> None:
+    def _append(self, log: OrderLog, rows: bytes) -> None:
         try:
             log.append(rows)
         except BadRow as error:
             raise InvalidArgument(f"the rows do not continue the log: {error}") from error
-        except DiskFull as error:
-            raise Exhausted(f"the disk of {self._directory.path} is full", reason="DISK_FULL") from error
+        except StoreFull as error:
+            raise Exhausted(f"the disk of {self._rows.place} is full", reason="DISK_FULL") from error
 
     def order(self, number: int) -> order_pb2.Order:
         """Return the order with this number.
@@ -169,7 +152,7 @@ class OrderStore:
                 reason="UNKNOWN_ORDER",
                 metadata={"last_number": last_number},
             )
-        return order_from_row(self._opened().row(number))
+        return order_from_row(self._rows.row(number))
 
     def chain_at(self, number: int) -> int:
         """Return the chain at a number from 0 to the last one."""
@@ -183,25 +166,24 @@ class OrderStore:
         """Return whole rows from after+1, at most max_bytes, at least one if there is one; max_rows 0: no bound."""
         return self._opened().read_after(after, max_bytes, max_rows)
 
+    def query(self, query: RowQuery) -> RowPage:
+        """Return the rows that match, a bounded number of them looked at: see OrderLog.query."""
+        return self._rows.query(query) if self._rows.is_open else RowPage([], 0, 0)
+
     def last_epoch(self) -> int:
         """Return the epoch of the last order, 0 if there is none."""
         last_number = self.last_number
-        return self._opened().row(last_number).epoch if last_number else 0
+        return self._rows.row(last_number).epoch if last_number else 0
 
     def close(self) -> None:
-        """Close the log and give the directory back. Nobody may use the store afterwards."""
+        """Give the log back. Nobody may use the store afterwards."""
         with self._writer:
-            log, self._log = self._log, None
-            if log is not None:
-                log.close()
-            if not self._is_closed:
-                self._directory.close()
-            self._is_closed = True
+            self._rows.close()
 
-    def _opened(self) -> Log:
-        if self._log is None:
-            raise NotFound(f"{self._directory.path} holds no orders yet", reason="UNKNOWN_ORDER")
-        return self._log
+    def _opened(self) -> OrderLog:
+        if not self._rows.is_open:
+            raise NotFound(f"{self._rows.place} holds no orders yet", reason="UNKNOWN_ORDER")
+        return self._rows
 
 
 def _diverged(number: int, own_chain: int, other_chain: int | None) -> Diverged:

@@ -35,7 +35,7 @@ class CatalogMetrics:
 
     def note_batch(self, batch: Batch) -> None:
         """Count a batch that was decided and applied."""
-        asked, made = len(batch.results), len(batch.keys)
+        asked, made = len(batch.results), batch.trade_count
         self._batch.observe(asked)
         self._trades.inc(made)
         self._repeats.inc(asked - made - batch.refused.total())

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from backends.serving.call_streams import CallStreams, Handler
 from backends.serving.request_ids import RequestIds
-from backends.storage.csv.data_directory import StartRefused
+from backends.storage.ports import StartRefused
 from common.process import failpoints
 from common.process.config import ConfigError
 from common.process.logs import configure_logs

@@ -4,21 +4,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import takewhile
-from typing import NamedTuple
 
-
-class Changes(NamedTuple):
-    """The answer to "what changed since this cursor".
-
-    Attributes:
-        names: the stocks that changed, each once, in no particular order.
-        cursor: where the next question goes on.
-        reset: the cursor says nothing here: any stock may have changed.
-    """
-
-    names: list[str]
-    cursor: str
-    reset: bool
+from backends.storage.values import Changes
 
 
 class ChangeFeed:

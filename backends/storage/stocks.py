@@ -4,12 +4,9 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from backends.catalog.batch import Level
-from backends.failures import NotFound
 from backends.storage.changes import ChangeFeed
-from backends.storage.model import Stock
+from backends.storage.values import Level, Position, Stock, StockPage
 from common.rwlock import ReadWriteLock
-from protos import catalog_pb2
 
 
 class StockTable:
@@ -20,15 +17,15 @@ class StockTable:
     """
 
     def __init__(self, stocks: Iterable[Stock], position: tuple[int, int], changes: ChangeFeed) -> None:
-        """`position` is the last number and the chain at it."""
+        """The stocks are as of `position`; their changes are told to `changes`."""
         self._lock = ReadWriteLock()
         self._stocks = {stock.name: stock for stock in stocks}  # guarded by _lock
         self._names = sorted(self._stocks)  # guarded by _lock
-        self._position = position  # replaced as a whole, while _lock is held for writing
-        self._changes = changes
+        self._position = Position(*position)  # replaced as a whole, while _lock is held for writing
+        self.changes = changes
 
     @property
-    def position(self) -> tuple[int, int]:
+    def position(self) -> Position:
         """The last number that readers see, and the chain at it. Never waits."""
         return self._position
 
@@ -36,48 +33,38 @@ class StockTable:
         """The stocks themselves, for the one thread that may change them: it needs no lock to look."""
         return self._stocks
 
-    def lookup(self, name: str) -> catalog_pb2.LookupStockResponse:
-        """Return one stock.
-
-        Raises:
-            NotFound: no stock has this name (UNKNOWN_STOCK).
-        """
+    def find(self, name: str) -> Stock | None:
+        """Return a copy of one stock, None if there is none of this name."""
         with self._lock.read():
             stock = self._stocks.get(name)
-            if stock is not None:
-                return catalog_pb2.LookupStockResponse(stock=stock.to_proto(), last_number=stock.last_trade)
-        raise NotFound(f"no stock is named {name!r}", reason="UNKNOWN_STOCK")
+            return None if stock is None else replace(stock)
 
-    def page(self, after_name: str, limit: int) -> catalog_pb2.ListStocksResponse:
+    def page(self, after_name: str, limit: int) -> StockPage:
         """Return up to `limit` stocks behind `after_name` (exclusive) in the order of names, all of one moment."""
         with self._lock.read():
             first = bisect_right(self._names, after_name)
-            names = self._names[first : first + limit]
-            return catalog_pb2.ListStocksResponse(
-                stocks=[self._stocks[name].to_proto() for name in names],
-                has_more=first + limit < len(self._names),
-                last_number=self._position[0],
-            )
+            stocks = [replace(self._stocks[name]) for name in self._names[first : first + limit]]
+            return StockPage(stocks, first + limit < len(self._names), self._position.number)
 
-    def named(self, names: Iterable[str]) -> catalog_pb2.ListStocksResponse:
+    def named(self, names: Iterable[str]) -> StockPage:
         """Return the stocks of these names, all of one moment; a name that no stock has is left out."""
         with self._lock.read():
-            found = [self._stocks[name].to_proto() for name in names if name in self._stocks]
-            return catalog_pb2.ListStocksResponse(stocks=found, last_number=self._position[0])
+            found = [replace(self._stocks[name]) for name in names if name in self._stocks]
+            return StockPage(found, False, self._position.number)
 
     def snapshot(self) -> list[Stock]:
         """Return copies of all stocks, of one moment."""
         with self._lock.read():
             return [replace(stock) for stock in self._stocks.values()]
 
-    def apply(self, levels: Mapping[str, Level], position: tuple[int, int]) -> None:
+    def apply(self, levels: Mapping[str, Level], position: Position) -> None:
         """Make synced trades visible: what they leave of the stocks, and the journal's position behind them."""
         with self._lock.write():
             for name, level in levels.items():
                 stock = self._stocks[name]
                 stock.quantity, stock.last_trade = level
             self._position = position
-            self._changes.publish(levels)
+            self.changes.publish(levels)
 
     def put(self, stock: Stock) -> None:
         """Make a new stock, or another price of a known one, visible."""
@@ -85,4 +72,4 @@ class StockTable:
             if stock.name not in self._stocks:
                 insort(self._names, stock.name)
             self._stocks[stock.name] = stock
-            self._changes.publish([stock.name])
+            self.changes.publish([stock.name])

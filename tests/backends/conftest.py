@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from backends.order.store import LOG_NAME, OrderStore
+from backends.order.store import OrderStore
 from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.files import OS_FILES
 from backends.storage.csv.log import Log
+from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
+from backends.storage.engines import open_csv_log
 from tests.backends.catalog.desk import Desk
 from tests.backends.order.direct import DirectCluster
 from tests.backends.storage.csv.log_files import CLUSTER, die, write_log
@@ -45,7 +48,7 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     def open_one(replica_id: int = 1) -> OrderStore:
         path = tmp_path / f"order-{replica_id}"
         directory = DataDirectory.open(path, "order", replica_id)
-        store = OrderStore(directory, lambda cluster: Log.open(path / LOG_NAME, cluster, damage="keep_prefix"))
+        store = OrderStore(CsvOrderLog(directory, open_csv_log(path / ORDER_LOG_NAME, OS_FILES)))
         stores.append(store)
         return store
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from tests.harness.cluster import Cluster
 from tests.page.browser import launch
 
-STOCKS = Path(__file__).parents[2] / "backends" / "catalog" / "default_stocks.csv"
+STOCKS = Path(__file__).parents[2] / "backends" / "storage" / "default_stocks.csv"
 WITHIN_MS = 30_000
 expect.set_options(timeout=WITHIN_MS)
 

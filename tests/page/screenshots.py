@@ -15,7 +15,7 @@ from tests.harness.cluster import Cluster
 from tests.page.browser import launch
 
 ROOT = Path(__file__).parents[2]
-STOCKS = ROOT / "backends" / "catalog" / "default_stocks.csv"
+STOCKS = ROOT / "backends" / "storage" / "default_stocks.csv"
 FOLDER = ROOT / "docs" / "screenshots"
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from backends.storage.csv.data_directory import StartRefused
+from backends.storage.ports import StartRefused
 from tests.simulation.disk import Survival
 from tests.simulation.files import PowerCut
 from tests.simulation.network import Weather

@@ -131,7 +131,7 @@ class Invariants:
 
     def _check_stocks(self, catalog: Catalog) -> None:
         """Take in the stocks that changed."""
-        changes = catalog.changes.since(self._cursor)
+        changes = catalog.watch_stocks(catalog_pb2.WatchStocksRequest(cursor=self._cursor))
         self._cursor = changes.cursor
         for name in STOCKS if changes.reset else changes.names:
             self._history.see_stock(catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name)).stock)

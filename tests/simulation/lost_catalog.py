@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backends.catalog.rebuild import Rebuild
-from backends.storage.csv.data_directory import StartRefused
+from backends.storage.csv.rebuild.rebuild import Rebuild
 from backends.storage.csv.small_files import SmallFiles
+from backends.storage.ports import StartRefused
 from protos import catalog_pb2
 from tests.simulation.cluster import SimulatedCluster
 from tests.simulation.files import DiskFaults, SimulatedFiles

@@ -9,12 +9,12 @@ from typing import Any, NoReturn
 from google.protobuf.message import Message
 
 from backends.catalog.catalog import STALLED_S, Catalog
-from backends.failures import Exhausted
 from backends.storage.csv.busy import BusyWatch
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.ledger import CsvLedger, open_ledger
 from backends.storage.csv.small_files import SmallFiles
-from backends.storage.model import Stock
+from backends.storage.ports import StoreFull
+from backends.storage.values import Stock
 from common.calls.failures import RpcFailure
 from common.calls.steps import Steps, Wait
 from protos import catalog_pb2
@@ -123,16 +123,17 @@ class CatalogNode(Node):
         self._runs += 1
         directory = DataDirectory.open(self.path, "catalog", files=self._files)
         clock = self.world.clock
-        state = open_catalog(
+        ledger = open_ledger(
             directory,
             lambda: [Stock.new(name, FIRST_PRICE_CENTS, FIRST_QUANTITY) for name in STOCKS],
             SmallFiles(self.path, self._files, die, BusyWatch(clock)),
+            run_id=f"run{self._runs}",
             new_cluster_id=lambda: f"cluster-{self._runs}",
             monotonic=clock,
         )
-        catalog = Catalog(state, run_id=f"run{self._runs}", utc_now=self._utc_now)
-        self._checkpoint(catalog)
-        self.catalog = catalog
+        self.catalog = Catalog(ledger, utc_now=self._utc_now)
+        self._ledger: CsvLedger = ledger
+        self._checkpoint(ledger)
         self._news = threading.Event()
 
     def die(self, *, silently: bool = False) -> None:
@@ -144,15 +145,16 @@ class CatalogNode(Node):
 
         def close() -> None:
             if self.catalog is not None:
-                self.catalog.close()
+                self._ledger.close()
             raise Died("stopped")
 
         self.later(0.0, close)
 
     def checkpoint(self) -> None:
         """Write a checkpoint while trading goes on."""
-        if (catalog := self.catalog) is not None:
-            self.later(0.0, lambda: self._checkpoint(catalog))
+        if self.catalog is not None:
+            ledger = self._ledger
+            self.later(0.0, lambda: self._checkpoint(ledger))
 
     def needs_disk(self, message: Message) -> bool:
         return isinstance(message, CATALOG_WRITES)
@@ -208,10 +210,10 @@ class CatalogNode(Node):
             yield Wait(self._news, end - self.world.now)
 
     @staticmethod
-    def _checkpoint(catalog: Catalog) -> None:
+    def _checkpoint(ledger: CsvLedger) -> None:
         try:
-            catalog.write_checkpoint()
-        except Exhausted:
+            ledger.checkpoint.write()
+        except StoreFull:
             return  # the journal holds everything
 
     def _utc_now(self) -> datetime:

@@ -11,10 +11,11 @@ from backends.order.leader import Leadership
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
-from backends.order.store import LOG_NAME, OrderStore
+from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.log import Log
+from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from common.calls.failures import RpcFailure
 from common.calls.steps import Pause, Steps, Wait
 from protos import order_pb2
@@ -41,7 +42,7 @@ class ReplicaNode(Node):
     """
 
     def __init__(self, world: World, network: Network, disk: Disk, replica_id: int, min_in_sync: int) -> None:
-        super().__init__(world, network, f"order-{replica_id}:1", disk, LOG_NAME)
+        super().__init__(world, network, f"order-{replica_id}:1", disk, ORDER_LOG_NAME)
         self.replica_id = replica_id
         self._min_in_sync = min_in_sync
         self.replica: Replica | None = None
@@ -51,7 +52,7 @@ class ReplicaNode(Node):
         directory = DataDirectory.open(self.path, "order", self.replica_id, self._files)
         work = threading.Event()
         link = CatalogLink(CATALOG, self.world.clock)
-        self.store = OrderStore(directory, self._open_log, die)
+        self.store = OrderStore(CsvOrderLog(directory, self._open_log, die))
         self.reader = OrderReader(self.store, link, self.world.clock)
         self.replica = Replica(
             replica_id=self.replica_id,

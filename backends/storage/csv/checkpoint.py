@@ -5,12 +5,25 @@ is of is the highest `last_trade` in it.
 """
 
 import re
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 
-from backends.storage.model import Stock
+import structlog
+
+from backends.storage.csv.small_files import SmallFiles
+from backends.storage.ports import StoreFull
+from backends.storage.stocks import StockTable
+from backends.storage.values import Stock
 from common.bounds import MAX_NUMBER, MAX_STOCK_QUANTITY, STOCK_NAME, price_cents, price_text
 
+log = structlog.get_logger()
+
 DATABASE_NAME = "catalog_database.csv"
+# A checkpoint is only compared at the next start; often enough to find a disagreement while it is young.
+TRADES_PER_CHECKPOINT = 20_000
+LOOK_INTERVAL_S = 1.0
+# After a full disk: there is no hurry, the journal holds everything.
+RETRY_INTERVAL_S = 30.0
 
 _HEADER = "name,price,initial_quantity,quantity,last_trade"
 _COUNT = r"(0|[1-9][0-9]{0,15})"
@@ -55,6 +68,70 @@ def parse_checkpoint(data: bytes) -> list[Stock]:
 def checkpoint_number(stocks: Iterable[Stock]) -> int:
     """Return the number of the trade that these stocks are as of, 0 if none was ever traded."""
     return max((stock.last_trade for stock in stocks), default=0)
+
+
+class CheckpointFile:
+    """The stocks of a table in `catalog_database.csv`. Any number of threads may use it; they take turns."""
+
+    def __init__(
+        self, small_files: SmallFiles, stocks: StockTable, *, look_interval_s: float = LOOK_INTERVAL_S
+    ) -> None:
+        """The file holds what `stocks` hold, or is of an older trade."""
+        self._small_files = small_files
+        self._stocks = stocks
+        self._look_interval_s = look_interval_s
+        self._turn = threading.Lock()
+        self._number = checkpoint_number(stocks.snapshot())  # changed under _turn; read freely
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._write_when_due, name="checkpointer", daemon=True)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough trades were made since it was last written. Never waits."""
+        return self._stocks.position.number - self._number >= TRADES_PER_CHECKPOINT
+
+    def write(self) -> None:
+        """Replace the file by the stocks as they are; trading goes on meanwhile. Raises StoreFull: the old stands."""
+        with self._turn:
+            self._replace(self._stocks.snapshot())
+
+    def put(self, stock: Stock, show: Callable[[Stock], None]) -> None:
+        """Change a stock's price, or add a stock: durable before it is visible, so that no price that was shown, or
+        traded at, comes back as another. Nobody trades meanwhile.
+
+        Raises:
+            StoreFull: the old file stands, and nothing has changed.
+        """
+        with self._turn:
+            self._replace([*(each for each in self._stocks.snapshot() if each.name != stock.name), stock])
+            # Within the turn: a checkpoint between the two would write the stock as it was.
+            show(stock)
+
+    def start(self) -> None:
+        """Write it when it is due, by a thread of its own: the order path never waits for one."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End that thread, after the checkpoint that is being written, if it was started."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _replace(self, stocks: list[Stock]) -> None:
+        self._small_files.replace(DATABASE_NAME, render_checkpoint(stocks))
+        self._number = checkpoint_number(stocks)
+
+    def _write_when_due(self) -> None:
+        wait_s = self._look_interval_s
+        while not self._stopped.wait(wait_s):
+            wait_s = self._look_interval_s
+            if not self.is_due:
+                continue
+            try:
+                self.write()
+            except StoreFull as error:
+                log.warning("no checkpoint now", reason=str(error))
+                wait_s = RETRY_INTERVAL_S
 
 
 def _parse_line(line: str) -> Stock | None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from backends.storage.csv.files import OS_FILES, DiskFull, Files, read_file, replace_file
-
-__all__ = ["DataDirectory", "Role", "StartRefused", "replace_file"]
+from backends.storage.ports import StartRefused
 
 Role = Literal["catalog", "order"]
 
@@ -19,10 +18,6 @@ IDENTITY_HEADER = "cluster_id,role,replica_id"
 
 CLUSTER_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _IDENTITY = re.compile(rf"{IDENTITY_HEADER}\n({CLUSTER_ID.pattern}),(catalog|order),(0|[1-9]\d{{0,3}})\n", re.ASCII)
-
-
-class StartRefused(Exception):
-    """The process cannot start; the message is one line that tells the operator why."""
 
 
 class DataDirectory:

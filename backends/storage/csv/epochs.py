@@ -2,13 +2,13 @@
 
 import os
 import re
-from typing import NamedTuple
 
 import structlog
 
 from backends.storage.csv.files import DiskFull, sync_shown, write_all
 from backends.storage.csv.log_opening import cut, leave_marker, marker_path
 from backends.storage.csv.small_files import SmallFiles
+from backends.storage.values import Epoch
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID, TIME
 from common.process.failpoints import failpoint
 
@@ -17,23 +17,9 @@ log = structlog.get_logger()
 EPOCHS_NAME = "catalog_epochs.csv"
 # So many of the newest leaderships are kept in memory, for operators.
 RECENT_COUNT = 1000
-# What leads an epoch that the rebuild command writes: nobody.
-NO_LEADER_ID = 0
 
 _HEADER = b"epoch,leader_id,time\n"
 _LINE = re.compile(rf"([1-9][0-9]{{0,15}}),(0|[1-9][0-9]{{0,3}}),({TIME.pattern})".encode())
-
-
-class Epoch(NamedTuple):
-    """One leadership. Epoch 0 was led by nobody: none has begun yet.
-
-    Attributes:
-        time: when it began, UTC, RFC 3339 with microseconds; for people only.
-    """
-
-    epoch: int
-    leader_id: int
-    time: str
 
 
 class MalformedEpochs(Exception):
@@ -75,7 +61,7 @@ def seen_epochs(data: bytes) -> list[int]:
 
 
 class EpochsFile:
-    """The leaderships on disk. Callers serialise all calls but `newest` and `recent`, which any thread may read.
+    """The leaderships on disk. Callers serialise all calls; any thread may read `recent`.
 
     Attributes:
         recent: the newest RECENT_COUNT, oldest first; replaced as a whole.
@@ -97,17 +83,6 @@ class EpochsFile:
         self._descriptor = self._files.open(self._path, os.O_RDWR)
         sync_shown(self._files, self._descriptor)
         self._files.sync_directory(self._path.parent)
-
-    @property
-    def newest(self) -> Epoch:
-        """The newest leadership; epoch 0 if none was ever begun."""
-        recent = self.recent
-        return recent[-1] if recent else Epoch(0, NO_LEADER_ID, "")
-
-    @property
-    def next(self) -> int:
-        """The number of the epoch that would begin now."""
-        return self.newest.epoch + 1
 
     def append(self, epoch: Epoch) -> None:
         """Add a leadership; it is on stable storage when this returns, and only then the newest.

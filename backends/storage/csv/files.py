@@ -3,10 +3,11 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from backends.storage.ports import StoreFull
 from common.process.failpoints import failpoint
 
 COPY_BYTES = 1 << 20
@@ -14,7 +15,7 @@ COPY_BYTES = 1 << 20
 MOST_UNSYNCED_BYTES = 8 << 20
 
 
-class DiskFull(Exception):
+class DiskFull(StoreFull):
     """There is no space, or no quota, left for a write. What stood in the file before is unchanged."""
 
 
@@ -100,20 +101,6 @@ class Files:
 
 
 OS_FILES = Files()
-
-
-def files_from_environment(environment: Mapping[str, str]) -> Files:
-    """Return the operating system's files; with faults if BOURSE_DISK_FAULTS names a control file for them.
-
-    Raises:
-        ConfigError: its folder is missing.
-    """
-    control = environment.get("BOURSE_DISK_FAULTS")
-    if not control:
-        return OS_FILES
-    from backends.storage.csv.fault_files import FaultFiles  # not part of a system that trades
-
-    return FaultFiles(Path(control))
 
 
 @contextmanager

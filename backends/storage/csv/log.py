@@ -14,12 +14,11 @@ import structlog
 
 from backends.storage.csv.files import OS_FILES, DiskFull, Files, write_all
 from backends.storage.csv.log_check import CheckedFile, Visit
-from backends.storage.csv.log_opening import Damage, DamagedLog, cut, leave_marker, open_checked
+from backends.storage.csv.log_opening import Damage, cut, leave_marker, open_checked
+from backends.storage.values import Position
 from common.process.failpoints import failpoint
 from common.rows import CHAIN_BYTES, BadRow, CheckedRows, Row, chain_seed, check_rows, check_unchanged, parse_row
 from common.rwlock import ReadWriteLock
-
-__all__ = ["DamagedLog", "DiskFull", "Files", "Log", "exit_process"]
 
 log = structlog.get_logger()
 
@@ -63,7 +62,7 @@ class Log:
         # Invariant: the bytes up to _ends[-1] are synced. The file is longer only while an append is under way.
         self._ends: array[int] = checked.ends  # guarded by _ends_lock; 8 bytes a row
         self._ends_lock = ReadWriteLock()  # never held across a read, write or sync of the file
-        self._position = (checked.number, checked.chain)  # replaced as a whole, after _ends
+        self._position = Position(checked.number, checked.chain)  # replaced as a whole, after _ends
         self._appending = threading.Lock()
         self._failed = False
         self._busy_since: float | None = None
@@ -101,7 +100,7 @@ class Log:
         return cls(path, cluster_id, descriptor, checked, files, monotonic, die)
 
     @property
-    def position(self) -> tuple[int, int]:
+    def position(self) -> Position:
         """The last number and the chain at it, of one moment. Never waits."""
         return self._position
 
@@ -220,7 +219,7 @@ class Log:
     def _show(self, checked: CheckedRows) -> None:
         with self._ends_lock.write():
             self._ends.extend(checked.ends)
-        self._position = (checked.last_number, checked.last_chain)
+        self._position = Position(checked.last_number, checked.last_chain)
 
     def _read_checked(self, first: int, before: int, start: int, end: int) -> bytes:
         """Return the bytes before..end; the rows in start..end, from `first` on, continue the row at before..start."""

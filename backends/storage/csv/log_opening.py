@@ -15,7 +15,6 @@ from typing import Literal, TypeAlias
 
 import structlog
 
-from backends.storage.csv.data_directory import StartRefused
 from backends.storage.csv.files import (
     DiskFull,
     Files,
@@ -27,6 +26,7 @@ from backends.storage.csv.files import (
     write_all,
 )
 from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_good_row
+from backends.storage.ports import StartRefused
 from common.rows import HEADER
 
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from backends.storage.csv.checkpoint import checkpoint_number
 from backends.storage.known_keys import KnownKeys
-from backends.storage.model import Stock
+from backends.storage.values import Stock
 from common.bounds import MAX_STOCK_QUANTITY
 
 

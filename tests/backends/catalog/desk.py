@@ -10,9 +10,9 @@ from backends.catalog.batch import Batch
 from backends.catalog.catalog import Catalog
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.files import OS_FILES, Files
-from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.ledger import open_ledger
 from backends.storage.csv.small_files import SmallFiles
-from backends.storage.model import Stock
+from backends.storage.values import Stock
 from protos import catalog_pb2
 from protos.catalog_pb2 import BUY, SELL
 from tests.backends.storage.csv.log_files import CLUSTER, die
@@ -46,24 +46,22 @@ class Desk:
         """Start the catalog on what the files hold."""
         self.directory = DataDirectory.open(self.path, "catalog", files=self.files)
         try:
-            state = open_catalog(
+            self.ledger = open_ledger(
                 self.directory,
                 lambda: [Stock.new(*stock) for stock in self._stocks],
                 SmallFiles(self.path, self.files, die),
+                run_id=f"run{next(self._runs)}",
                 new_cluster_id=lambda: CLUSTER,
             )
         except BaseException:
             self.directory.close()
             raise
-        self.catalog = Catalog(
-            state, run_id=f"run{next(self._runs)}", utc_now=lambda: self.now, on_batch=self._on_batch
-        )
+        self.catalog = Catalog(self.ledger, utc_now=lambda: self.now, on_batch=self._on_batch)
         return self.catalog
 
     def stop(self) -> None:
         """Stop cleanly."""
-        self.catalog.close()
-        self.directory.close()
+        self.ledger.close()
 
     def crash(self) -> None:
         """End without a checkpoint; only the lock is given up."""

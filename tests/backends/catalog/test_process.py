@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.recovery import JOURNAL_NAME
+from backends.storage.csv.ledger import JOURNAL_NAME
 from common.calls.network import Network
 from common.rows import HEADER
 from protos import catalog_pb2

@@ -103,7 +103,7 @@ def test_writers_that_wait_for_a_hanging_disk_leave_threads_for_health(desk, ser
         except RpcFailure as failure:
             outcomes.append(failure.reason)
 
-    with desk.catalog._writer:  # as a write that hangs holds it
+    with desk.ledger._writer:  # as a write that hangs holds it
         writers = [threading.Thread(target=write) for _ in range(WRITER_COUNT + 5)]
         for writer in writers:
             writer.start()

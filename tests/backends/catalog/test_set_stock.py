@@ -53,15 +53,15 @@ def test_stock_change_out_of_bounds_is_refused(desk, fields):
 
 def test_checkpoint_beside_a_stock_change_does_not_undo_it(desk):
     """A checkpoint that waits for its turn must see the stock as it was just written."""
-    put = desk.catalog._stocks.put
-    checkpoint = threading.Thread(target=desk.catalog.write_checkpoint)
+    put = desk.ledger._stocks.put
+    checkpoint = threading.Thread(target=desk.ledger.checkpoint.write)
 
     def put_late(stock):
         checkpoint.start()
         checkpoint.join(0.2)  # it would take its snapshot now, if it were let
         put(stock)
 
-    desk.catalog._stocks.put = put_late
+    desk.ledger._stocks.put = put_late
     desk.set_stock(name="NEW", price_cents=100, initial_quantity=5)
     checkpoint.join()
     desk.crash()

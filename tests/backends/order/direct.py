@@ -15,9 +15,9 @@ from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import OrderStore
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.ledger import open_ledger
 from backends.storage.csv.small_files import SmallFiles
-from backends.storage.model import Stock
+from backends.storage.values import Stock
 from common.calls.failures import UNREACHABLE, RpcFailure
 from common.calls.steps import Call, Effect, Pause, Steps, Together, run_steps
 from protos import catalog_pb2, order_pb2
@@ -111,13 +111,14 @@ class DirectCluster:
     def start_catalog(self) -> None:
         self._runs += 1
         directory = DataDirectory.open(self.catalog_path, "catalog")
-        state = open_catalog(
+        self.ledger = open_ledger(
             directory,
             lambda: [Stock.new("AAPL", 22_750, 100), Stock.new("MSFT", 41_535, 100)],
             SmallFiles(directory.path),
+            run_id=f"run-{self._runs}",
             new_cluster_id=lambda: f"cluster-{self._runs}",
         )
-        self.catalog = Catalog(state, run_id=f"run-{self._runs}", utc_now=self.clock.utc)
+        self.catalog = Catalog(self.ledger, utc_now=self.clock.utc)
         self._catalog_directory = directory
         self.network.handlers[CATALOG] = self._handle_catalog
 

@@ -1,8 +1,8 @@
 import pytest
 
 from backends.failures import InvalidArgument
-from backends.order import listing
 from backends.order.listing import list_orders
+from backends.storage.csv import query
 from common.rows import chain_seed
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.rows import CLUSTER, make_rows
@@ -93,7 +93,7 @@ def test_number_bounds_are_exclusive(store):
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_sparse_filter_ends_a_call_early_and_can_go_on(store, monkeypatch, descending):
-    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 100)
+    monkeypatch.setattr(query, "MAX_SCANNED_ROWS", 100)
     first = list_orders(store, order_pb2.ListOrdersRequest(idempotency_key="k750", limit=10, descending=descending))
     assert not first.orders
     assert first.resume_number

@@ -3,7 +3,7 @@
 import pytest
 
 from backends.failures import CatalogUnavailable, Halted, NotFound
-from backends.order import listing
+from backends.storage.csv import query
 from backends.storage.known_keys import KnownKeys, key_of
 from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
@@ -47,7 +47,7 @@ def test_key_is_found_without_a_search(led, monkeypatch):
     """Only the row that the catalog names is read, from whichever end the list begins."""
     for number in range(1, 31):
         led.place(3, buy(f"k{number}"))
-    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 1)
+    monkeypatch.setattr(query, "MAX_SCANNED_ROWS", 1)
     for descending in (False, True):
         page = led.network.run(led.readers[1].list_orders(by_key("k7", descending=descending)))
         assert [order.transaction_number for order in page.orders] == [7]
@@ -73,8 +73,8 @@ def test_key_is_looked_up_beside_the_other_filters(led, fields):
 def test_key_that_the_catalog_forgot_is_searched_among_the_old_orders_alone(led, monkeypatch):
     for number in range(1, 31):
         led.place(3, buy(f"k{number}"))
-    monkeypatch.setattr(led.catalog, "_keys", forgetful(led))
-    monkeypatch.setattr(listing, "MAX_SCANNED_ROWS", 4)
+    monkeypatch.setattr(led.ledger, "_keys", forgetful(led))
+    monkeypatch.setattr(query, "MAX_SCANNED_ROWS", 4)
     for descending in (False, True):
         request = by_key("k7", descending=descending)
         found = []

@@ -18,9 +18,9 @@ from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.serving.server import BackendServer
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.recovery import open_catalog
+from backends.storage.csv.ledger import open_ledger
 from backends.storage.csv.small_files import SmallFiles
-from backends.storage.model import Stock
+from backends.storage.values import Stock
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from deploy.probe import ask
@@ -49,8 +49,9 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path, open_store) -> Iterator[Served]:
     directory = DataDirectory.open(tmp_path / "catalog", "catalog")
-    state = open_catalog(directory, lambda: [Stock.new("AAPL", 22_750, 100)], SmallFiles(directory.path))
-    catalog = Catalog(state, run_id="run", utc_now=Clock().utc)
+    stocks = [Stock.new("AAPL", 22_750, 100)]
+    ledger = open_ledger(directory, lambda: stocks, SmallFiles(directory.path), run_id="run")
+    catalog = Catalog(ledger, utc_now=Clock().utc)
     catalog_server = make_catalog_server("127.0.0.1:0", catalog)
     catalog_server.start()
     network = Network()

@@ -3,9 +3,10 @@ import errno
 import pytest
 
 from backends.failures import Diverged, Exhausted, InvalidArgument, NotFound
-from backends.order.store import LOG_NAME, Gap, OrderStore, WrongCluster
+from backends.order.store import Gap, OrderStore, WrongCluster
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.log import Log
+from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
+from backends.storage.engines import open_csv_log
 from common.rows import chain_seed
 from tests.backends.order.rows import CLUSTER, chain_of, make_rows
 from tests.backends.storage.csv.log_files import Died, FaultyFiles, die
@@ -130,6 +131,4 @@ def test_an_identity_that_may_not_be_durable_ends_the_process(tmp_path):
 def faulty_store(path):
     files = FaultyFiles()
     directory = DataDirectory.open(path / "order-1", "order", 1, files)
-    log_path = directory.path / LOG_NAME
-    store = OrderStore(directory, lambda cluster: Log.open(log_path, cluster, damage="keep_prefix", files=files), die)
-    return store, files
+    return OrderStore(CsvOrderLog(directory, open_csv_log(directory.path / ORDER_LOG_NAME, files), die)), files

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from backends.serving.server import BackendServer
-from backends.storage.csv.data_directory import StartRefused
+from backends.storage.ports import StartRefused
 from protos import catalog_pb2_grpc
 
 SERVICE = "bourse.catalog.v1.CatalogService"

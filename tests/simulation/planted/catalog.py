@@ -1,17 +1,17 @@
 """Mistakes in the catalog, each a line or a condition that somebody could forget or get wrong."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backends.catalog.catalog import Catalog
-from backends.catalog.gate import EpochGate, StaleBatch
+from backends.catalog import gate
+from backends.catalog.decide import BatchRule
+from backends.catalog.gate import StaleBatch
 from backends.storage.csv import files, log, small_files
-from backends.storage.csv.epochs import Epoch
+from backends.storage.held_ledger import HeldLedger
 from backends.storage.known_keys import KnownKeys
-from protos import catalog_pb2
+from backends.storage.values import Epoch, Gate
 
 Patch = pytest.MonkeyPatch
 
@@ -23,34 +23,32 @@ def no_key_check(patch: Patch) -> None:
 
 def keys_forgotten_at_a_restart(patch: Patch) -> None:
     """Opening the journal does not note its keys."""
-    open_journal = Catalog.__init__
+    hold = HeldLedger.__init__
 
-    def forget(self: Catalog, state: Any, **rest: Any) -> None:
-        open_journal(self, replace(state, keys=KnownKeys()), **rest)
+    def forget(self: HeldLedger, journal: Any, notebook: Any, stocks: Any, _keys: Any, last_created_at: str) -> None:
+        hold(self, journal, notebook, stocks, KnownKeys(), last_created_at)
 
-    patch.setattr(Catalog, "__init__", forget)
+    patch.setattr(HeldLedger, "__init__", forget)
 
 
 def no_fencing(patch: Patch) -> None:
     """Any epoch may trade."""
-    stored = EpochGate.stored_answer
+    stored = gate.stored_answer
 
-    def answer(self: EpochGate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
-        self._epoch = epoch
-        return stored(self, newest._replace(epoch=epoch), epoch, batch_seq)
+    def answer(kept: Gate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
+        return stored(kept._replace(epoch=epoch), newest._replace(epoch=epoch), epoch, batch_seq)
 
-    patch.setattr(EpochGate, "stored_answer", answer)
+    patch.setattr(gate, "stored_answer", answer)
 
 
 def restarted_catalog_takes_an_old_epoch(patch: Patch) -> None:
     """The newest epoch may trade, also if it was begun before the start."""
-    stored = EpochGate.stored_answer
+    stored = gate.stored_answer
 
-    def answer(self: EpochGate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
-        self._epoch = newest.epoch
-        return stored(self, newest, epoch, batch_seq)
+    def answer(kept: Gate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
+        return stored(kept._replace(epoch=newest.epoch), newest, epoch, batch_seq)
 
-    patch.setattr(EpochGate, "stored_answer", answer)
+    patch.setattr(gate, "stored_answer", answer)
 
 
 def full_disk_taken_for_written(patch: Patch) -> None:
@@ -90,20 +88,13 @@ def rename_without_directory_sync(patch: Patch) -> None:
 def stale_batch_accepted(patch: Patch) -> None:
     """A batch that comes after a later one of its epoch is taken for a new one, wherever it says that it begins."""
     # Each of these two guards covers the other: nearly all late batches begin below the journal's last number too.
-    stored = EpochGate.stored_answer
+    stored = gate.stored_answer
 
-    def answer(self: EpochGate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
+    def answer(kept: Gate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
         try:
-            return stored(self, newest, epoch, batch_seq)
+            return stored(kept, newest, epoch, batch_seq)
         except StaleBatch:
             return None
 
-    answer_batch = Catalog._answer_batch
-
-    def answer_anywhere(self: Catalog, request: catalog_pb2.UpdateStockRequest) -> Any:
-        last_number, request.prev_chain = self._journal.position
-        request.first_number = last_number + 1
-        return answer_batch(self, request)
-
-    patch.setattr(EpochGate, "stored_answer", answer)
-    patch.setattr(Catalog, "_answer_batch", answer_anywhere)
+    patch.setattr(gate, "stored_answer", answer)
+    patch.setattr(BatchRule, "_out_of_place", lambda self, state: None)

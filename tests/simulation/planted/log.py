@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backends.storage.csv import log, log_check, log_opening
+from backends.storage.csv import files, log, log_check, log_opening
 from common import rows as row
 
 Patch = pytest.MonkeyPatch
@@ -28,7 +28,7 @@ def no_sync_at_opening(patch: Patch) -> None:
     """Good rows are shown as they are found."""
     open_mended = log_opening._open_mended
 
-    def opened(path: Path, cluster_id: str, damage: Any, used: log.Files, visit: Any) -> Any:
+    def opened(path: Path, cluster_id: str, damage: Any, used: files.Files, visit: Any) -> Any:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(used, "fdatasync", lambda descriptor: None)
             return open_mended(path, cluster_id, damage, used, visit)

@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backends.storage.csv.data_directory import IDENTITY_NAME, DataDirectory, StartRefused
+from backends.storage.csv.data_directory import IDENTITY_NAME, DataDirectory
 from backends.storage.csv.files import Files, read_file
+from backends.storage.csv.order_log import ORDER_LOG_NAME
 from backends.storage.csv.rebuild.sources import Source, read_source
-
-ORDER_LOG_NAME = "order_database.csv"
+from backends.storage.ports import StartRefused
 
 
 @dataclass

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.storage.csv.data_directory import StartRefused
 from backends.storage.csv.files import Files
 from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_good_row
+from backends.storage.ports import StartRefused
 from common.rows import MIN_ROW_BYTES, find_rows
 
 _COMPARE_BYTES = 1 << 20

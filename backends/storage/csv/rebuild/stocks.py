@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from backends.storage.csv.checkpoint import DATABASE_NAME
-from backends.storage.csv.data_directory import StartRefused
 from backends.storage.csv.files import Files
 from backends.storage.csv.rebuild.sources import Source, read_source
 from backends.storage.csv.replay import Replay, ReplayFailed
-from backends.storage.model import Stock
+from backends.storage.ports import StartRefused
+from backends.storage.values import Stock
 
 Report = Callable[[str], None]
 

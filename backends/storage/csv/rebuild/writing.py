@@ -4,14 +4,14 @@ import os
 
 from backends.storage.csv.checkpoint import DATABASE_NAME, render_checkpoint
 from backends.storage.csv.data_directory import IDENTITY_NAME, DataDirectory
-from backends.storage.csv.epochs import EPOCHS_NAME, Epoch, render_epochs
+from backends.storage.csv.epochs import EPOCHS_NAME, render_epochs
 from backends.storage.csv.files import copy_bytes, write_all
+from backends.storage.csv.ledger import JOURNAL_NAME
 from backends.storage.csv.log_opening import marker_path
+from backends.storage.csv.notebook import MARKER_NAME, write_marker
 from backends.storage.csv.rebuild.sources import Source
-from backends.storage.csv.recovery import JOURNAL_NAME
-from backends.storage.csv.rollback import MARKER_NAME, write_marker
 from backends.storage.csv.small_files import SmallFiles
-from backends.storage.model import Stock
+from backends.storage.values import Epoch, Stock
 from common.rows import HEADER
 
 _OLD_NAMES = (JOURNAL_NAME, DATABASE_NAME, EPOCHS_NAME, IDENTITY_NAME, MARKER_NAME)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from backends.catalog.rebuild import Rebuild
-from backends.storage.csv.data_directory import DataDirectory, StartRefused
+from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.files import OS_FILES
-from backends.storage.csv.recovery import JOURNAL_NAME
+from backends.storage.csv.ledger import JOURNAL_NAME
+from backends.storage.csv.rebuild.rebuild import Rebuild
 from backends.storage.csv.small_files import SmallFiles
+from backends.storage.ports import StartRefused
 from common.rows import HEADER, chain_seed, check_rows
 from tests.backends.catalog.desk import Desk
 from tests.backends.storage.csv.log_files import CLUSTER, die
@@ -22,7 +23,7 @@ class Site:
         self.desk = Desk(root / "catalog")
         self.desk.begin()
         self.desk.send(*[self.desk.buy("ACME", 2) for _ in range(6)])
-        self.desk.catalog.write_checkpoint()
+        self.desk.ledger.checkpoint.write()
         self.desk.send(*[self.desk.sell("Blue.Finch", 3) for _ in range(4)])
         self.desk.crash()
         self.rows = self.journal.read_bytes().splitlines(keepends=True)[1:]

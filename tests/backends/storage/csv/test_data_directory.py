@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from backends.storage.csv.data_directory import DataDirectory, StartRefused
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.ports import StartRefused
 from tests.backends.storage.csv.log_files import FaultyFiles, RecordingFiles
 
 HOLDER = """
 import sys
 from pathlib import Path
-from backends.storage.csv.data_directory import DataDirectory, StartRefused
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.ports import StartRefused
 try:
     directory = DataDirectory.open(Path(sys.argv[1]), "order", 1)
 except StartRefused as refusal:

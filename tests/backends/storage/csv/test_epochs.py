@@ -5,8 +5,9 @@ import re
 import grpc
 import pytest
 
-from backends.storage.csv.data_directory import StartRefused
-from backends.storage.csv.epochs import EPOCHS_NAME, Epoch, MalformedEpochs, parse_epochs, render_epochs
+from backends.storage.csv.epochs import EPOCHS_NAME, MalformedEpochs, parse_epochs, render_epochs
+from backends.storage.ports import StartRefused
+from backends.storage.values import Epoch
 from common.calls.failures import RpcFailure
 from protos import catalog_pb2
 from tests.backends.catalog.desk import Desk

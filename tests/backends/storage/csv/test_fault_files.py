@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.storage.csv.files import OS_FILES, DiskFull, Files, files_from_environment, replace_file, write_all
+from backends.storage.csv.files import OS_FILES, DiskFull, Files, replace_file, write_all
+from backends.storage.engines import files_from_environment
 from common.process.config_error import ConfigError
 from tests.chaos.disk import Disk
 

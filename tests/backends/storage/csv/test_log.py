@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from backends.storage.csv.data_directory import StartRefused
 from backends.storage.csv.log import Log
+from backends.storage.ports import StartRefused
 from common.rows import HEADER, BadRow, chain_seed, encode_row, parse_row
 from tests.backends.storage.csv.log_files import (
     CLUSTER,

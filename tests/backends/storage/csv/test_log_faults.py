@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from backends.storage.csv.log import DiskFull, Log
+from backends.storage.csv.files import DiskFull
+from backends.storage.csv.log import Log
 from backends.storage.csv.log_opening import marker_path
 from common.rows import HEADER
 from tests.backends.storage.csv.log_files import CLUSTER, Died, FaultyFiles, die, make_rows, write_log

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from backends.storage.csv.log import DamagedLog, Log
-from backends.storage.csv.log_opening import marker_path
+from backends.storage.csv.log import Log
+from backends.storage.csv.log_opening import DamagedLog, marker_path
 from common.rows import HEADER
 from tests.backends.storage.csv.log_files import (
     CLUSTER,

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from backends.storage.csv.data_directory import StartRefused
 from backends.storage.csv.log_opening import marker_path
+from backends.storage.ports import StartRefused
 from common.rows import HEADER
 from tests.backends.storage.csv.log_files import (
     CONTENT,

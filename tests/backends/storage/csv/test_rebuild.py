@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backends.catalog.rebuild import Rebuild
-from backends.storage.csv.data_directory import DataDirectory, StartRefused
-from backends.storage.csv.recovery import JOURNAL_NAME
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.ledger import JOURNAL_NAME
+from backends.storage.csv.rebuild.rebuild import Rebuild
 from backends.storage.csv.small_files import SmallFiles
+from backends.storage.ports import StartRefused
 from common.calls.failures import RpcFailure
 from common.rows import HEADER
 from tests.backends.catalog.desk import Desk

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from backends.storage.csv.data_directory import StartRefused
-from backends.storage.csv.recovery import JOURNAL_NAME
+from backends.storage.csv.ledger import JOURNAL_NAME
+from backends.storage.ports import StartRefused
 from common.rows import HEADER
 from tests.backends.catalog.desk import STOCKS, Desk
 from tests.backends.storage.csv.log_files import Crash, CrashingFiles, Died, FaultyFiles
@@ -19,7 +19,7 @@ def traded(desk):
     """A stopped catalog with six trades, of which the checkpoint has four."""
     desk.begin()
     desk.send(*[desk.buy("ACME", 1) for _ in range(3)], desk.sell("Blue.Finch", 5))
-    desk.catalog.write_checkpoint()
+    desk.ledger.checkpoint.write()
     desk.send(desk.buy("ACME", 1), desk.sell("ACME", 10))
     desk.crash()
     return desk

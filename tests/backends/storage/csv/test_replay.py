@@ -1,7 +1,7 @@
 import time
 
 from backends.storage.csv.replay import Replay
-from backends.storage.model import Stock
+from backends.storage.values import Stock
 from tests.backends.storage.csv.log_files import make_rows
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from backends.catalog.seed import DEFAULT_STOCKS, read_seed
-from backends.storage.csv.data_directory import StartRefused
-from backends.storage.model import Stock
+from backends.storage.ports import StartRefused
+from backends.storage.seed import DEFAULT_STOCKS, read_seed
+from backends.storage.values import Stock
 
 
 def test_shipped_list_has_known_tickers_with_100_shares_each():

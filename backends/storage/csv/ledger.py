@@ -1,62 +1,63 @@
-"""Opening the catalog's files: all of them must be there and tell one story, or the catalog does not start."""
+"""Opening the catalog's files as a ledger: all of them must be there and tell one story, or it does not start."""
 
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from backends.storage.changes import ChangeFeed
 from backends.storage.csv.checkpoint import (
     DATABASE_NAME,
+    CheckpointFile,
     MalformedCheckpoint,
     checkpoint_number,
     parse_checkpoint,
     render_checkpoint,
 )
-from backends.storage.csv.data_directory import IDENTITY_NAME, DataDirectory, StartRefused
+from backends.storage.csv.data_directory import IDENTITY_NAME, DataDirectory
 from backends.storage.csv.epochs import EPOCHS_NAME, EpochsFile, MalformedEpochs, render_epochs
-from backends.storage.csv.files import DiskFull
-from backends.storage.csv.log import DamagedLog, Log
+from backends.storage.csv.log import Log
+from backends.storage.csv.log_opening import DamagedLog
+from backends.storage.csv.notebook import MARKER_NAME, REBUILD_COMMAND, CsvNotebook, read_marker
+from backends.storage.csv.order_log import CsvOrderLog
 from backends.storage.csv.replay import Replay, ReplayFailed
-from backends.storage.csv.rollback import MARKER_NAME, read_marker
 from backends.storage.csv.small_files import SmallFiles
-from backends.storage.known_keys import KnownKeys
-from backends.storage.model import Stock
+from backends.storage.held_ledger import HeldLedger
+from backends.storage.ports import StartRefused, StoreFull
+from backends.storage.stocks import StockTable
+from backends.storage.values import NO_EPOCH, Stock
 from common.rows import HEADER
 
 JOURNAL_NAME = "catalog_journal.csv"
-REBUILD_COMMAND = "python -m backends.catalog.rebuild"
 
 
-@dataclass(frozen=True)
-class CatalogState:
-    """What the catalog's files hold, checked, replayed and synced.
+class CsvLedger(HeldLedger):
+    """See ports.Ledger: the catalog's files, opened.
 
     Attributes:
-        stocks: as of the journal's last row.
-        last_created_at: of that row; "" if there is none.
+        checkpoint: the stocks' file, which is written now and then once the ledger is started.
     """
 
-    cluster_id: str
-    journal: Log
-    small_files: SmallFiles
-    epochs: EpochsFile
-    stocks: list[Stock]
-    keys: KnownKeys
-    last_created_at: str
+    def __init__(self, journal: CsvOrderLog, replay: Replay, small_files: SmallFiles, epochs: EpochsFile, run_id: str):
+        """`replay` has played the journal; `run_id` differs from that of every earlier run."""
+        stocks = StockTable(replay.stocks.values(), journal.position, ChangeFeed(run_id))
+        self.checkpoint = CheckpointFile(small_files, stocks)
+        notebook = CsvNotebook(small_files, epochs, self.checkpoint)
+        super().__init__(journal, notebook, stocks, replay.keys, replay.last_created_at)
 
 
-def open_catalog(
+def open_ledger(
     directory: DataDirectory,
     new_stocks: Callable[[], list[Stock]],
     small_files: SmallFiles,
     *,
+    run_id: str,
     new_cluster_id: Callable[[], str] = lambda: secrets.token_hex(8),
     monotonic: Callable[[], float] = time.monotonic,
-) -> CatalogState:
+) -> CsvLedger:
     """Open the catalog's files in its directory, and make them first if the directory is new.
 
-    `new_stocks` is asked only for a new directory.
+    `new_stocks` is asked only for a new directory. The ledger gives the directory up when it is closed.
 
     Raises:
         StartRefused: a file is missing, damaged, or disagrees with another; names the file, the row and the repair.
@@ -64,8 +65,8 @@ def open_catalog(
     try:
         if directory.is_new:
             _create(directory, new_stocks, small_files, new_cluster_id())
-        return _open(directory, small_files, monotonic)
-    except DiskFull as error:
+        return _open(directory, small_files, run_id, monotonic)
+    except StoreFull as error:
         raise StartRefused(f"data directory {directory.path}: {error}") from error
     except OSError as error:
         raise StartRefused(f"data directory {directory.path} cannot be used: {error}") from error
@@ -112,47 +113,47 @@ def _check_no_orders_beside(directory: DataDirectory, small_files: SmallFiles) -
             )
 
 
-def _open(directory: DataDirectory, small_files: SmallFiles, monotonic: Callable[[], float]) -> CatalogState:
+def _open(directory: DataDirectory, small_files: SmallFiles, run_id: str, monotonic: Callable[[], float]) -> CsvLedger:
     for name in (DATABASE_NAME, JOURNAL_NAME, EPOCHS_NAME):
         if not small_files.exists(name):
             raise refuse(small_files.path(name), "the file is missing")
     if (reason := read_marker(small_files)) is not None:
         raise refuse(small_files.path(JOURNAL_NAME), f"it cannot be used: {reason}")
+    epochs = _open_epochs(small_files)
+    journal, replay = _open_journal(directory, small_files, monotonic)
+    newest = (epochs.recent or (NO_EPOCH,))[-1].epoch
+    if replay.last_epoch > newest:
+        raise refuse(
+            small_files.path(EPOCHS_NAME),
+            f"its newest epoch is {newest}, but row {replay.last_number} of the journal is of epoch"
+            f" {replay.last_epoch}",
+        )
+    return CsvLedger(journal, replay, small_files, epochs, run_id)
+
+
+def _open_journal(
+    directory: DataDirectory, small_files: SmallFiles, monotonic: Callable[[], float]
+) -> tuple[CsvOrderLog, Replay]:
+    path = small_files.path(JOURNAL_NAME)
     cluster_id = directory.cluster_id
     if cluster_id is None:
         raise StartRefused(f"data directory {directory.path} has no identity")
-    epochs = _open_epochs(small_files)
-    journal, replay = _open_journal(cluster_id, small_files, monotonic)
-    if replay.last_epoch > epochs.newest.epoch:
-        raise refuse(
-            small_files.path(EPOCHS_NAME),
-            f"its newest epoch is {epochs.newest.epoch}, but row {replay.last_number} of the journal is of epoch"
-            f" {replay.last_epoch}",
-        )
-    return CatalogState(
-        cluster_id=cluster_id,
-        journal=journal,
-        small_files=small_files,
-        epochs=epochs,
-        stocks=list(replay.stocks.values()),
-        keys=replay.keys,
-        last_created_at=replay.last_created_at,
-    )
+    replay = Replay(_read_checkpoint(small_files))
 
-
-def _open_journal(cluster_id: str, small_files: SmallFiles, monotonic: Callable[[], float]) -> tuple[Log, Replay]:
-    path = small_files.path(JOURNAL_NAME)
-    try:
-        replay = Replay(_read_checkpoint(small_files))
-        journal = Log.open(
+    def open_log(own_cluster: str) -> Log:
+        return Log.open(
             path,
-            cluster_id,
+            own_cluster,
             damage="refuse",
             files=small_files.files,
             monotonic=monotonic,
             die=small_files.die,
             visit=replay.visit,
         )
+
+    journal = CsvOrderLog(directory, open_log, small_files.die)
+    try:
+        journal.adopt(cluster_id)
     except ReplayFailed as error:
         raise refuse(small_files.path(DATABASE_NAME), f"it disagrees with {path.name}: {error}") from error
     except DamagedLog as error:

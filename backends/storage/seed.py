@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from backends.storage.csv.data_directory import StartRefused
-from backends.storage.model import Stock
+from backends.storage.ports import StartRefused
+from backends.storage.values import Stock
 from common.bounds import MAX_STOCK_QUANTITY, STOCK_NAME, price_cents
 
 DEFAULT_STOCKS = Path(__file__).with_name("default_stocks.csv")

@@ -1,21 +1,20 @@
-from backends.storage.csv import checkpoint_file
+from backends.storage.csv import checkpoint
 from backends.storage.csv.busy import BusyWatch
-from backends.storage.csv.checkpointer import Checkpointer
 from tests.harness.waiting import wait_until
 
 
 def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):
-    monkeypatch.setattr(checkpoint_file, "TRADES_PER_CHECKPOINT", 3)
+    monkeypatch.setattr(checkpoint, "TRADES_PER_CHECKPOINT", 3)
+    monkeypatch.setattr(desk.ledger.checkpoint, "_look_interval_s", 0.01)
     database = desk.path / "catalog_database.csv"
     desk.begin()
+    desk.ledger.start()
     desk.send(desk.buy("ACME", 1), desk.buy("ACME", 1))
-    assert not desk.catalog.checkpoint_is_due
-    checkpointer = Checkpointer(desk.catalog, look_interval_s=0.01)
-    checkpointer.start()
+    assert not desk.ledger.checkpoint.is_due
     desk.send(desk.buy("ACME", 1))
     wait_until(lambda: "ACME,41.35,100,97,3" in database.read_text(), 5, "the checkpoint")
-    checkpointer.stop()
-    assert not desk.catalog.checkpoint_is_due
+    desk.ledger.checkpoint.stop()
+    assert not desk.ledger.checkpoint.is_due
     desk.crash()
     desk.open()
     assert desk.quantity("ACME") == 97

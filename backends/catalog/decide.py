@@ -1,0 +1,126 @@
+"""The rules by which the catalog changes its ledger: of one batch, and of one epoch."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import grpc
+
+from backends.catalog import gate
+from backends.catalog.batch import Batch
+from backends.failures import Diverged, Halted
+from backends.storage.known_keys import key_of
+from backends.storage.values import Answer, Decision, LedgerState
+from common.calls.failures import RpcFailure
+from common.rows import time_text
+from protos import catalog_pb2
+
+
+class Behind(RpcFailure):
+    """The batch begins at or below the last number: others have traded since. Metadata: last_number."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = "BEHIND"
+
+
+class BatchRule:
+    """What becomes of one UpdateStock request; asked by the ledger, perhaps more than once.
+
+    Attributes:
+        batch: as it was last decided; None if the request was refused as a whole, or is a repeat.
+    """
+
+    def __init__(self, request: catalog_pb2.UpdateStockRequest, utc_now: Callable[[], datetime]) -> None:
+        """`utc_now` is aware."""
+        self.batch: Batch | None = None
+        self._request = request
+        self._utc_now = utc_now
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The stocks that it looks at."""
+        return [trade.stock_name for trade in self._request.trades]
+
+    @property
+    def keys(self) -> Sequence[bytes]:
+        """The keys that it looks at."""
+        return [key_of(trade.account, trade.idempotency_key) for trade in self._request.trades]
+
+    def __call__(self, state: LedgerState) -> Decision:
+        """Return the answer; raise Fenced or StaleBatch, which no batch_seq is used up for."""
+        request = self._request
+        self.batch = None
+        answer = gate.stored_answer(state.gate, state.newest, request.epoch, request.batch_seq)
+        if answer is not None:
+            return Decision(answer, batch_seq=0)
+        refusal = self._out_of_place(state)
+        if refusal is not None:
+            return Decision(refusal, request.batch_seq)
+        # Times of equal form compare as text. The clock may be set back; the order of the rows may not.
+        created_at = max(time_text(self._utc_now()), state.created_at)
+        self.batch = Batch(state, request.epoch, created_at)
+        self.batch.take(request.trades)
+        return Decision(
+            catalog_pb2.UpdateStockResponse(results=self.batch.results), request.batch_seq, self.batch.trades
+        )
+
+    def _out_of_place(self, state: LedgerState) -> Answer | None:
+        """Return why the batch does not continue the history, None if it does."""
+        request = self._request
+        last_number, last_chain = state.position
+        if request.first_number <= last_number:
+            return Behind(
+                f"the batch begins at {request.first_number}, but the last number is {last_number}",
+                metadata={"last_number": last_number},
+            )
+        if request.first_number > last_number + 1 or request.prev_chain != last_chain:
+            return Diverged(
+                f"the batch begins at {request.first_number} behind chain {request.prev_chain:08x}, but the last number"
+                f" is {last_number} with chain {last_chain:08x}",
+                metadata={"last_number": last_number},
+            )
+        return None
+
+
+class EpochRule:
+    """Whether an epoch may begin that a BeginEpoch request asks for."""
+
+    def __init__(self, request: catalog_pb2.BeginEpochRequest, cluster_id: str) -> None:
+        """`cluster_id` is the ledger's."""
+        self._request = request
+        self._cluster_id = cluster_id
+
+    def __call__(self, state: LedgerState) -> str | None:
+        """Return how the caller proves that history was lost here, None if the epoch may begin.
+
+        Raises:
+            Halted: the caller is of another cluster. Fenced: another epoch than the expected one is the newest.
+        """
+        request = self._request
+        proof = proof_of_rollback(request, state)
+        if proof is not None:
+            return f"this catalog was rolled back: {proof}"
+        if request.number == 0 and request.chain != state.chain_at(0):
+            raise Halted(f"replica {request.leader_id} is not of this catalog's cluster {self._cluster_id}")
+        if request.expected_epoch != state.newest.epoch:
+            raise gate.fenced(state.newest, request.expected_epoch)
+        return None
+
+
+def proof_of_rollback(request: catalog_pb2.BeginEpochRequest, state: LedgerState) -> str | None:
+    """Return how the caller's log or epoch shows that this catalog lost history, in words; None: it does not.
+
+    All that a replica holds, and every epoch that it knows, was made by the catalog: none can be newer than its own.
+    At number 0 nothing is held that could be missing here: another chain there is another cluster's id, and no proof.
+    """
+    caller = f"replica {request.leader_id}"
+    if request.number > state.position.number:
+        return f"{caller} holds order {request.number}, but the last trade here is {state.position.number}"
+    own_chain = state.chain_at(request.number)
+    if request.number > 0 and request.chain != own_chain:
+        return (
+            f"{caller} holds another history up to order {request.number}: its chain is {request.chain:08x},"
+            f" not {own_chain:08x}"
+        )
+    if request.expected_epoch > state.newest.epoch:
+        return f"{caller} knows epoch {request.expected_epoch}, but the newest here is {state.newest.epoch}"
+    return None

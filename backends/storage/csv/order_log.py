@@ -1,0 +1,126 @@
+"""A replica's log, or the catalog's journal, as a file in a directory of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.log import Log, exit_process
+from backends.storage.csv.query import query_log
+from backends.storage.values import Position, RowPage, RowQuery
+from common.rows import Row
+
+ORDER_LOG_NAME = "order_database.csv"
+NO_POSITION = Position(0, 0)
+
+
+def _no_sync(_seconds: float) -> None:
+    """Nobody is told."""
+
+
+class CsvOrderLog:
+    """See ports.OrderLog. A new directory has no file until it belongs to a cluster."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        open_log: Callable[[str], Log],
+        die: Callable[[str], NoReturn] = exit_process,
+    ) -> None:
+        """`open_log` opens the file, checked and mended, for a cluster id.
+
+        `die` ends the process at once: called when it is not known what of the directory's identity is durable.
+        """
+        self._directory = directory
+        self._open_log = open_log
+        self._die = die
+        self._log: Log | None = None
+        self._on_sync: Callable[[float], None] = _no_sync
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._directory.path
+
+    @property
+    def place(self) -> str:
+        """See ports.Identity."""
+        return str(self._directory.path)
+
+    @property
+    def cluster_id(self) -> str:
+        """See ports.Identity."""
+        return self._directory.cluster_id or ""
+
+    @property
+    def on_sync(self) -> Callable[[float], None]:
+        """See ports.OrderLog."""
+        return self._on_sync
+
+    @on_sync.setter
+    def on_sync(self, told: Callable[[float], None]) -> None:
+        self._on_sync = told
+        if self._log is not None:
+            self._log.on_sync = told
+
+    @property
+    def is_open(self) -> bool:
+        """See ports.OrderLog."""
+        return self._log is not None
+
+    @property
+    def position(self) -> Position:
+        """See ports.OrderLog."""
+        return self._log.position if self._log is not None else NO_POSITION
+
+    def adopt(self, cluster_id: str) -> None:
+        """See ports.OrderLog."""
+        try:
+            self._directory.adopt(cluster_id)
+            if self._log is None:
+                self._log = self._open_log(cluster_id)
+                self._log.on_sync = self._on_sync
+        except OSError as error:
+            self._die(f"{self._directory.path}: {error}: this process ends without an answer")
+
+    def append(self, rows: bytes) -> None:
+        """See ports.OrderLog."""
+        self._opened.append(rows)
+
+    def read(self, first: int, last: int) -> bytes:
+        """See ports.OrderLog."""
+        return self._opened.read(first, last)
+
+    def read_after(self, after: int, max_bytes: int, max_rows: int = 0) -> bytes:
+        """See ports.OrderLog."""
+        return self._opened.read_after(after, max_bytes, max_rows)
+
+    def row(self, number: int) -> Row:
+        """See ports.OrderLog."""
+        return self._opened.row(number)
+
+    def chain_at(self, number: int) -> int:
+        """See ports.OrderLog."""
+        return self._opened.chain_at(number)
+
+    def query(self, query: RowQuery) -> RowPage:
+        """See ports.OrderLog."""
+        return query_log(self._opened, query)
+
+    def stalled_s(self) -> float:
+        """See ports.OrderLog."""
+        return self._log.stalled_s() if self._log is not None else 0.0
+
+    def close(self) -> None:
+        """See ports.OrderLog."""
+        log, self._log = self._log, None
+        if log is not None:
+            log.close()
+        self._directory.close()
+
+    @property
+    def _opened(self) -> Log:
+        log = self._log
+        if log is None:
+            raise RuntimeError(f"{self._directory.path} holds no rows yet: it belongs to no cluster")
+        return log
