@@ -57,7 +57,7 @@ class OrderLog(Identity, Protocol):
     `adopt` and `close` may be called. What is read is checked; rows that are no longer what they were are never shown.
 
     Attributes:
-        on_sync: told, by the thread that appends, how many seconds each durable write took.
+        on_sync: told, by the thread that appends, how many seconds each durable write took; before it is visible.
     """
 
     on_sync: Callable[[float], None]
@@ -160,7 +160,7 @@ class Ledger(Identity, Protocol):
     raised, and nothing has changed. The others never wait for a turn.
 
     Attributes:
-        on_sync: told how many seconds each durable write of rows took; by the thread that waited for it.
+        on_sync: told how many seconds each durable write of rows took, before they are visible.
     """
 
     on_sync: Callable[[float], None]

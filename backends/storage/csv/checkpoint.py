@@ -12,6 +12,7 @@ import structlog
 
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.ports import StoreFull
+from backends.storage.replay import checkpoint_number
 from backends.storage.stocks import StockTable
 from backends.storage.values import Stock
 from common.bounds import MAX_NUMBER, MAX_STOCK_QUANTITY, STOCK_NAME, price_cents, price_text
@@ -63,11 +64,6 @@ def parse_checkpoint(data: bytes) -> list[Stock]:
             raise MalformedCheckpoint(f"line {number} names stock {stock.name!r} again")
         stocks[stock.name] = stock
     return list(stocks.values())
-
-
-def checkpoint_number(stocks: Iterable[Stock]) -> int:
-    """Return the number of the trade that these stocks are as of, 0 if none was ever traded."""
-    return max((stock.last_trade for stock in stocks), default=0)
 
 
 class CheckpointFile:

@@ -10,7 +10,6 @@ from backends.storage.csv.checkpoint import (
     DATABASE_NAME,
     CheckpointFile,
     MalformedCheckpoint,
-    checkpoint_number,
     parse_checkpoint,
     render_checkpoint,
 )
@@ -20,10 +19,10 @@ from backends.storage.csv.log import Log
 from backends.storage.csv.log_opening import DamagedLog
 from backends.storage.csv.notebook import MARKER_NAME, REBUILD_COMMAND, CsvNotebook, read_marker
 from backends.storage.csv.order_log import CsvOrderLog
-from backends.storage.csv.replay import Replay, ReplayFailed
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.held_ledger import HeldLedger
 from backends.storage.ports import StartRefused, StoreFull
+from backends.storage.replay import Replay, ReplayFailed, checkpoint_number
 from backends.storage.stocks import StockTable
 from backends.storage.values import NO_EPOCH, Stock
 from common.rows import HEADER

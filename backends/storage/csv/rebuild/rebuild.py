@@ -16,9 +16,9 @@ from backends.storage.csv.rebuild.replicas import ReplicaLogs, read_replicas
 from backends.storage.csv.rebuild.sources import Source, check_agreement, differing_number, longest, read_source
 from backends.storage.csv.rebuild.stocks import InitialStocks, play
 from backends.storage.csv.rebuild.writing import finish, replace_catalog
-from backends.storage.csv.replay import Replay
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.ports import StartRefused
+from backends.storage.replay import Replay
 from backends.storage.seed import DEFAULT_STOCKS, read_seed
 from backends.storage.values import Epoch, Stock
 from common.rows import time_text

@@ -7,8 +7,8 @@ from pathlib import Path
 from backends.storage.csv.checkpoint import DATABASE_NAME
 from backends.storage.csv.files import Files
 from backends.storage.csv.rebuild.sources import Source, read_source
-from backends.storage.csv.replay import Replay, ReplayFailed
 from backends.storage.ports import StartRefused
+from backends.storage.replay import Replay, ReplayFailed
 from backends.storage.values import Stock
 
 Report = Callable[[str], None]

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 
-from backends.storage.csv.checkpoint import checkpoint_number
 from backends.storage.known_keys import KnownKeys
 from backends.storage.values import Stock
 from common.bounds import MAX_STOCK_QUANTITY
+
+
+def checkpoint_number(stocks: Iterable[Stock]) -> int:
+    """Return the number of the trade that these stocks are as of, 0 if none was ever traded."""
+    return max((stock.last_trade for stock in stocks), default=0)
 
 
 class ReplayFailed(Exception):

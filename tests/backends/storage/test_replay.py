@@ -1,6 +1,6 @@
 import time
 
-from backends.storage.csv.replay import Replay
+from backends.storage.replay import Replay
 from backends.storage.values import Stock
 from tests.backends.storage.csv.log_files import make_rows
 
