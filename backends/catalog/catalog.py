@@ -63,7 +63,6 @@ class Catalog:
 
     def lookup_stock(self, request: catalog_pb2.LookupStockRequest) -> catalog_pb2.LookupStockResponse:
         """Return one stock as of the last synced trade."""
-        self._ledger.check_open()
         check_lookup(request)
         stock = self._ledger.stock(request.name)
         if stock is None:
@@ -72,7 +71,6 @@ class Catalog:
 
     def list_stocks(self, request: catalog_pb2.ListStocksRequest) -> catalog_pb2.ListStocksResponse:
         """Return a page of the stocks, or those named, all of one moment."""
-        self._ledger.check_open()
         check_list_stocks(request)
         if request.names:
             page = self._ledger.stocks_named(request.names)
@@ -84,7 +82,6 @@ class Catalog:
 
     def lookup_key(self, request: catalog_pb2.LookupKeyRequest) -> catalog_pb2.LookupKeyResponse:
         """Return the number of the trade that an account's key made."""
-        self._ledger.check_open()
         check_lookup_key(request)
         found = self._ledger.find_key(key_of(request.account, request.idempotency_key))
         return catalog_pb2.LookupKeyResponse(**found._asdict())
@@ -115,21 +112,15 @@ class Catalog:
 
     def list_trades(self, request: catalog_pb2.ListTradesRequest) -> catalog_pb2.ListTradesResponse:
         """Return rows of the journal above a number."""
-        self._ledger.check_open()
         check_list_trades(request)
-        last_number = self._ledger.position.number
-        if request.after > last_number:
+        page = self._ledger.trades_after(request.after, MAX_ROWS_BYTES, request.limit)
+        if page.after_chain is None:
             raise OutOfRange(
-                f"no trade above {request.after}: the last one is {last_number}", metadata={"last_number": last_number}
+                f"no trade above {request.after}: the last one is {page.last_number}",
+                metadata={"last_number": page.last_number},
             )
-        count = last_number - request.after
-        if request.limit:
-            count = min(count, request.limit)
         return catalog_pb2.ListTradesResponse(
-            after_chain=self._ledger.chain_at(request.after),
-            rows=self._ledger.rows_after(request.after, MAX_ROWS_BYTES, count) if count else b"",
-            last_number=last_number,
-            cluster_id=self.cluster_id,
+            after_chain=page.after_chain, rows=page.rows, last_number=page.last_number, cluster_id=self.cluster_id
         )
 
     def list_epochs(self, request: catalog_pb2.ListEpochsRequest) -> catalog_pb2.ListEpochsResponse:
@@ -140,7 +131,6 @@ class Catalog:
 
     def watch_stocks(self, request: catalog_pb2.WatchStocksRequest) -> catalog_pb2.WatchStocksResponse:
         """Return the names that changed since the cursor, at once; the waiting is the servicer's."""
-        self._ledger.check_open()
         check_watch(request)
         names, cursor, reset = self._ledger.changes_since(request.cursor)
         return catalog_pb2.WatchStocksResponse(names=names, cursor=cursor, reset=reset)
@@ -161,15 +151,14 @@ class Catalog:
 
     def health_check(self, _request: catalog_pb2.CatalogHealthRequest) -> catalog_pb2.CatalogHealthResponse:
         """Return who may trade and how far the journal is. Never waits for a batch or a sync."""
-        newest = self._ledger.newest_epoch
-        last_number, last_chain = self._ledger.position
+        health = self._ledger.health()
         return catalog_pb2.CatalogHealthResponse(
-            epoch=newest.epoch,
-            leader_id=newest.leader_id,
-            last_number=last_number,
-            last_chain=last_chain,
-            stalled=self._ledger.stalled_s() > STALLED_S,
-            halted=self._ledger.halted,
+            epoch=health.newest.epoch,
+            leader_id=health.newest.leader_id,
+            last_number=health.position.number,
+            last_chain=health.position.chain,
+            stalled=health.stalled_s > STALLED_S,
+            halted=health.halted,
             cluster_id=self.cluster_id,
         )
 

@@ -19,11 +19,12 @@ from backends.storage.values import (
     Epoch,
     Gate,
     KeyFound,
+    LedgerHealth,
     LedgerState,
-    Position,
     Stock,
     StockPage,
     Trades,
+    TradesPage,
 )
 from common.process.failpoints import failpoint
 
@@ -85,8 +86,6 @@ class HeldLedger:
         self._last_created_at = last_created_at
         self._halted = ""
         self._is_closed = False
-        # Every number that a cursor or a key is compared with is that of the stocks, not of the journal: rows are shown
-        # together with what they do to the stocks, or a reader of both would see an order whose shares are not taken.
         assert stocks.position == journal.position, (stocks.position, journal.position)
 
     @property
@@ -108,28 +107,10 @@ class HeldLedger:
     def on_sync(self, told: Callable[[float], None]) -> None:
         self._journal.on_sync = told
 
-    @property
-    def position(self) -> Position:
+    def health(self) -> LedgerHealth:
         """See ports.Ledger."""
-        return self._stocks.position
-
-    @property
-    def newest_epoch(self) -> Epoch:
-        """See ports.Ledger."""
-        recent = self._notebook.recent
-        return recent[-1] if recent else NO_EPOCH
-
-    @property
-    def halted(self) -> str:
-        """See ports.Ledger."""
-        return self._halted
-
-    def check_open(self) -> None:
-        """See ports.Ledger."""
-        if self._halted:
-            raise Halted(self._halted)
-        if self._is_closed:
-            raise Unavailable("the catalog is stopping", reason="SHUTTING_DOWN")
+        stalled_s = max(self._journal.stalled_s(), self._notebook.stalled_s())
+        return LedgerHealth(self._newest_epoch, self._stocks.position, self._halted, stalled_s)
 
     def start(self) -> None:
         """See ports.Ledger."""
@@ -140,7 +121,7 @@ class HeldLedger:
     def decide(self, rule: BatchRule) -> Answer:
         """See ports.Ledger."""
         with self._writer:
-            self.check_open()
+            self._check_open()
             state = self._state()
             decision = rule(state)
             try:
@@ -159,19 +140,19 @@ class HeldLedger:
     def begin_epoch(self, leader_id: int, time: str, rule: Callable[[LedgerState], str | None]) -> Begun:
         """See ports.Ledger."""
         with self._writer:
-            self.check_open()
+            self._check_open()
             lost = rule(self._state())
             if lost is not None:
                 raise self._halt(lost)
-            epoch = Epoch(self.newest_epoch.epoch + 1, leader_id, time)
+            epoch = Epoch(self._newest_epoch.epoch + 1, leader_id, time)
             self._notebook.add_epoch(epoch)
             self._gate = Gate(epoch.epoch, 0, None)
-            return Begun(epoch, self.position)
+            return Begun(epoch, self._stocks.position)
 
     def put_stock(self, name: str, rule: Callable[[Stock | None], Stock]) -> tuple[Stock, bool]:
         """See ports.Ledger."""
         with self._writer:
-            self.check_open()
+            self._check_open()
             known = self._stocks.for_writer().get(name)
             stock = rule(known)
             if stock != known:
@@ -186,9 +167,20 @@ class HeldLedger:
                 self._notebook.close()
                 self._journal.close()
 
+    @property
+    def _newest_epoch(self) -> Epoch:
+        recent = self._notebook.recent
+        return recent[-1] if recent else NO_EPOCH
+
+    def _check_open(self) -> None:
+        if self._halted:
+            raise Halted(self._halted)
+        if self._is_closed:
+            raise Unavailable("the catalog is stopping", reason="SHUTTING_DOWN")
+
     def _state(self) -> LedgerState:
         return LedgerState(
-            newest=self.newest_epoch,
+            newest=self._newest_epoch,
             gate=self._gate,
             position=self._stocks.position,
             created_at=self._last_created_at,
@@ -220,30 +212,38 @@ class HeldLedger:
 
     def stock(self, name: str) -> Stock | None:
         """See ports.Ledger."""
+        self._check_open()
         return self._stocks.find(name)
 
     def stocks_named(self, names: Collection[str]) -> StockPage:
         """See ports.Ledger."""
+        self._check_open()
         return self._stocks.named(names)
 
     def stocks_after(self, name: str, limit: int) -> StockPage:
         """See ports.Ledger."""
+        self._check_open()
         return self._stocks.page(name, limit)
 
     def find_key(self, key: bytes) -> KeyFound:
         """See ports.Ledger."""
+        self._check_open()
         # Read before the keys: those of all trades up to this number are among them.
         last_number = self._stocks.position.number
         number, known_from = self._keys.find(key)
         return KeyFound(number or 0, max(known_from, 1), max(last_number, number or 0))
 
-    def chain_at(self, number: int) -> int:
+    def trades_after(self, after: int, max_bytes: int, max_rows: int = 0) -> TradesPage:
         """See ports.Ledger."""
-        return self._journal.chain_at(number)
-
-    def rows_after(self, after: int, max_bytes: int, max_rows: int) -> bytes:
-        """See ports.Ledger."""
-        return self._journal.read_after(after, max_bytes, max_rows)
+        self._check_open()
+        # Not the journal's own position: rows are shown together with what they do to the stocks, or a reader of both
+        # would see an order whose shares are not taken yet.
+        last_number = self._stocks.position.number
+        if after > last_number:
+            return TradesPage(None, b"", last_number)
+        count = min(last_number - after, max_rows or last_number)
+        rows = self._journal.read_after(after, max_bytes, count) if count else b""
+        return TradesPage(self._journal.chain_at(after), rows, last_number)
 
     def epochs(self, limit: int) -> Sequence[Epoch]:
         """See ports.Ledger."""
@@ -251,12 +251,10 @@ class HeldLedger:
 
     def changes_since(self, cursor: str) -> Changes:
         """See ports.Ledger."""
+        self._check_open()
         return self._stocks.changes.since(cursor)
 
     def wait_for_change(self, cursor: str, timeout_s: float) -> None:
         """See ports.Ledger."""
+        self._check_open()
         self._stocks.changes.wait_for_news(cursor, timeout_s)
-
-    def stalled_s(self) -> float:
-        """See ports.Ledger."""
-        return max(self._journal.stalled_s(), self._notebook.stalled_s())

@@ -17,12 +17,14 @@ from backends.storage.values import (
     Decision,
     Epoch,
     KeyFound,
+    LedgerHealth,
     LedgerState,
     Position,
     RowPage,
     RowQuery,
     Stock,
     StockPage,
+    TradesPage,
 )
 from common.rows import Row
 
@@ -159,30 +161,17 @@ class Ledger(Identity, Protocol):
     A rule does nothing but decide: it may be asked more than once, and only its last word counts. What it raises is
     raised, and nothing has changed. The others never wait for a turn.
 
+    All but `health`, `epochs` and `close` raise Halted when it has halted, and Unavailable (SHUTTING_DOWN) when it is
+    closed.
+
     Attributes:
         on_sync: told how many seconds each durable write of rows took, before they are visible.
     """
 
     on_sync: Callable[[float], None]
 
-    @property
-    def position(self) -> Position:
-        """The last number that readers see, and the chain at it. Never waits."""
-
-    @property
-    def newest_epoch(self) -> Epoch:
-        """The newest epoch, NO_EPOCH if none has begun. Never waits."""
-
-    @property
-    def halted(self) -> str:
-        """Why nothing may be decided until it is repaired, and how that is done; "" if it may. Never waits."""
-
-    def check_open(self) -> None:
-        """Return if the ledger may be used.
-
-        Raises:
-            Halted: it has halted. Unavailable: SHUTTING_DOWN, it is closed.
-        """
+    def health(self) -> LedgerHealth:
+        """Say how it is, also when it has halted or is closed. Never waits for a turn."""
 
     def start(self) -> None:
         """Begin what it does beside the calls, in threads of its own, until `close`. Once, before the first call."""
@@ -191,9 +180,6 @@ class Ledger(Identity, Protocol):
         """Take a batch: ask `rule`, make rows, stocks, keys and the stored answer durable together, return the answer.
 
         If there is no room for the rows, the rule is asked again with `is_full`: its trades must then have none.
-
-        Raises:
-            Halted, Unavailable: as `check_open`.
         """
 
     def begin_epoch(self, leader_id: int, time: str, rule: Callable[[LedgerState], str | None]) -> Begun:
@@ -202,7 +188,7 @@ class Ledger(Identity, Protocol):
         `rule` returns None, or why this ledger has lost history: then it halts, durably, and nothing begins.
 
         Raises:
-            Halted: the rule gave a reason; or as `check_open`. StoreFull.
+            Halted: the rule gave a reason. StoreFull.
         """
 
     def put_stock(self, name: str, rule: Callable[[Stock | None], Stock]) -> tuple[Stock, bool]:
@@ -211,7 +197,7 @@ class Ledger(Identity, Protocol):
         Returns the stock, and whether it is new.
 
         Raises:
-            StoreFull. Halted, Unavailable: as `check_open`.
+            StoreFull: nothing changed.
         """
 
     def stock(self, name: str) -> Stock | None:
@@ -226,14 +212,8 @@ class Ledger(Identity, Protocol):
     def find_key(self, key: bytes) -> KeyFound:
         """Return what is known of a key (`key_of`); at least the keys of the last 1,000,000 trades are."""
 
-    def chain_at(self, number: int) -> int:
-        """Return the chain at a number from 0 to the last one."""
-
-    def rows_after(self, after: int, max_bytes: int, max_rows: int) -> bytes:
-        """Return whole rows from after+1 on: at most `max_rows`, and what `max_bytes` hold, but at least one.
-
-        `after` is below the last number.
-        """
+    def trades_after(self, after: int, max_bytes: int, max_rows: int = 0) -> TradesPage:
+        """Return whole rows from after+1 on, as OrderLog.read_after; none if `after` is not below the last number."""
 
     def epochs(self, limit: int) -> Sequence[Epoch]:
         """Return the newest leaderships, at most so many, oldest first; at least 1000 are known since a rebuild."""
@@ -243,9 +223,6 @@ class Ledger(Identity, Protocol):
 
     def wait_for_change(self, cursor: str, timeout_s: float) -> None:
         """Wait until `changes_since` has an answer other than "nothing", at most so long."""
-
-    def stalled_s(self) -> float:
-        """Return the age in seconds of the oldest durable write under way, 0.0 if there is none. Never waits."""
 
     def close(self) -> None:
         """Wait for the turn under way, keep what helps the next start, give the store up; later calls are refused."""

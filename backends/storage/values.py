@@ -216,6 +216,36 @@ class StockPage(NamedTuple):
     last_number: int
 
 
+class TradesPage(NamedTuple):
+    """Rows of the journal of one moment.
+
+    Attributes:
+        after_chain: the chain at the number behind which they stand; None: that is above the last number.
+        rows: whole rows, none at the end.
+        last_number: of the journal.
+    """
+
+    after_chain: int | None
+    rows: bytes
+    last_number: int
+
+
+class LedgerHealth(NamedTuple):
+    """How a ledger is.
+
+    Attributes:
+        newest: the newest epoch, NO_EPOCH if none has begun.
+        position: the last number that readers see, and the chain at it.
+        halted: why nothing may be decided until it is repaired, and how that is done; "" if it may.
+        stalled_s: the age of the oldest durable write under way, 0.0 if there is none.
+    """
+
+    newest: Epoch
+    position: Position
+    halted: str
+    stalled_s: float
+
+
 class Begun(NamedTuple):
     """An epoch that has begun, and the position behind which it trades."""
 

@@ -112,7 +112,7 @@ def opens_the_gate_again_at_a_restart(patch: Patch) -> type:
 
     def reopen(self: HeldLedger, *arguments: Any) -> None:
         hold(self, *arguments)
-        self._gate = Gate(self.newest_epoch.epoch, 0, None)
+        self._gate = Gate(self._newest_epoch.epoch, 0, None)
         self._keys = KnownKeys()
 
     patch.setattr(HeldLedger, "__init__", reopen)
@@ -170,7 +170,7 @@ def halts_in_memory_alone(patch: Patch) -> type:
 
 
 def goes_on_although_it_has_halted(patch: Patch) -> type:
-    check_open = HeldLedger.check_open
+    check_open = HeldLedger._check_open
 
     def check(self: HeldLedger) -> None:
         try:
@@ -179,13 +179,13 @@ def goes_on_although_it_has_halted(patch: Patch) -> type:
             if not self._halted:
                 raise
 
-    patch.setattr(HeldLedger, "check_open", check)
+    patch.setattr(HeldLedger, "_check_open", check)
     return MemoryEngine
 
 
 def serves_although_it_is_closed(patch: Patch) -> type:
-    check_open = HeldLedger.check_open
-    patch.setattr(HeldLedger, "check_open", lambda self: check_open(self) if self._halted else None)
+    check_open = HeldLedger._check_open
+    patch.setattr(HeldLedger, "_check_open", lambda self: check_open(self) if self._halted else None)
     return MemoryEngine
 
 

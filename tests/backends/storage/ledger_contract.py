@@ -10,7 +10,7 @@ import pytest
 from backends.catalog.decide import BatchRule
 from backends.storage.known_keys import key_of
 from backends.storage.ports import Ledger, StartRefused, StoreFull
-from backends.storage.values import NO_EPOCH, Answer, Decision, LedgerState, Stock
+from backends.storage.values import NO_EPOCH, Answer, Decision, LedgerState, Position, Stock
 from common.calls.failures import RpcFailure
 from common.rows import chain_seed, check_rows, parse_row
 from protos import catalog_pb2
@@ -36,7 +36,7 @@ class Leader:
     def request(self, *trades: tuple[object, ...]) -> catalog_pb2.UpdateStockRequest:
         """Return the next batch; a trade is (type, name, quantity) or with its key behind."""
         self.batch_seq += 1
-        number, chain = self.ledger.position
+        number, chain = position(self.ledger)
         return catalog_pb2.UpdateStockRequest(
             epoch=self.begun.epoch.epoch,
             batch_seq=self.batch_seq,
@@ -66,18 +66,30 @@ def quantity(ledger: Ledger, name: str = "ACME") -> int:
     return stock.quantity
 
 
+def position(ledger: Ledger) -> Position:
+    return ledger.health().position
+
+
+def chain_at(ledger: Ledger, number: int) -> int | None:
+    return ledger.trades_after(number, 1).after_chain
+
+
 def rows_of(ledger: Ledger) -> bytes:
-    number = ledger.position.number
-    return ledger.rows_after(0, 10**6, number) if number else b""
+    return ledger.trades_after(0, 10**6).rows
 
 
 def ledger_that_is_new_begins_with_its_stocks(engine: Engine) -> None:
     ledger = engine.open_ledger()
-    assert (ledger.cluster_id, ledger.position) == (CLUSTER, (0, chain_seed(CLUSTER)))
-    assert (ledger.newest_epoch, ledger.halted, ledger.stalled_s(), list(ledger.epochs(10))) == (NO_EPOCH, "", 0.0, [])
+    assert (ledger.cluster_id, position(ledger)) == (CLUSTER, (0, chain_seed(CLUSTER)))
+    assert (ledger.health().newest, ledger.health().halted, ledger.health().stalled_s, list(ledger.epochs(10))) == (
+        NO_EPOCH,
+        "",
+        0.0,
+        [],
+    )
     assert ledger.stocks_after("", 10).stocks == sorted(STOCKS, key=lambda stock: stock.name)
-    assert ledger.chain_at(0) == chain_seed(CLUSTER)
-    ledger.check_open()
+    assert chain_at(ledger, 0) == chain_seed(CLUSTER)
+    ledger.stocks_after("", 1)
 
 
 def ledger_is_open_once(engine: Engine) -> None:
@@ -92,7 +104,7 @@ def ledger_epochs_rise_and_last(engine: Engine) -> None:
     ledger = engine.open_ledger()
     for leader_id in (3, 1, 2):
         begun = ledger.begin_epoch(leader_id, TIME, lambda _state: None)
-        assert (begun.epoch, begun.position) == (ledger.newest_epoch, ledger.position)
+        assert (begun.epoch, begun.position) == (ledger.health().newest, position(ledger))
     engine.cut_power()
     ledger = engine.open_ledger()
     assert [(epoch.epoch, epoch.leader_id, epoch.time) for epoch in ledger.epochs(2)] == [(2, 1, TIME), (3, 2, TIME)]
@@ -111,8 +123,8 @@ def ledger_rule_of_an_epoch_sees_the_state_and_may_refuse(engine: Engine) -> Non
 
     with pytest.raises(LookupError):
         ledger.begin_epoch(1, TIME, refuse)
-    assert seen == [(1, ledger.position, chain_seed(CLUSTER), ledger.position.chain)]
-    assert ledger.newest_epoch.epoch == 1
+    assert seen == [(1, position(ledger), chain_seed(CLUSTER), position(ledger).chain)]
+    assert ledger.health().newest.epoch == 1
     leader.trade((BUY, "ACME", 1))
 
 
@@ -122,9 +134,9 @@ def ledger_that_has_lost_history_halts_for_good(engine: Engine) -> None:
     with pytest.raises(RpcFailure, match="it lost an order") as caught:
         ledger.begin_epoch(1, TIME, lambda _state: "it lost an order")
     assert str(caught.value.reason).rpartition(".")[2] == "HALTED"
-    assert "it lost an order" in ledger.halted
-    assert ledger.newest_epoch.epoch == 1
-    for refused in (ledger.check_open, lambda: leader.trade((BUY, "ACME", 1)), lambda: Leader(ledger)):
+    assert "it lost an order" in ledger.health().halted
+    assert ledger.health().newest.epoch == 1
+    for refused in (lambda: ledger.stock("ACME"), lambda: leader.trade((BUY, "ACME", 1)), lambda: Leader(ledger)):
         with pytest.raises(RpcFailure, match="it lost an order"):
             refused()
     engine.cut_power()
@@ -139,8 +151,10 @@ def ledger_trades_become_rows_stocks_keys_and_changes(engine: Engine) -> None:
     kinds = [result.WhichOneof("result") for result in answer.results]
     assert kinds == ["row", "refusal", "refusal", "refusal"]
     assert rows_of(ledger) == answer.results[0].row
-    assert ledger.position == (1, check_rows(rows_of(ledger), 0, chain_seed(CLUSTER)).last_chain)
-    assert ledger.chain_at(1) == ledger.position.chain
+    assert position(ledger) == (1, check_rows(rows_of(ledger), 0, chain_seed(CLUSTER)).last_chain)
+    assert chain_at(ledger, 1) == position(ledger).chain
+    assert ledger.trades_after(1, 10**6) == (position(ledger).chain, b"", 1)
+    assert ledger.trades_after(2, 10**6) == (None, b"", 1)
     assert (quantity(ledger), quantity(ledger, "T")) == (70, 10**15)
     assert ledger.find_key(key_of("", "a"))[0] == 1
     assert ledger.find_key(key_of("ann", "a"))[0] == 0
@@ -154,10 +168,10 @@ def ledger_trades_last(engine: Engine) -> None:
     leader = Leader(ledger)
     leader.trade((BUY, "ACME", 30, "a"))
     leader.trade((SELL, "Blue.Finch", 5, "b"), (BUY, "ACME", 1, "c"))
-    rows, position = rows_of(ledger), ledger.position
+    rows, held = rows_of(ledger), position(ledger)
     engine.cut_power()
     ledger = engine.open_ledger()
-    assert (rows_of(ledger), ledger.position) == (rows, position)
+    assert (rows_of(ledger), position(ledger)) == (rows, held)
     assert (quantity(ledger), quantity(ledger, "Blue.Finch")) == (69, 5)
     assert [ledger.find_key(key_of("", key)).number for key in "abc"] == [1, 2, 3]
     stock = ledger.stock("ACME")
@@ -173,7 +187,7 @@ def ledger_repeats_of_a_batch_get_its_answer(engine: Engine) -> None:
     request = leader.request((BUY, "ACME", 30, "a"), (BUY, "ACME", 99))
     answer = decide(ledger, request)
     assert decide(ledger, request) == answer
-    assert (quantity(ledger), ledger.position.number) == (70, 1)
+    assert (quantity(ledger), position(ledger).number) == (70, 1)
     behind = leader.request((BUY, "ACME", 1))
     behind.first_number = 1
     first, second = decide(ledger, behind), decide(ledger, behind)
@@ -194,7 +208,7 @@ def ledger_executes_no_batch_again_after_a_restart(engine: Engine) -> None:
         assert decide(ledger, request) == answer
     except RpcFailure as failure:
         assert "was begun before" in failure.message  # noqa: PT017 - either is right
-    assert (quantity(ledger), ledger.position.number) == (70, 1)
+    assert (quantity(ledger), position(ledger).number) == (70, 1)
 
 
 def ledger_shows_nothing_before_it_is_durable(engine: Engine) -> None:
@@ -204,7 +218,7 @@ def ledger_shows_nothing_before_it_is_durable(engine: Engine) -> None:
     seen: list[object] = []
 
     def look(_seconds: float) -> None:
-        shown = (ledger.position.number, quantity(ledger), ledger.find_key(key_of("", "a")).number)
+        shown = (position(ledger).number, quantity(ledger), ledger.find_key(key_of("", "a")).number)
         seen.append((*shown, ledger.changes_since(cursor).names))
 
     ledger.on_sync = look
@@ -224,9 +238,9 @@ def ledger_rule_that_raises_changes_nothing(engine: Engine) -> None:
     request = leader.request((BUY, "ACME", 1))
     with pytest.raises(LookupError):
         ledger.decide(Refusing(request, utc_now))
-    assert (quantity(ledger), ledger.position.number) == (100, 0)
+    assert (quantity(ledger), position(ledger).number) == (100, 0)
     assert isinstance(decide(ledger, request), catalog_pb2.UpdateStockResponse)
-    assert ledger.position.number == 1
+    assert position(ledger).number == 1
 
 
 def ledger_that_is_full_makes_no_trade_and_keeps_the_answer(engine: Engine) -> None:
@@ -238,7 +252,7 @@ def ledger_that_is_full_makes_no_trade_and_keeps_the_answer(engine: Engine) -> N
     answer = decide(ledger, request)
     assert isinstance(answer, catalog_pb2.UpdateStockResponse)
     assert [result.refusal.reason for result in answer.results] == ["DISK_FULL", "DISK_FULL", ""]
-    assert (quantity(ledger), ledger.position.number) == (99, 1)
+    assert (quantity(ledger), position(ledger).number) == (99, 1)
     assert ledger.find_key(key_of("", "new")).number == 0
     engine.make_room()
     assert decide(ledger, request) == answer
@@ -253,7 +267,7 @@ def ledger_that_is_full_begins_no_epoch_and_sets_no_stock(engine: Engine) -> Non
     for refused in (lambda: Leader(ledger), lambda: put(ledger, Stock.new("NEW", 1, 1))):
         with pytest.raises(StoreFull):
             refused()
-    assert (ledger.newest_epoch, ledger.stock("NEW")) == (NO_EPOCH, None)
+    assert (ledger.health().newest, ledger.stock("NEW")) == (NO_EPOCH, None)
     engine.make_room()
     put(ledger, Stock.new("NEW", 1, 1))
     assert Leader(ledger).begun.epoch.epoch == 1
@@ -342,7 +356,7 @@ def ledger_is_one_truth_for_many(engine: Engine) -> None:
             # Every batch takes one share of the one and adds one of the other.
             if (100 - acme.quantity, finch.quantity) != (page.last_number // 2, page.last_number // 2):
                 wrong.append(page)
-            if ledger.position.number < page.last_number:
+            if position(ledger).number < page.last_number:
                 wrong.append(("position", page.last_number))
 
     readers = [threading.Thread(target=look) for _ in range(2)]
@@ -365,7 +379,7 @@ def ledger_takes_one_of_two_leaders(engine: Engine) -> None:
     with pytest.raises(RpcFailure, match="is not the newest"):
         decide(ledger, old_request)
     new.trade((BUY, "ACME", 1))
-    assert ledger.position.number == 1
+    assert position(ledger).number == 1
 
 
 def ledger_that_is_closed_refuses(engine: Engine) -> None:
@@ -374,7 +388,11 @@ def ledger_that_is_closed_refuses(engine: Engine) -> None:
     ledger.start()
     ledger.close()
     ledger.close()
-    for refused in (ledger.check_open, lambda: leader.trade((BUY, "ACME", 1)), lambda: put(ledger, STOCKS[0])):
+    for refused in (
+        lambda: ledger.stock("ACME"),
+        lambda: leader.trade((BUY, "ACME", 1)),
+        lambda: put(ledger, STOCKS[0]),
+    ):
         with pytest.raises(RpcFailure, match="stopping"):
             refused()
     assert quantity(engine.open_ledger()) == 100
