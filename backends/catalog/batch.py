@@ -9,6 +9,7 @@ from backends.failures import InvalidArgument
 from backends.storage.known_keys import key_of
 from backends.storage.values import LedgerState, Level, Position, Stock, Trades
 from common.bounds import MAX_STOCK_QUANTITY
+from common.calls.reasons import Reason
 from common.rows import encode_row
 from protos import catalog_pb2
 
@@ -63,7 +64,7 @@ class Batch:
             return catalog_pb2.TradeResult(exists=exists)
         stock = self._state.stocks.get(trade.stock_name)
         if stock is None:
-            return self._refuse("UNKNOWN_STOCK", f"no stock is named {trade.stock_name!r}")
+            return self._refuse(Reason.UNKNOWN_STOCK, f"no stock is named {trade.stock_name!r}")
         level = self._levels.get(stock.name)
         return self._trade(trade, stock, stock.quantity if level is None else level.quantity, key)
 
@@ -71,14 +72,15 @@ class Batch:
         quantity = available + (trade.quantity if trade.order_type == catalog_pb2.SELL else -trade.quantity)
         if quantity < 0:
             return self._refuse(
-                "INSUFFICIENT_STOCK", f"stock {stock.name!r}: {available} left, {trade.quantity} asked", available
+                Reason.INSUFFICIENT_STOCK, f"stock {stock.name!r}: {available} left, {trade.quantity} asked", available
             )
         if quantity > MAX_STOCK_QUANTITY:
             return self._refuse(
-                "STOCK_LIMIT", f"stock {stock.name!r}: {available} and {trade.quantity} are above {MAX_STOCK_QUANTITY}"
+                Reason.STOCK_LIMIT,
+                f"stock {stock.name!r}: {available} and {trade.quantity} are above {MAX_STOCK_QUANTITY}",
             )
         if self._state.is_full:
-            return self._refuse("DISK_FULL", "the catalog's disk is full")
+            return self._refuse(Reason.DISK_FULL, "the catalog's disk is full")
         return catalog_pb2.TradeResult(row=self._add_row(trade, stock, quantity, key))
 
     def _add_row(self, trade: catalog_pb2.Trade, stock: Stock, quantity: int, key: bytes) -> bytes:
@@ -101,7 +103,7 @@ class Batch:
         self._last_number, self._last_chain = number, chain
         return row
 
-    def _refuse(self, reason: str, message: str, available: int = 0) -> catalog_pb2.TradeResult:
-        self.refused[reason] += 1
-        refusal = catalog_pb2.Refusal(reason=reason, message=message, available=available)
+    def _refuse(self, reason: Reason, message: str, available: int = 0) -> catalog_pb2.TradeResult:
+        self.refused[reason.name] += 1
+        refusal = catalog_pb2.Refusal(reason=reason.name, message=message, available=available)
         return catalog_pb2.TradeResult(refusal=refusal)

@@ -19,11 +19,11 @@ from backends.catalog.requests import (
     check_watch,
     stock_to_be,
 )
-from backends.failures import Exhausted, NotFound, OutOfRange
 from backends.storage.known_keys import key_of
 from backends.storage.ports import Ledger, StoreFull
 from backends.storage.values import Stock
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.rows import time_text
 from protos import catalog_pb2
 
@@ -66,7 +66,7 @@ class Catalog:
         check_lookup(request)
         stock = self._ledger.stock(request.name)
         if stock is None:
-            raise NotFound(f"no stock is named {request.name!r}", reason="UNKNOWN_STOCK")
+            raise RpcFailure(Reason.UNKNOWN_STOCK, f"no stock is named {request.name!r}")
         return catalog_pb2.LookupStockResponse(stock=_message(stock), last_number=stock.last_trade)
 
     def list_stocks(self, request: catalog_pb2.ListStocksRequest) -> catalog_pb2.ListStocksResponse:
@@ -115,7 +115,8 @@ class Catalog:
         check_list_trades(request)
         page = self._ledger.trades_after(request.after, MAX_ROWS_BYTES, request.limit)
         if page.after_chain is None:
-            raise OutOfRange(
+            raise RpcFailure(
+                Reason.OUT_OF_RANGE,
                 f"no trade above {request.after}: the last one is {page.last_number}",
                 metadata={"last_number": page.last_number},
             )
@@ -172,7 +173,7 @@ def _message(stock: Stock) -> catalog_pb2.Stock:
     )
 
 
-def _full(error: StoreFull) -> Exhausted:
+def _full(error: StoreFull) -> RpcFailure:
     """Return the refusal of a change that there is no room for."""
     log.warning("the store is full", error=str(error))
-    return Exhausted("the catalog's disk is full", reason="DISK_FULL")
+    return RpcFailure(Reason.DISK_FULL, "the catalog's disk is full")

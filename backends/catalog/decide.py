@@ -3,23 +3,15 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import grpc
-
 from backends.catalog import gate
 from backends.catalog.batch import Batch
-from backends.failures import Diverged, Halted
+from backends.failures import Diverged
 from backends.storage.known_keys import key_of
 from backends.storage.values import Answer, Decision, LedgerState
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.rows import time_text
 from protos import catalog_pb2
-
-
-class Behind(RpcFailure):
-    """The batch begins at or below the last number: others have traded since. Metadata: last_number."""
-
-    code = grpc.StatusCode.ABORTED
-    reason = "BEHIND"
 
 
 class BatchRule:
@@ -46,7 +38,7 @@ class BatchRule:
         return [key_of(trade.account, trade.idempotency_key) for trade in self._request.trades]
 
     def __call__(self, state: LedgerState) -> Decision:
-        """Return the answer; raise Fenced or StaleBatch, which no batch_seq is used up for."""
+        """Return the answer; raise FENCED or STALE_BATCH, which no batch_seq is used up for."""
         request = self._request
         self.batch = None
         answer = gate.stored_answer(state.gate, state.newest, request.epoch, request.batch_seq)
@@ -68,7 +60,8 @@ class BatchRule:
         request = self._request
         last_number, last_chain = state.position
         if request.first_number <= last_number:
-            return Behind(
+            return RpcFailure(  # others have traded since
+                Reason.BEHIND,
                 f"the batch begins at {request.first_number}, but the last number is {last_number}",
                 metadata={"last_number": last_number},
             )
@@ -93,14 +86,17 @@ class EpochRule:
         """Return how the caller proves that history was lost here, None if the epoch may begin.
 
         Raises:
-            Halted: the caller is of another cluster. Fenced: another epoch than the expected one is the newest.
+            RpcFailure: HALTED: the caller is of another cluster.
+                FENCED: another epoch than the expected one is the newest.
         """
         request = self._request
         proof = proof_of_rollback(request, state)
         if proof is not None:
             return f"this catalog was rolled back: {proof}"
         if request.number == 0 and request.chain != state.chain_at(0):
-            raise Halted(f"replica {request.leader_id} is not of this catalog's cluster {self._cluster_id}")
+            raise RpcFailure(
+                Reason.HALTED, f"replica {request.leader_id} is not of this catalog's cluster {self._cluster_id}"
+            )
         if request.expected_epoch != state.newest.epoch:
             raise gate.fenced(state.newest, request.expected_epoch)
         return None

@@ -1,40 +1,33 @@
 """Who may trade: the newest epoch, one batch after the other."""
 
-import grpc
-
-from backends.failures import Fenced
 from backends.storage.values import Answer, Epoch, Gate
 from common.calls.failures import RpcFailure
-
-
-class StaleBatch(RpcFailure):
-    """A later batch of this epoch has been answered. Metadata: batch_seq, of that one."""
-
-    code = grpc.StatusCode.ABORTED
-    reason = "STALE_BATCH"
+from common.calls.reasons import Reason
 
 
 def stored_answer(gate: Gate, newest: Epoch, epoch: int, batch_seq: int) -> Answer | None:
     """Return the answer that a repeated batch was given, None if this is a new batch of the epoch that trades.
 
     Raises:
-        Fenced: the epoch is not the newest, or the gate has forgotten its answers. Metadata: the newest.
-        StaleBatch: a later batch has been answered.
+        RpcFailure: FENCED: the epoch is not the newest, or the gate has forgotten its answers. Metadata: the newest.
+            STALE_BATCH: a later batch has been answered. Metadata: batch_seq, of that one.
     """
     if epoch != newest.epoch or epoch != gate.epoch:
         raise fenced(newest, epoch)
     if batch_seq < gate.batch_seq:
-        raise StaleBatch(
+        raise RpcFailure(
+            Reason.STALE_BATCH,
             f"batch {batch_seq} of epoch {epoch} comes after batch {gate.batch_seq}",
             metadata={"batch_seq": gate.batch_seq},
         )
     return gate.answer if batch_seq == gate.batch_seq else None
 
 
-def fenced(newest: Epoch, epoch: int) -> Fenced:
+def fenced(newest: Epoch, epoch: int) -> RpcFailure:
     """Return the refusal of an epoch, with the newest one and its leader."""
     why = "was begun before the catalog started" if epoch == newest.epoch else "is not the newest"
-    return Fenced(
+    return RpcFailure(
+        Reason.FENCED,
         f"epoch {epoch} {why}; the newest is {newest.epoch}, begun by replica {newest.leader_id}",
         metadata={"epoch": newest.epoch, "leader_id": newest.leader_id},
     )

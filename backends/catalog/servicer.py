@@ -6,8 +6,9 @@ import grpc
 import structlog
 
 from backends.catalog.catalog import Catalog
-from backends.failures import aborting_on_failures
 from backends.serving.server import WAITING_COUNT
+from common.calls.reasons import Reason
+from common.calls.statuses import aborting_on_failures
 from common.calls.waiting_room import WaitingRoom
 from protos import catalog_pb2, catalog_pb2_grpc
 
@@ -21,9 +22,9 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
 
     def __init__(self, catalog: Catalog, *, watch_places: int = WAITING_COUNT) -> None:
         self._catalog = catalog
-        self._watchers = WaitingRoom(watch_places, "TOO_MANY_WATCHES")
+        self._watchers = WaitingRoom(watch_places, Reason.TOO_MANY_WATCHES)
         # Writers take turns; while a sync hangs, repeats of a batch must not fill the server's threads.
-        self._writers = WaitingRoom(WRITER_COUNT, "TOO_MANY_WRITERS")
+        self._writers = WaitingRoom(WRITER_COUNT, Reason.TOO_MANY_WRITERS)
 
     def LookupStock(
         self, request: catalog_pb2.LookupStockRequest, context: grpc.ServicerContext

@@ -120,7 +120,7 @@ def ask_cluster_id(catalog: str, network: Network) -> str:
             catalog, catalog_pb2.CatalogHealthRequest(), HEALTH_TIMEOUT_S
         )
     except RpcFailure as failure:
-        log.info("the catalog does not answer yet", catalog=catalog, reason=failure.reason)
+        log.info("the catalog does not answer yet", catalog=catalog, reason=failure.wire_reason)
         return ""
     return health.cluster_id
 

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterable
 
-import grpc
 import structlog
 
 from backends.order.model import is_same_intent
-from backends.order.pending import Caller, OutcomeUnknown, Ticket
-from common.calls.failures import RpcFailure, code_from_number
+from backends.order.pending import Caller, Ticket
+from common.calls.failures import RpcFailure, failure_from_wire
+from common.calls.reasons import Reason
 from protos import order_pb2
 
 log = structlog.get_logger()
@@ -28,9 +28,8 @@ def result_of(ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> ord
     if not is_same_intent(order, wanted):
         return failure_result(
             RpcFailure(
+                Reason.KEY_REUSED,
                 f"key {wanted.idempotency_key!r} names order {order.transaction_number}, which is another one",
-                code=grpc.StatusCode.ALREADY_EXISTS,
-                reason="KEY_REUSED",
                 metadata={"transaction_number": order.transaction_number},
             )
         )
@@ -43,22 +42,17 @@ def failure_result(failure: RpcFailure) -> order_pb2.PlaceOrdersResult:
     return order_pb2.PlaceOrdersResult(
         failure=order_pb2.OrderFailure(
             code=failure.code.value[0],
-            reason=failure.reason,
+            reason=failure.wire_reason,
             message=failure.message,
             metadata=failure.metadata,
-            outcome_unknown=isinstance(failure, OutcomeUnknown),
+            outcome_unknown=failure.may_be_executed,
         )
     )
 
 
 def failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
     """Return the failure that `failure_result` wrote down."""
-    return RpcFailure(
-        failure.message,
-        code=code_from_number(failure.code),
-        reason=failure.reason,
-        metadata=dict(failure.metadata),
-    )
+    return failure_from_wire(failure.code, failure.reason, failure.message, failure.metadata)
 
 
 def log_answers(orders: Iterable[order_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
@@ -76,11 +70,8 @@ def log_answers(orders: Iterable[order_pb2.NewOrder], results: Iterable[order_pb
         )
 
 
-def _no_answer_yet(ticket: Ticket) -> OutcomeUnknown:
+def _no_answer_yet(ticket: Ticket) -> RpcFailure:
     if ticket.number:
-        return OutcomeUnknown(
-            f"order {ticket.number} is decided, but too few replicas hold it so far", reason="TOO_FEW_REPLICAS"
-        )
-    return OutcomeUnknown(
-        "no answer within the caller's time", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="NO_ANSWER_YET"
-    )
+        message = f"order {ticket.number} is decided, but too few replicas hold it so far"
+        return RpcFailure(Reason.TOO_FEW_REPLICAS, message)
+    return RpcFailure(Reason.NO_ANSWER_YET, "no answer within the caller's time")

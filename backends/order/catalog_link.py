@@ -14,8 +14,6 @@ HEALTH_TIMEOUT_S = 0.5
 CALL_TIMEOUT_S = 1.0
 # A catalog that answered this short a time ago is taken for alive, and a batch is sent without asking first.
 FRESH_S = 1.0
-# Its answers while it stops, and while too many wait for it: as good as none. Ask again.
-NO_USE = ("SHUTTING_DOWN", "TOO_MANY_WRITERS", "TOO_MANY_STREAMS")
 
 
 class CatalogLink:
@@ -47,7 +45,7 @@ class CatalogLink:
         try:
             answer = yield Call(self.address, request, timeout_s)
         except RpcFailure as failure:
-            if failure.was_answered and failure.reason not in NO_USE:
+            if failure.was_answered and not failure.reason.is_busy:
                 self._heard()
                 raise
             self._answered_last = False

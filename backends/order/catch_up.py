@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import structlog
 
-from backends.failures import Diverged, NotFound, NotLeader, Unavailable
+from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
 from backends.order.store import OrderStore
-from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
 from common.process.failpoints import failpoint
 from protos import order_pb2
@@ -42,12 +43,12 @@ class CatchUp:
         """Prepare to catch a follower up.
 
         Raises:
-            NotFound: UNKNOWN_REPLICA; the leadership has no follower of this id.
+            RpcFailure: UNKNOWN_REPLICA: the leadership has no follower of this id.
         """
         addresses = leadership.followers.addresses()
         if replica_id not in addresses:
-            raise NotFound(
-                f"replica {replica_id} is no follower; followers: {list(addresses)}", reason="UNKNOWN_REPLICA"
+            raise RpcFailure(
+                Reason.UNKNOWN_REPLICA, f"replica {replica_id} is no follower; followers: {list(addresses)}"
             )
         self._leadership = leadership
         self._store = store
@@ -61,8 +62,7 @@ class CatchUp:
         """Bring the follower into sync. If somebody else is doing so, or it is in sync already, watch until it is.
 
         Raises:
-            Unavailable: FOLLOWER; it does not answer, or refuses the rows.
-            NotLeader: the leadership ended.
+            RpcFailure: FOLLOWER: it does not answer, or refuses the rows. NOT_LEADER: the leadership ended.
         """
         followers = self._leadership.followers
         if followers.begin_catch_up(self._replica_id):
@@ -70,9 +70,9 @@ class CatchUp:
                 yield from self._copy_until_near()
             except RpcFailure as failure:
                 followers.mark_faulty(self._replica_id, str(failure))
-                if failure.reason == Diverged.reason:
+                if failure.reason is Reason.DIVERGED:
                     yield from self._leadership.end_after(failure)
-                raise Unavailable(f"replica {self._replica_id}: {failure}", reason="FOLLOWER") from failure
+                raise RpcFailure(Reason.FOLLOWER, f"replica {self._replica_id}: {failure}") from failure
             finally:
                 followers.end_catch_up(self._replica_id)
         yield from self._wait_for_membership()
@@ -103,9 +103,9 @@ class CatchUp:
         """Return the number up to which the follower's log is a prefix of ours."""
         health = yield from self._ask_health()
         if health.replica_id != self._replica_id:
-            raise Unavailable(f"{self._address} is replica {health.replica_id}", reason="WRONG_REPLICA")
+            raise RpcFailure(Reason.WRONG_REPLICA, f"{self._address} is replica {health.replica_id}")
         if health.cluster_id not in ("", self._store.cluster_id):
-            raise Unavailable(f"it belongs to cluster {health.cluster_id}", reason="WRONG_CLUSTER")
+            raise RpcFailure(Reason.WRONG_CLUSTER, f"it belongs to cluster {health.cluster_id}")
         number, own_last = health.last_number, self._store.last_number
         if number > own_last:
             # It may have read ahead of us from the catalog; a log longer than the catalog's proves lost history.
@@ -125,7 +125,7 @@ class CatchUp:
                 )
                 return health
             except RpcFailure as failure:
-                if failure.reason != UNREACHABLE:
+                if failure.reason is not Reason.UNREACHABLE:
                     raise
                 unreachable = failure
             yield Pause(HEALTH_PAUSE_S)
@@ -142,7 +142,7 @@ class CatchUp:
             self._check_leading()
             status = self._leadership.followers.status(self._replica_id, self._store.last_number)
             if status.state == FAULTY:
-                raise Unavailable(f"replica {self._replica_id}: {status.error}", reason="FOLLOWER")
+                raise RpcFailure(Reason.FOLLOWER, f"replica {self._replica_id}: {status.error}")
             self._report_at(status.last_number, status.state)
             if status.state == IN_SYNC:
                 return
@@ -150,7 +150,7 @@ class CatchUp:
 
     def _check_leading(self) -> None:
         if not self._leadership.is_active:
-            raise NotLeader("the leadership ended during the catch-up")
+            raise RpcFailure(Reason.NOT_LEADER, "the leadership ended during the catch-up")
 
     def _report_at(self, number: int, state: order_pb2.FollowerState.ValueType = order_pb2.CATCHING_UP) -> None:
         self._report(

@@ -6,6 +6,7 @@ from backends.failures import CatalogUnavailable, Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.store import OrderStore
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
 from protos import catalog_pb2
 
@@ -28,7 +29,7 @@ def read_missing(link: CatalogLink, store: OrderStore, gives_up: Callable[[], bo
         try:
             page: catalog_pb2.ListTradesResponse = yield from link.call(catalog_pb2.ListTradesRequest(after=after))
         except RpcFailure as failure:
-            if failure.reason != "OUT_OF_RANGE":
+            if failure.reason is not Reason.OUT_OF_RANGE:
                 raise
             raise Diverged(
                 f"the log holds {after} orders, the catalog only {failure.number('last_number')}",
@@ -66,7 +67,7 @@ def begin_epoch(
             yield Pause(RETRY_PAUSE_S)
         except RpcFailure as failure:
             newest = failure.number("leader_id"), failure.number("epoch")
-            if failure.reason != "FENCED" or newest != (replica_id, expected_epoch + 1):
+            if failure.reason is not Reason.FENCED or newest != (replica_id, expected_epoch + 1):
                 raise
             expected_epoch += 1
 

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from backends.failures import CatalogUnavailable, Diverged, Fenced, Halted, NotLeader
+from backends.failures import CatalogUnavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, show_log
 from backends.order.followers import Followers
 from backends.order.model import order_from_row, trade_from_order
-from backends.order.pending import Caller, OutcomeUnknown, PendingOrders, Ticket
+from backends.order.pending import Caller, PendingOrders, Ticket
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics
 from common.bounds import MAX_BATCH_ORDERS
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
 from common.process.failpoints import failpoint
 from common.rows import parse_row
@@ -106,8 +107,8 @@ class Leadership:
         metadata = {"leader_id": successor.leader_id, "epoch": successor.epoch}
         self._on_end(self, successor)
         self._orders.close(
-            NotLeader(f"replica {self.replica_id} leads no longer: {why}", metadata=metadata),
-            OutcomeUnknown(f"the leadership ended meanwhile: {why}", reason="STEPPED_DOWN", metadata=metadata),
+            RpcFailure(Reason.NOT_LEADER, f"replica {self.replica_id} leads no longer: {why}", metadata=metadata),
+            RpcFailure(Reason.STEPPED_DOWN, f"the leadership ended meanwhile: {why}", metadata=metadata),
         )
 
     def turn(self) -> Steps[None]:
@@ -212,7 +213,7 @@ class Leadership:
     def _go_on_after(self, failure: RpcFailure) -> Steps[bool]:
         """Handle a refusal of the whole batch; whether this leadership goes on, perhaps under a new epoch."""
         newest = Leader(failure.number("leader_id"), failure.number("epoch"))
-        if failure.reason == "FENCED" and newest == Leader(self.replica_id, self.epoch):
+        if failure.reason is Reason.FENCED and newest == Leader(self.replica_id, self.epoch):
             log.warning("the catalog was restarted; beginning a new epoch", epoch=self.epoch)
             return (yield from self._renew_epoch())
         yield from self.end_after(failure)
@@ -236,11 +237,11 @@ class Leadership:
 
     def end_after(self, failure: RpcFailure) -> Steps[None]:
         """End the leadership, and halt if the failure proves that histories differ. Any thread may run it."""
-        if failure.reason == Diverged.reason:
+        if failure.reason is Reason.DIVERGED:
             yield from self._show_divergence(failure)
-        elif failure.reason == Halted.reason:
+        elif failure.reason is Reason.HALTED:
             self.halt(str(failure))
-        elif failure.reason == Fenced.reason:
+        elif failure.reason is Reason.FENCED:
             self.step_down(Leader(failure.number("leader_id"), failure.number("epoch")), str(failure))
         else:
             self.step_down(Leader(0, self.epoch), str(failure))
@@ -250,7 +251,7 @@ class Leadership:
         try:
             yield from show_log(self._catalog, self.replica_id, self.epoch, *self._proof(failure))
         except RpcFailure as answer:
-            if answer.reason == Halted.reason:
+            if answer.reason is Reason.HALTED:
                 self.halt(f"{failure}; {answer}")
                 return
             log.error("could not show the catalog a diverged log", error=str(answer))

@@ -6,21 +6,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-import grpc
-
-from backends.failures import Exhausted
-from backends.order.refusals import Refusals, failure_from_refusal, is_final
+from backends.order.refusals import Refusals, failure_from_refusal
 from backends.storage.known_keys import key_of
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 
 MAX_PENDING = 10_000
-
-
-class OutcomeUnknown(RpcFailure):
-    """The order may have been executed; the same key tells. Reasons: TOO_FEW_REPLICAS, STEPPED_DOWN, NO_ANSWER_YET."""
-
-    code = grpc.StatusCode.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +31,7 @@ class Caller:
 class Ticket:
     """One key in flight, and everybody who waits for it.
 
-    The future holds the order, or is failed with an RpcFailure (an OutcomeUnknown, or: not executed).
+    The future holds the order, or is failed with an RpcFailure: its reason says whether the order may be executed.
     """
 
     order: order_pb2.NewOrder
@@ -78,8 +70,7 @@ class PendingOrders:
         """Return the ticket of the order's key: the one in flight, a refused one, or a new one at the queue's end.
 
         Raises:
-            Exhausted: QUEUE_FULL; nothing was done.
-            RpcFailure: what `close` was given, if the leadership has ended.
+            RpcFailure: QUEUE_FULL: nothing was done; what `close` was given, if the leadership has ended.
         """
         ticket = Ticket(order, [caller], self._monotonic())
         with self._lock:
@@ -90,7 +81,7 @@ class PendingOrders:
                 known.callers = [each for each in known.callers if each.waits(now)] + [caller]
                 return known
             if len(self._in_flight) >= self._max_pending:
-                raise Exhausted(f"{self._max_pending} orders are waiting already", reason="QUEUE_FULL")
+                raise RpcFailure(Reason.QUEUE_FULL, f"{self._max_pending} orders are waiting already")
             self._in_flight[ticket.key] = ticket
             ticket.refusal = self._refusals.get(order)
             (self._queue if ticket.refusal is None else self._refused_again).append(ticket)
@@ -152,10 +143,9 @@ class PendingOrders:
             ticket.future.set_result(order)
 
     def refuse(self, ticket: Ticket, refusal: catalog_pb2.Refusal) -> None:
-        """Answer a ticket: not executed. A final refusal is given again for the same key."""
+        """Answer a ticket: not executed. A lasting refusal is given again for the same key."""
         with self._lock:
-            if is_final(refusal.reason):
-                self._refusals.remember(ticket.order, refusal)
+            self._refusals.remember(ticket.order, refusal)
         if self._release(ticket):
             _fail([ticket], failure_from_refusal(refusal.reason, refusal.available, ticket.order))
 
@@ -179,7 +169,7 @@ class PendingOrders:
                     _desert(ticket)
         return kept
 
-    def close(self, not_sent: RpcFailure, unknown: OutcomeUnknown) -> None:
+    def close(self, not_sent: RpcFailure, unknown: RpcFailure) -> None:
         """End the leadership: later submits and tickets never sent fail with `not_sent`, the others with `unknown`."""
         with self._lock:
             self._closed = not_sent

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from backends.failures import Diverged, Halted, Unavailable
+from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, read_missing, show_log
 from backends.order.followers import Followers
 from backends.order.replicate import FOLLOWER_TIMEOUT_S
 from backends.order.store import OrderStore
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Outcome, Steps, Together
 from common.process.failpoints import failpoint
 from protos import order_pb2
@@ -50,9 +51,10 @@ class Promotion:
         """Read what is lacking, begin an epoch after `expected_epoch`, and bring the near peers into sync.
 
         Raises:
-            Unavailable: BACKFILLING; much is lacking, `read_missing` has to be run to its end first.
-            CatalogUnavailable: CATALOG. Fenced: a newer epoch was begun.
-            Halted: the catalog's history and a replica's differ; nobody may trade until an operator acts.
+            CatalogUnavailable.
+            RpcFailure: BACKFILLING: much is lacking, `read_missing` has to be run to its end first.
+                FENCED: a newer epoch was begun.
+                HALTED: the catalog's history and a replica's differ; nobody may trade until an operator acts.
         """
         epoch = expected_epoch
         try:
@@ -73,7 +75,7 @@ class Promotion:
         except Diverged as failure:
             proof = failure.number("number"), failure.number("chain")
             yield from show_log(self._catalog, self._replica_id, epoch, *proof)
-            raise Halted(str(failure)) from failure
+            raise RpcFailure(Reason.HALTED, str(failure)) from failure
         return Promoted(epoch, followers)
 
     def _read_most(self) -> Steps[None]:
@@ -81,9 +83,9 @@ class Promotion:
         complete = yield from read_missing(self._catalog, self._store, lambda: self._monotonic() >= deadline)
         if not complete:
             last_number = self._store.last_number
-            raise Unavailable(
+            raise RpcFailure(
+                Reason.BACKFILLING,
                 f"replica {self._replica_id} is still reading orders from the catalog, {last_number} so far",
-                reason="BACKFILLING",
                 metadata={"last_number": last_number},
             )
 
@@ -140,7 +142,7 @@ class Promotion:
         for replica_id, outcome in zip(near, outcomes, strict=True):
             if isinstance(outcome, order_pb2.SyncOrderResponse) and outcome.equal_number == last_number:
                 followers.mark_in_sync(replica_id, last_number)
-            elif isinstance(outcome, RpcFailure) and outcome.reason == Diverged.reason:
+            elif isinstance(outcome, RpcFailure) and outcome.reason is Reason.DIVERGED:
                 raise Diverged(outcome.message, metadata=outcome.metadata)
             else:
                 followers.mark_faulty(replica_id, str(outcome))

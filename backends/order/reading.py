@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable
 
 from backends.checks import check_within
-from backends.failures import Halted, InvalidArgument, NotFound, OutOfRange, Unavailable
+from backends.failures import InvalidArgument
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.listing import list_orders, narrow_to_key
 from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from common.bounds import MAX_NUMBER
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
 from common.rows import check_rows, parse_row
 from protos import catalog_pb2, order_pb2
@@ -36,8 +38,9 @@ class OrderReader:
         """Return an order; a number above our last is asked for at the catalog.
 
         Raises:
-            NotFound: no order has this number yet. CatalogUnavailable: nobody can tell.
-            Halted: the catalog lost history, and cannot tell either.
+            CatalogUnavailable: nobody can tell.
+            RpcFailure: UNKNOWN_ORDER: no order has this number yet. HALTED: the catalog lost history, and cannot tell
+                either.
         """
         self._store.refuse_if_foreign()
         if number < 1:
@@ -46,9 +49,9 @@ class OrderReader:
             return self._store.order(number)
         last_number = yield from self._catalog_last_number()
         if number > last_number:
-            raise NotFound(
+            raise RpcFailure(
+                Reason.UNKNOWN_ORDER,
                 f"order {number} does not exist yet; the last one is {last_number}",
-                reason="UNKNOWN_ORDER",
                 metadata={"last_number": last_number},
             )
         page: catalog_pb2.ListTradesResponse = yield from self._catalog.call(
@@ -63,8 +66,8 @@ class OrderReader:
         An account's key is looked up at the catalog: only rows older than those whose keys it knows are searched.
 
         Raises:
-            InvalidArgument; CatalogUnavailable; Halted: the catalog lost history.
-            Unavailable: LAGGING, it does not get there in time.
+            InvalidArgument; CatalogUnavailable.
+            RpcFailure: HALTED: the catalog lost history. LAGGING: this replica does not get there in time.
         """
         self._store.refuse_if_foreign()
         if not (request.idempotency_key and request.HasField("account")):
@@ -99,34 +102,37 @@ class OrderReader:
         deadline = self._monotonic() + LIST_WAIT_S
         while self._store.last_number < last_number:
             if self._monotonic() >= deadline:
-                raise Unavailable(
-                    f"this replica holds {self._store.last_number} of {last_number} orders",
-                    reason="LAGGING",
+                raise RpcFailure(
+                    Reason.LAGGING, f"this replica holds {self._store.last_number} of {last_number} orders"
                 )
             yield Pause(LIST_PAUSE_S)
 
 
 def _refuse_if_shorter(last_number: int, held: int) -> None:
-    """Raise Halted if the catalog's last number is below one that was held before it was asked.
+    """Raise HALTED if the catalog's last number is below one that was held before it was asked.
 
     Orders that others hold are missing there too: it cannot say of any that there is none.
     """
     if last_number < held:
-        raise Halted(f"the catalog holds {last_number} orders, {held} are held here: it lost history")
+        raise RpcFailure(
+            Reason.HALTED, f"the catalog holds {last_number} orders, {held} are held here: it lost history"
+        )
 
 
 def list_rows(store: OrderStore, request: order_pb2.ListRowsRequest) -> order_pb2.ListRowsResponse:
     """Return rows of the own log as they are on disk; asks nobody.
 
     Raises:
-        InvalidArgument; OutOfRange: `after` is above the last number.
+        InvalidArgument. RpcFailure: OUT_OF_RANGE: `after` is above the last number.
     """
     check_within("after", request.after, 0, MAX_NUMBER)
     check_within("limit", request.limit, 0, MAX_ROW_COUNT)
     last_number = store.last_number
     if request.after > last_number:
-        raise OutOfRange(
-            f"no order above {request.after}: the last one is {last_number}", metadata={"last_number": last_number}
+        raise RpcFailure(
+            Reason.OUT_OF_RANGE,
+            f"no order above {request.after}: the last one is {last_number}",
+            metadata={"last_number": last_number},
         )
     rows = store.read_after(request.after, MAX_ROWS_BYTES, request.limit) if last_number else b""
     return order_pb2.ListRowsResponse(rows=rows, last_number=last_number)

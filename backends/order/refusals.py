@@ -1,43 +1,29 @@
 """Refusals by the catalog, as failures for the caller, and the memory of them that one leadership keeps."""
 
-import grpc
-
 from backends.failures import InvalidArgument
 from backends.storage.known_keys import KnownKeys, key_of
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 
-DISK_FULL = "DISK_FULL"
 
-_CODES = {
-    "UNKNOWN_STOCK": grpc.StatusCode.NOT_FOUND,
-    "INSUFFICIENT_STOCK": grpc.StatusCode.FAILED_PRECONDITION,
-    "STOCK_LIMIT": grpc.StatusCode.FAILED_PRECONDITION,
-    DISK_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
-}
-_FINAL_REASONS = ("UNKNOWN_STOCK", "INSUFFICIENT_STOCK", "STOCK_LIMIT", "INVALID_ARGUMENT")
-
-
-def is_final(reason: str) -> bool:
-    """Whether the same key gets this refusal again; otherwise (a full disk) it may be tried again."""
-    return reason in _FINAL_REASONS
-
-
-def failure_from_refusal(reason: str, available: int, order: order_pb2.NewOrder) -> RpcFailure:
+def failure_from_refusal(reason_name: str, available: int, order: order_pb2.NewOrder) -> RpcFailure:
     """Return what the caller of a refused order is told."""
     name = order.stock_name
-    if reason == "UNKNOWN_STOCK":
-        message = f"no stock is named {name!r}"
-    elif reason == "INSUFFICIENT_STOCK":
-        message = f"stock {name!r}: {available} left, {order.quantity} asked"
-    elif reason == "STOCK_LIMIT":
-        message = f"stock {name!r} would hold more than 10^15 shares"
-    elif reason == DISK_FULL:
-        message = "the catalog's disk is full"
-    else:
-        return InvalidArgument(f"the catalog refused the order of {order.quantity} {name!r}: {reason}")
-    metadata = {"available": available} if reason == "INSUFFICIENT_STOCK" else {}
-    return RpcFailure(message, code=_CODES[reason], reason=reason, metadata=metadata)
+    reason = Reason.named(reason_name)
+    match reason:
+        case Reason.UNKNOWN_STOCK:
+            message = f"no stock is named {name!r}"
+        case Reason.INSUFFICIENT_STOCK:
+            message = f"stock {name!r}: {available} left, {order.quantity} asked"
+        case Reason.STOCK_LIMIT:
+            message = f"stock {name!r} would hold more than 10^15 shares"
+        case Reason.DISK_FULL:
+            message = "the catalog's disk is full"
+        case _:
+            return InvalidArgument(f"the catalog refused the order of {order.quantity} {name!r}: {reason_name}")
+    metadata = {"available": available} if reason is Reason.INSUFFICIENT_STOCK else {}
+    return RpcFailure(reason, message, metadata=metadata)
 
 
 class Refusals:
@@ -51,19 +37,22 @@ class Refusals:
         self._codes = KnownKeys()
 
     def remember(self, order: order_pb2.NewOrder, refusal: catalog_pb2.Refusal) -> None:
-        """Keep a final refusal."""
-        reason = _FINAL_REASONS.index(refusal.reason)
-        key = key_of(order.account, order.idempotency_key)
-        self._codes.add(key, refusal.available * len(_FINAL_REASONS) + reason)
+        """Keep a refusal that the same key gets again; one that heals, as of a full disk, is not kept."""
+        reason = Reason.named(refusal.reason)
+        if reason.is_lasting:
+            key = key_of(order.account, order.idempotency_key)
+            self._codes.add(key, refusal.available * len(Reason) + reason.value)
 
     def get(self, order: order_pb2.NewOrder) -> RpcFailure | None:
         """Return the refusal that the order's key got, None if it got none."""
         code = self._codes.number(key_of(order.account, order.idempotency_key))
         if code is None:
             return None
-        available, reason = divmod(code, len(_FINAL_REASONS))
-        refusal = failure_from_refusal(_FINAL_REASONS[reason], available, order)
+        available, reason = divmod(code, len(Reason))
+        refusal = failure_from_refusal(Reason(reason).name, available, order)
         # The first attempt may have asked for something else: the sentence must not put it into this one's words.
         left = f", {available} left" if "available" in refusal.metadata else ""
-        refusal.message = f"key {order.idempotency_key!r} was refused before ({refusal.reason}{left}): make a new key"
+        refusal.message = (
+            f"key {order.idempotency_key!r} was refused before ({refusal.wire_reason}{left}): make a new key"
+        )
         return refusal

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from backends.checks import check_within
-from backends.failures import Diverged, Fenced, Halted, NotLeader, Unavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
@@ -20,6 +19,7 @@ from backends.order.store import OrderStore, WrongCluster
 from backends.serving.order_metrics import OrderMetrics
 from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Steps
 from protos import catalog_pb2, order_pb2
 
@@ -71,7 +71,7 @@ class Replica:
         """Take orders in; for each a ticket, or why it alone was not taken. They are answered by later turns.
 
         Raises:
-            InvalidArgument, Halted, NotLeader: nothing was done.
+            RpcFailure: INVALID_ARGUMENT, HALTED, NOT_LEADER: nothing was done.
         """
         check_within("number of orders", len(orders), 1, MAX_BATCH_ORDERS)
         for order in orders:
@@ -94,7 +94,7 @@ class Replica:
         """Lead or follow, as the replica manager says.
 
         Raises:
-            Fenced, Halted, Unavailable (BACKFILLING), CatalogUnavailable: see protos/order.proto.
+            RpcFailure: FENCED, HALTED, BACKFILLING, PROMOTING, CATALOG: see protos/order.proto.
         """
         check_assign_leader(request)
         if request.leader_id == self.replica_id:
@@ -110,7 +110,7 @@ class Replica:
         )
 
     def resync(self, replica_id: int, report: Callable[[order_pb2.ResyncProgress], None]) -> Steps[None]:
-        """Bring one follower up to date now. Raises NotLeader, and as `CatchUp`."""
+        """Bring one follower up to date now. Raises NOT_LEADER, and as `CatchUp`."""
         leadership = self._leading(None)
         yield from CatchUp(leadership, self.store, self._catalog, replica_id, report).run()
 
@@ -153,7 +153,7 @@ class Replica:
                 yield from read_missing(self._catalog, self.store)
             except RpcFailure as failure:
                 log.warning("backfill ended early", error=str(failure))
-                if failure.reason == Diverged.reason:
+                if failure.reason is Reason.DIVERGED:
                     self._halt(failure.message)
 
     def heartbeat(self) -> Steps[None]:
@@ -189,15 +189,16 @@ class Replica:
     # -- Roles -----------------------------------------------------------------------------------------------------
 
     def _leading(self, epoch: int | None) -> Leadership:
-        """Return the leadership if there is one, of this epoch unless None is given; raise Halted or NotLeader."""
+        """Return the leadership if there is one, of this epoch unless None is given; raise HALTED or NOT_LEADER."""
         with self._lock:
             leadership, leader, halted = self._leadership, self._leader, self._halted
         if halted:
-            raise Halted(f"replica {self.replica_id} has halted: {halted}")
+            raise RpcFailure(Reason.HALTED, f"replica {self.replica_id} has halted: {halted}")
         if leadership is None or epoch not in (None, leadership.epoch):
             addressed = "" if epoch is None else f" in epoch {epoch}"
             own_epoch = leadership.epoch if leadership else leader.epoch
-            raise NotLeader(
+            raise RpcFailure(
+                Reason.NOT_LEADER,
                 f"replica {self.replica_id} does not lead{addressed}; leader {leader.leader_id}, epoch {own_epoch}",
                 metadata={"leader_id": leader.leader_id, "epoch": own_epoch},
             )
@@ -206,14 +207,14 @@ class Replica:
     def _lead(self, request: order_pb2.AssignLeaderRequest) -> Steps[None]:
         with self._lock:
             if self._halted:
-                raise Halted(f"replica {self.replica_id} has halted: {self._halted}")
+                raise RpcFailure(Reason.HALTED, f"replica {self.replica_id} has halted: {self._halted}")
             self._refuse_older(request.expected_epoch)
             peers = peer_addresses(request.peers, self.replica_id)
             leadership = self._leadership
             if leadership and (leadership.epoch, leadership.followers.addresses()) == (request.expected_epoch, peers):
                 return
             if self._is_promoting:
-                raise Unavailable(f"replica {self.replica_id} is being promoted already", reason="PROMOTING")
+                raise RpcFailure(Reason.PROMOTING, f"replica {self.replica_id} is being promoted already")
             self._is_promoting = True
         try:
             yield from self._promote(request)
@@ -226,9 +227,9 @@ class Replica:
         try:
             promoted = yield from promotion.run(request.expected_epoch, request.peers)
         except RpcFailure as failure:
-            if failure.reason == Halted.reason:
+            if failure.reason is Reason.HALTED:
                 self._halt(failure.message)
-            elif failure.reason == "BACKFILLING":
+            elif failure.reason is Reason.BACKFILLING:
                 self._backfill_wanted = True
                 self._on_work()
             raise
@@ -253,9 +254,10 @@ class Replica:
         log.info("leading", epoch=promoted.epoch, last_number=self.store.last_number)
 
     def _refuse_older(self, epoch: int) -> None:
-        """Raise Fenced if a newer epoch was seen. The caller holds _lock."""
+        """Raise FENCED if a newer epoch was seen. The caller holds _lock."""
         if epoch < self._leader.epoch:
-            raise Fenced(
+            raise RpcFailure(
+                Reason.FENCED,
                 f"epoch {epoch} is older than epoch {self._leader.epoch} of leader {self._leader.leader_id}",
                 metadata={"epoch": self._leader.epoch, "leader_id": self._leader.leader_id},
             )
@@ -286,7 +288,7 @@ class Replica:
         try:
             yield from show_log(self._catalog, self.replica_id, health.epoch, number, chain)
         except RpcFailure as failure:
-            if failure.reason == Halted.reason:
+            if failure.reason is Reason.HALTED:
                 self._halt(why)
                 return
             log.warning("could not show the catalog a longer log", error=str(failure))

@@ -6,6 +6,7 @@ from backends.failures import Diverged
 from backends.order.followers import Followers, SyncTarget
 from backends.order.store import OrderStore
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Outcome, Steps, Together
 from common.process.failpoints import failpoint
 from protos import order_pb2
@@ -75,7 +76,7 @@ class Replication:
             if self._followers.mark_in_sync(target.replica_id, end):
                 log.info("follower in sync", follower_id=target.replica_id, last_number=end)
             return True
-        if isinstance(outcome, RpcFailure) and outcome.reason == Diverged.reason:
+        if isinstance(outcome, RpcFailure) and outcome.reason is Reason.DIVERGED:
             raise Diverged(
                 f"replica {target.replica_id}: {outcome.message}",
                 metadata={**outcome.metadata, "replica_id": target.replica_id},

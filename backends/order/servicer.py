@@ -8,7 +8,6 @@ from concurrent import futures
 
 import grpc
 
-from backends.failures import aborting_on_failures
 from backends.order.answers import failure_from_message, failure_result, log_answers, result_of
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader, list_rows
@@ -16,6 +15,8 @@ from backends.order.replica import Replica
 from backends.serving.server import READING_COUNT, WAITING_COUNT
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
+from common.calls.statuses import aborting_on_failures
 from common.calls.waiting_room import WaitingRoom
 from protos import order_pb2, order_pb2_grpc
 
@@ -36,8 +37,8 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self._replica = replica
         self._reader = reader
         self._network = network
-        self._waiting = WaitingRoom(WAITING_COUNT, reason="QUEUE_FULL")
-        self._reading = WaitingRoom(READING_COUNT, reason="QUEUE_FULL")
+        self._waiting = WaitingRoom(WAITING_COUNT, Reason.QUEUE_FULL)
+        self._reading = WaitingRoom(READING_COUNT, Reason.QUEUE_FULL)
         self._monotonic = monotonic
 
     def PlaceOrder(
@@ -93,8 +94,8 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
     def __init__(self, replica: Replica, network: Network) -> None:
         self._replica = replica
         self._network = network
-        self._resyncs = WaitingRoom(RESYNC_COUNT, reason="TOO_MANY_RESYNCS")
-        self._readers = WaitingRoom(READER_COUNT, reason="TOO_MANY_READERS")
+        self._resyncs = WaitingRoom(RESYNC_COUNT, Reason.TOO_MANY_RESYNCS)
+        self._readers = WaitingRoom(READER_COUNT, Reason.TOO_MANY_READERS)
 
     def SyncOrder(
         self, request: order_pb2.SyncOrderRequest, context: grpc.ServicerContext

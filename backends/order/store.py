@@ -2,29 +2,21 @@
 
 import threading
 
-import grpc
-
-from backends.failures import Diverged, Exhausted, Halted, InvalidArgument, NotFound
+from backends.failures import Diverged, InvalidArgument
 from backends.order.model import order_from_row
 from backends.storage.ports import OrderLog, StartRefused, StoreFull
 from backends.storage.values import Position, RowPage, RowQuery
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.rows import BadRow
 from protos import order_pb2
 
 
 class WrongCluster(RpcFailure):
-    """The rows belong to another cluster than this directory."""
+    """The rows belong to another cluster than this log. Metadata: cluster_id, the log's."""
 
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    reason = "WRONG_CLUSTER"
-
-
-class Gap(RpcFailure):
-    """The rows begin above the next number. Metadata: last_number."""
-
-    code = grpc.StatusCode.OUT_OF_RANGE
-    reason = "GAP"
+    def __init__(self, message: str, cluster_id: str) -> None:
+        super().__init__(Reason.WRONG_CLUSTER, message, metadata={"cluster_id": cluster_id})
 
 
 class OrderStore:
@@ -62,9 +54,9 @@ class OrderStore:
         self._foreign = why
 
     def refuse_if_foreign(self) -> None:
-        """Raise Halted if the orders here are another cluster's."""
+        """Raise HALTED if the orders here are another cluster's."""
         if self._foreign:
-            raise Halted(self._foreign)
+            raise RpcFailure(Reason.HALTED, self._foreign)
 
     def stalled_s(self) -> float:
         """Age in seconds of the oldest write or sync under way; never waits."""
@@ -75,7 +67,7 @@ class OrderStore:
 
         Raises:
             WrongCluster: it belongs to another one.
-            Exhausted: DISK_FULL; a later call may succeed.
+            RpcFailure: DISK_FULL: a later call may succeed.
         """
         if self._rows.cluster_id == cluster_id and self._rows.is_open:
             return
@@ -86,14 +78,14 @@ class OrderStore:
         if self.cluster_id not in ("", cluster_id):
             raise WrongCluster(
                 f"{self._rows.place} belongs to cluster {self.cluster_id}, not to {cluster_id}",
-                metadata={"cluster_id": self.cluster_id},
+                self.cluster_id,
             )
         if self.cluster_id and self._rows.is_open:
             return
         try:
             self._rows.adopt(cluster_id)
         except StartRefused as refusal:
-            raise Exhausted(str(refusal), reason="DISK_FULL") from refusal
+            raise RpcFailure(Reason.DISK_FULL, str(refusal)) from refusal
 
     def extend(self, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
         """Add rows prev_number+1, ... and return the number of the last of them, once they are synced.
@@ -102,16 +94,17 @@ class OrderStore:
         race or a late message is harmless. Source of the rule: docs/PROTOCOL.md, "Return".
 
         Raises:
-            Gap: prev_number is above the last number.
             Diverged: the chain at prev_number, or a row that is held, differs. Metadata: number, chain (its own).
-            WrongCluster, InvalidArgument (rows that do not continue the chain), Exhausted (DISK_FULL).
+            WrongCluster; InvalidArgument: rows that do not continue the chain.
+            RpcFailure: GAP: prev_number is above the last number. Metadata: last_number. DISK_FULL.
         """
         with self._writer:
             self._adopt(cluster_id)
             log = self._rows
             last_number, _ = log.position
             if prev_number > last_number:
-                raise Gap(
+                raise RpcFailure(
+                    Reason.GAP,
                     f"rows after {prev_number} were sent, the last one held is {last_number}",
                     metadata={"last_number": last_number},
                 )
@@ -137,19 +130,19 @@ class OrderStore:
         except BadRow as error:
             raise InvalidArgument(f"the rows do not continue the log: {error}") from error
         except StoreFull as error:
-            raise Exhausted(f"the disk of {self._rows.place} is full", reason="DISK_FULL") from error
+            raise RpcFailure(Reason.DISK_FULL, f"the disk of {self._rows.place} is full") from error
 
     def order(self, number: int) -> order_pb2.Order:
         """Return the order with this number.
 
         Raises:
-            NotFound: the number is above the last one (UNKNOWN_ORDER).
+            RpcFailure: UNKNOWN_ORDER: the number is above the last one.
         """
         last_number = self.last_number
         if not 1 <= number <= last_number:
-            raise NotFound(
+            raise RpcFailure(
+                Reason.UNKNOWN_ORDER,
                 f"order {number} is not here; the last one is {last_number}",
-                reason="UNKNOWN_ORDER",
                 metadata={"last_number": last_number},
             )
         return order_from_row(self._rows.row(number))
@@ -182,7 +175,7 @@ class OrderStore:
 
     def _opened(self) -> OrderLog:
         if not self._rows.is_open:
-            raise NotFound(f"{self._rows.place} holds no orders yet", reason="UNKNOWN_ORDER")
+            raise RpcFailure(Reason.UNKNOWN_ORDER, f"{self._rows.place} holds no orders yet")
         return self._rows
 
 

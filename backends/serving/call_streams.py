@@ -8,9 +8,10 @@ from typing import Any, cast
 import grpc
 from google.protobuf.message import Message
 
-from backends.failures import aborting_on_failures
 from common.calls.deadlines import Deadlines
-from common.calls.failures import STATUS_DETAILS_KEY, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
+from common.calls.statuses import STATUS_DETAILS_KEY, aborting_on_failures
 from common.calls.streams import IDLE_S
 from common.calls.waiting_room import WaitingRoom
 from common.process.request_context import VALID_REQUEST_ID, working_for
@@ -54,7 +55,7 @@ class CallStreams(calls_pb2_grpc.CallStreamServiceServicer):
     def __init__(self, handlers: Mapping[type[Message], Handler]) -> None:
         """Handlers of unary RPCs, by the class of the request."""
         self._handlers = {request.DESCRIPTOR.full_name: (request, handler) for request, handler in handlers.items()}
-        self._places = WaitingRoom(MOST_STREAMS, "TOO_MANY_STREAMS")
+        self._places = WaitingRoom(MOST_STREAMS, Reason.TOO_MANY_STREAMS)
         self._deadlines = Deadlines()
         self._lock = threading.Lock()
         # Guarded by _lock.
@@ -113,10 +114,6 @@ class CallStreams(calls_pb2_grpc.CallStreamServiceServicer):
     def _handle(self, call: calls_pb2.CarriedCall, carried: grpc.ServicerContext) -> Message:
         known = self._handlers.get(call.request_type)
         if known is None:
-            raise RpcFailure(
-                f"{call.request_type[:80]!r} is not carried here",
-                code=grpc.StatusCode.UNIMPLEMENTED,
-                reason="NOT_CARRIED",
-            )
+            raise RpcFailure(Reason.NOT_CARRIED, f"{call.request_type[:80]!r} is not carried here")
         request_class, handle = known
         return handle(request_class.FromString(call.request), carried)

@@ -6,7 +6,6 @@ from typing import Protocol
 
 import structlog
 
-from backends.failures import Halted, Unavailable
 from backends.storage.known_keys import KnownKeys
 from backends.storage.ports import BatchRule, OrderLog, StoreFull
 from backends.storage.stocks import StockTable
@@ -26,6 +25,8 @@ from backends.storage.values import (
     Trades,
     TradesPage,
 )
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.process.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -174,9 +175,9 @@ class HeldLedger:
 
     def _check_open(self) -> None:
         if self._halted:
-            raise Halted(self._halted)
+            raise RpcFailure(Reason.HALTED, self._halted)
         if self._is_closed:
-            raise Unavailable("the catalog is stopping", reason="SHUTTING_DOWN")
+            raise RpcFailure(Reason.SHUTTING_DOWN, "the catalog is stopping")
 
     def _state(self) -> LedgerState:
         return LedgerState(
@@ -197,7 +198,7 @@ class HeldLedger:
         self._last_created_at = trades.created_at
         self._stocks.apply(trades.levels, trades.position)
 
-    def _halt(self, why: str) -> Halted:
+    def _halt(self, why: str) -> RpcFailure:
         """Decide nothing more, now and after a restart, until it is repaired; return the refusal."""
         self._halted = f"{why}; to repair, {self._notebook.repair}"
         log.critical("halted", reason=self._halted)
@@ -206,7 +207,7 @@ class HeldLedger:
         except StoreFull:
             # Halted in memory all the same; after a restart the replica's log proves it again.
             log.error("the disk is full: the marker that keeps the catalog halted after a restart is not written")
-        return Halted(self._halted)
+        return RpcFailure(Reason.HALTED, self._halted)
 
     # -- Reads: they never wait for a change ----------------------------------------------------------------
 

@@ -161,7 +161,7 @@ class Ledger(Identity, Protocol):
     A rule does nothing but decide: it may be asked more than once, and only its last word counts. What it raises is
     raised, and nothing has changed. The others never wait for a turn.
 
-    All but `health`, `epochs` and `close` raise Halted when it has halted, and Unavailable (SHUTTING_DOWN) when it is
+    All but `health`, `epochs` and `close` raise RpcFailure: HALTED when it has halted, and SHUTTING_DOWN when it is
     closed.
 
     Attributes:
@@ -188,7 +188,7 @@ class Ledger(Identity, Protocol):
         `rule` returns None, or why this ledger has lost history: then it halts, durably, and nothing begins.
 
         Raises:
-            Halted: the rule gave a reason. StoreFull.
+            RpcFailure: HALTED: the rule gave a reason. StoreFull.
         """
 
     def put_stock(self, name: str, rule: Callable[[Stock | None], Stock]) -> tuple[Stock, bool]:

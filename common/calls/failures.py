@@ -1,23 +1,10 @@
-"""One shape for every failure that crosses a process border: a canonical code, a reason for programs, a message."""
+"""One shape for every failure that crosses a process border: a reason for programs, a message, what it promises."""
 
 from collections.abc import Mapping
 
 import grpc
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
-REASON_DOMAIN = "bourse"
-# The trailer in which gRPC carries a google.rpc.Status.
-STATUS_DETAILS_KEY = "grpc-status-details-bin"
-
-# Reasons for failures that no process of ours answered with: gRPC made them.
-UNREACHABLE = "UNREACHABLE"
-NO_ANSWER = "NO_ANSWER"
-
-# How gRPC says that there was no connection to send a call on. Should its words ever change, such a call counts as one
-# that may have been sent: the safe side.
-_NOT_CONNECTED = "failed to connect to all addresses"
+from common.calls.reasons import Reason
 
 _CODE_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -26,84 +13,67 @@ class RpcFailure(Exception):
     """A call that failed: raised by the code that refuses, and again at the caller.
 
     Attributes:
-        code: the canonical gRPC status code.
-        reason: a name in capitals from protos/*.proto, or UNREACHABLE / NO_ANSWER when no process answered.
+        reason: why; Reason.UNKNOWN for what a process of another version, or gRPC, has said and this one does not know.
+        wire_reason: the name under which the reason travels; of an unknown one the name that came.
+        code: the canonical gRPC status code: the reason's, of an unknown one that which came.
         message: a sentence for people that names the values.
         metadata: what the reason promises, as text (`leader_id`, `epoch`, `last_number`, ...).
         was_sent: False if there was not even a connection to send the call on: certainly nothing was done with it.
+        outcome_unknown: what the leader itself said of an order: whether this attempt may have been executed, or may be
+            later. None where it said nothing: its reason tells.
     """
 
-    code = grpc.StatusCode.UNKNOWN
-    reason = "UNKNOWN"
     was_sent = True
+    outcome_unknown: bool | None = None
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: grpc.StatusCode | None = None,
-        reason: str | None = None,
-        metadata: Mapping[str, object] | None = None,
-    ) -> None:
+    def __init__(self, reason: Reason, message: str, *, metadata: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
+        self.reason = reason
+        self.wire_reason = reason.name
+        self.code = reason.code
         self.message = message
-        if code is not None:
-            self.code = code
-        if reason is not None:
-            self.reason = reason
         self.metadata = {key: str(value) for key, value in (metadata or {}).items()}
 
     def __str__(self) -> str:
-        return f"{self.code.name} {self.reason}: {self.message}"
+        return f"{self.code.name} {self.wire_reason}: {self.message}"
+
+    @property
+    def may_be_executed(self) -> bool:
+        """Whether the order may be executed although the attempt failed so; true whenever that cannot be excluded."""
+        if not self.was_sent:
+            return False
+        return self.reason.may_be_executed if self.outcome_unknown is None else self.outcome_unknown
 
     @property
     def was_answered(self) -> bool:
         """Whether a process of ours answered; if not, nobody knows what became of the call."""
-        return self.reason not in (UNREACHABLE, NO_ANSWER)
+        return not self.reason.is_silence
 
     def number(self, key: str, default: int = 0) -> int:
         """Return a metadata value as an integer, `default` if it is missing."""
         return int(self.metadata.get(key, default))
 
+    def again(self, *, was_sent: bool = True) -> "RpcFailure":
+        """Return it for somebody else who is told the same: a raised exception carries the trace of its thread.
 
-def code_from_number(number: int) -> grpc.StatusCode:
-    """Return the canonical code with this number, UNKNOWN for one that gRPC does not define."""
-    return _CODE_BY_NUMBER.get(number, grpc.StatusCode.UNKNOWN)
-
-
-def status_from_failure(failure: RpcFailure) -> grpc.Status:
-    """Return the status that carries the failure's reason and metadata to the caller."""
-    info = error_details_pb2.ErrorInfo(reason=failure.reason, domain=REASON_DOMAIN, metadata=failure.metadata)
-    detail = any_pb2.Any()
-    detail.Pack(info)
-    status: grpc.Status = rpc_status.to_status(
-        status_pb2.Status(code=code_pb2.Code.Value(failure.code.name), message=failure.message, details=[detail])
-    )
-    return status
+        With `was_sent=False`, for one whose call waited behind the one that failed, and was never made.
+        """
+        twin = RpcFailure(self.reason, self.message, metadata=self.metadata)
+        twin.wire_reason, twin.code, twin.outcome_unknown = self.wire_reason, self.code, self.outcome_unknown
+        twin.was_sent = self.was_sent and was_sent
+        return twin
 
 
-def failure_from_status(status: status_pb2.Status) -> RpcFailure | None:
-    """Return the failure that a status carries, None if no process of ours made it."""
-    for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info) and info.domain == REASON_DOMAIN:
-            return RpcFailure(
-                status.message, code=code_from_number(status.code), reason=info.reason, metadata=dict(info.metadata)
-            )
-    return None
+def failure_from_wire(
+    code: int, reason: str, message: str, metadata: Mapping[str, str], *, outcome_unknown: bool | None = None
+) -> RpcFailure:
+    """Return the failure that another process has told of, `code` being the number of the canonical code.
 
-
-def failure_from_error(error: grpc.RpcError, address: str) -> RpcFailure:
-    """Return what a gRPC error at the caller means; `address` is the process that was called."""
-    status = rpc_status.from_call(error)
-    if status is not None and (answered := failure_from_status(status)) is not None:
-        return answered
-    code: grpc.StatusCode = error.code()
-    reason = {
-        grpc.StatusCode.DEADLINE_EXCEEDED: NO_ANSWER,
-        grpc.StatusCode.CANCELLED: NO_ANSWER,
-        grpc.StatusCode.UNAVAILABLE: UNREACHABLE,
-    }.get(code, code.name)
-    failure = RpcFailure(f"{address}: {error.details()}", code=code, reason=reason)
-    failure.was_sent = not (reason == UNREACHABLE and (error.details() or "").startswith(_NOT_CONNECTED))
+    A reason that this version does not have is kept as it came, with its code; the order may have been executed.
+    """
+    failure = RpcFailure(Reason.named(reason), message, metadata=metadata)
+    failure.outcome_unknown = outcome_unknown
+    if failure.reason is Reason.UNKNOWN:
+        failure.wire_reason = reason
+        failure.code = _CODE_BY_NUMBER.get(code, grpc.StatusCode.UNKNOWN)
     return failure

@@ -12,7 +12,8 @@ import grpc
 from google.protobuf.message import Message
 
 from common.calls.channels import Channels, response_class
-from common.calls.failures import RpcFailure, failure_from_error
+from common.calls.failures import RpcFailure
+from common.calls.statuses import failure_from_error
 from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait, run_steps
 from common.calls.streams import CallStreams
 from common.process.request_context import METADATA_KEY, current_request_id

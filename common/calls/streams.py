@@ -15,14 +15,9 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from common.calls.deadlines import Deadlines
-from common.calls.failures import (
-    NO_ANSWER,
-    UNREACHABLE,
-    RpcFailure,
-    code_from_number,
-    failure_from_error,
-    failure_from_status,
-)
+from common.calls.failures import RpcFailure, failure_from_wire
+from common.calls.reasons import Reason
+from common.calls.statuses import failure_from_error, failure_from_status
 from protos import calls_pb2
 
 _CARRY = f"/{calls_pb2.DESCRIPTOR.services_by_name['CallStreamService'].full_name}/Carry"
@@ -85,7 +80,7 @@ class CallStream:
             self._idle_since = time.monotonic()
             self._is_idle = self._deadlines.drop(self.close)  # if it is too late for that, the stream is being closed
         except StopIteration:  # it ended, and did not say how: the call may have been read
-            raise RpcFailure(f"{self.address}: the stream ended", reason=UNREACHABLE) from None
+            raise RpcFailure(Reason.UNREACHABLE, f"{self.address}: the stream ended") from None
         except grpc.RpcError as error:
             is_late = not self._deadlines.drop(self.close)
             raise self._no_answer() if is_late else failure_from_error(error, self.address) from error
@@ -102,13 +97,12 @@ class CallStream:
         if answer.WhichOneof("answer") == "response":
             return answer.response
         status = status_pb2.Status.FromString(answer.status)
-        failure = failure_from_status(status)
-        raise failure or RpcFailure(f"{self.address}: {status.message}", code=code_from_number(status.code))
+        raise failure_from_status(status) or failure_from_wire(
+            status.code, Reason.UNKNOWN.name, f"{self.address}: {status.message}", {}
+        )
 
     def _no_answer(self) -> RpcFailure:
-        return RpcFailure(
-            f"{self.address}: no answer in time", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason=NO_ANSWER
-        )
+        return RpcFailure(Reason.NO_ANSWER, f"{self.address}: no answer in time")
 
 
 class CallStreams:

@@ -4,15 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import grpc
-
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 
 
 class WaitingRoom:
     """Admits callers that wait, up to a fixed number, so that they never take all threads of the server."""
 
-    def __init__(self, places: int, reason: str) -> None:
+    def __init__(self, places: int, reason: Reason) -> None:
         self._places = threading.BoundedSemaphore(places)
         self._count = places
         self._reason = reason
@@ -22,14 +21,10 @@ class WaitingRoom:
         """Hold a place inside a `with` block.
 
         Raises:
-            RpcFailure: RESOURCE_EXHAUSTED with the room's reason: all places are taken; nothing was done.
+            RpcFailure: the room's reason: all places are taken; nothing was done.
         """
         if not self._places.acquire(blocking=False):
-            raise RpcFailure(
-                f"all {self._count} places for waiting callers are taken",
-                code=grpc.StatusCode.RESOURCE_EXHAUSTED,
-                reason=self._reason,
-            )
+            raise RpcFailure(self._reason, f"all {self._count} places for waiting callers are taken")
         try:
             yield
         finally:

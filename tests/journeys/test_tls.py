@@ -11,8 +11,9 @@ import pytest
 import trustme
 
 from common.calls.channels import CHANNEL_OPTIONS
-from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2
 from tests.harness.certificates import write_certificates
@@ -79,7 +80,7 @@ def test_strangers_get_nowhere_at_the_catalog_and_at_a_replica(cluster: Cluster,
         ):
             with pytest.raises(RpcFailure) as caught:
                 network.call(address, request, 5)
-            assert caught.value.reason == UNREACHABLE
+            assert caught.value.reason is Reason.UNREACHABLE
         network.close()
 
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Verdict
 from common.calls.steps import Call, Pause, Steps
 from protos import catalog_pb2, order_pb2
 from tests.simulation.frontends import FrontendNode
@@ -11,7 +12,6 @@ from tests.simulation.process import Process
 from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.recorder import Times
 from trading.market.order_query import OrderFilters, OrderQuery
-from trading.market.outcomes import FINAL_REASONS
 from trading.replicas.switchover import switch_over
 
 if TYPE_CHECKING:
@@ -99,15 +99,16 @@ class Trader(Client):
             try:
                 placed: order_pb2.PlaceOrderResponse = yield from self._ask(frontend, wanted, patience_s)
             except RpcFailure as failure:
-                outcome = getattr(failure, "outcome", "unknown" if failure.was_sent else "not_executed")
-                if outcome == "not_executed" and not maybe_sent and failure.reason != UNREACHABLE:
+                # Not `failure.may_be_executed`: the frontend's rule is under test, here counts what it says.
+                is_unknown = failure.was_sent and failure.reason.may_be_executed
+                if not is_unknown and not maybe_sent and failure.was_answered:
                     self._history.abandon(wanted.idempotency_key)
                     return
                 # An earlier request with this key may still be under way at a frozen frontend. A refusal ends it for
                 # this client, although under a later leader that request may be tried anew.
-                if failure.reason in FINAL_REASONS:
+                if failure.reason.verdict is Verdict.FINAL:
                     return
-                maybe_sent = maybe_sent or outcome != "not_executed"
+                maybe_sent = maybe_sent or is_unknown
                 yield Pause(RETRY_PAUSE_S)
             else:
                 self._cluster.acknowledge(placed.order, wanted, decided)
@@ -121,7 +122,7 @@ class Trader(Client):
         try:
             placed: order_pb2.PlaceOrderResponse = yield from self._ask(self._any_frontend(), wanted)
         except RpcFailure as failure:
-            self.world.note(f"{wanted.idempotency_key}, by the side: {failure.reason}")
+            self.world.note(f"{wanted.idempotency_key}, by the side: {failure.wire_reason}")
         else:
             self._cluster.acknowledge(placed.order, wanted, decided)
 
@@ -130,7 +131,7 @@ class Trader(Client):
         try:
             yield from self._ask(frontend, ReadStock(name, past_cache=False))
         except RpcFailure as failure:
-            self.world.note(f"{name} is not read: {failure.reason}")
+            self.world.note(f"{name} is not read: {failure.wire_reason}")
 
 
 class Reader(Client):
@@ -207,7 +208,7 @@ class PriceSetter(Client):
             try:
                 yield Call(CATALOG, request, 2.0)
             except RpcFailure as failure:
-                self.world.note(f"price {price_cents} is not set: {failure.reason}")
+                self.world.note(f"price {price_cents} is not set: {failure.wire_reason}")
                 yield Pause(LOST_CALL_S)
             yield Pause(self._random.uniform(0.1, 2.0))
 
@@ -224,6 +225,6 @@ class Operator(Client):
             try:
                 done = yield from switch_over(config, to, hold_s=random.choice((0, 1, 5)))
             except RpcFailure as failure:
-                self.world.note(f"no switchover to {to}: {failure.reason}")
+                self.world.note(f"no switchover to {to}: {failure.wire_reason}")
             else:
                 self.world.fault("planned switchover", f"from {done.before.leader_id} to {done.after.leader_id}")

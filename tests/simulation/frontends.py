@@ -5,6 +5,7 @@ from typing import Any
 
 from common.calls.failures import RpcFailure
 from common.calls.network import Network as RealNetwork
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
 from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
@@ -107,7 +108,7 @@ class FrontendNode(Process):
         try:
             order = yield from self._orders.look_up(number)
         except RpcFailure as failure:
-            if failure.reason == "UNKNOWN_ORDER":
+            if failure.reason is Reason.UNKNOWN_ORDER:
                 self._history.check_no_order(number, decided)
             raise
         self._history.check_order(number, order)

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from backends.order.model import order_from_row
+from common.calls.reasons import Reason
 from common.rows import Row
 from protos import catalog_pb2, order_pb2
 from tests.simulation.nodes import FIRST_PRICE_CENTS, FIRST_QUANTITY, STOCKS
@@ -86,7 +87,7 @@ class History:
     def note_batch(self, batch: catalog_pb2.UpdateStockRequest, answer: catalog_pb2.UpdateStockResponse) -> None:
         """Keep which trades of a batch the catalog refused for good."""
         for trade, result in zip(batch.trades, answer.results, strict=True):
-            if result.HasField("refusal") and result.refusal.reason != "DISK_FULL":
+            if result.HasField("refusal") and result.refusal.reason != Reason.DISK_FULL.name:
                 self._refused[trade.idempotency_key] = batch.epoch
 
     def note_cursor(self, cursor: str) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Outcome
 from protos import catalog_pb2, order_pb2
 from tests.simulation.process import Process, Request, Respond
@@ -77,7 +78,7 @@ class Network:
 
         def give_up() -> None:
             if not is_over and source.life == life:
-                answer(RpcFailure(f"{address}: no answer in time", reason=NO_ANSWER))
+                answer(RpcFailure(Reason.NO_ANSWER, f"{address}: no answer in time"))
                 self._carry(source.address, address, request.cancel)
 
         def respond(outcome: Outcome) -> None:
@@ -109,7 +110,7 @@ class Network:
         if target.is_alive:
             target.take_in(request)
             return
-        refused = RpcFailure(f"{target.address}: connection refused", reason=UNREACHABLE)
+        refused = RpcFailure(Reason.UNREACHABLE, f"{target.address}: connection refused")
         refused.was_sent = False
         request.respond(refused)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
-from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait
 from tests.simulation.world import World
 
@@ -112,7 +113,7 @@ class Process:
         if not silently:
             for request in requests:
                 if request.is_active:
-                    request.respond(RpcFailure(f"{self.address}: connection reset", reason=UNREACHABLE))
+                    request.respond(RpcFailure(Reason.UNREACHABLE, f"{self.address}: connection reset"))
 
     def freeze(self, seconds: float) -> None:
         """Do nothing for so long, from now on; 0: wake up."""

@@ -6,7 +6,8 @@ from math import inf
 from typing import Any
 
 from common.bounds import price_text
-from common.calls.failures import NO_ANSWER, RpcFailure
+from common.calls import reasons
+from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.checker.check import find_violations
 from tests.checker.history import (
@@ -30,9 +31,9 @@ Times = tuple[float, float]
 
 _TYPE_NAMES = {catalog_pb2.BUY: "buy", catalog_pb2.SELL: "sell"}
 _REASONS = {
-    "UNKNOWN_STOCK": Reason.UNKNOWN_STOCK,
-    "INSUFFICIENT_STOCK": Reason.INSUFFICIENT_STOCK,
-    "STOCK_LIMIT": Reason.STOCK_LIMIT,
+    reasons.Reason.UNKNOWN_STOCK: Reason.UNKNOWN_STOCK,
+    reasons.Reason.INSUFFICIENT_STOCK: Reason.INSUFFICIENT_STOCK,
+    reasons.Reason.STOCK_LIMIT: Reason.STOCK_LIMIT,
 }
 # A frontend that is frozen, or a message that is very late, may go on with an order as long as a run takes.
 ANY_TIME_S = 1000.0
@@ -62,7 +63,7 @@ class Recorder:
                 operation = ReadStock(frontend, *times, stock.name, stock.quantity, cached=answer.cache != BYPASS)
             case questions.LookUpOrder() if isinstance(answer, order_pb2.Order):
                 operation = LookUpOrder(frontend, *times, question.number, _shown(answer))
-            case questions.LookUpOrder() if answer.reason == "UNKNOWN_ORDER":
+            case questions.LookUpOrder() if answer.reason is reasons.Reason.UNKNOWN_ORDER:
                 operation = LookUpOrder(frontend, *times, question.number, None)
         if operation is not None:
             self._history.operations.append(operation)
@@ -86,7 +87,7 @@ class Recorder:
 
     def find_violations(self, cluster_id: str, initial: dict[str, int], files: dict[str, bytes]) -> list[Violation]:
         """Return what is wrong in all that was taken in, by the files that the run left behind."""
-        silence = RpcFailure("no answer before the end", reason=NO_ANSWER)
+        silence = RpcFailure(reasons.Reason.NO_ANSWER, "no answer before the end")
         unanswered = [_placing(name, (at, inf), wanted, silence) for name, at, wanted in self._unanswered]
         operations = [*self._history.operations, *unanswered]
         return find_violations(
@@ -110,7 +111,7 @@ def _placing(
         return replace(operation, order=_shown(answer.order))
     if operation.outcome is not Outcome.REFUSED:
         return operation
-    available = answer.number("available") if answer.reason == "INSUFFICIENT_STOCK" else None
+    available = answer.number("available") if answer.reason is reasons.Reason.INSUFFICIENT_STOCK else None
     return replace(operation, reason=_REASONS[answer.reason], available=available)
 
 
@@ -118,10 +119,10 @@ def _outcome(failure: RpcFailure) -> Outcome:
     """Return what a client takes a failure for."""
     if failure.reason in _REASONS:
         return Outcome.REFUSED
-    outcome = getattr(failure, "outcome", None)
-    if outcome is None:  # no frontend has said it
+    if not failure.was_answered:
         return Outcome.NO_ANSWER if failure.was_sent else Outcome.NOT_EXECUTED
-    return Outcome.UNKNOWN if outcome == "unknown" else Outcome.NOT_EXECUTED
+    # Not `failure.may_be_executed`: the frontend's rule is under test, here counts what it says.
+    return Outcome.UNKNOWN if failure.reason.may_be_executed else Outcome.NOT_EXECUTED
 
 
 def _shown(order: order_pb2.Order) -> ShownOrder:

@@ -1,6 +1,7 @@
 """What the clients of a run are told goes to the checker of histories, which finds nothing wrong, and can."""
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.checker.history import JOURNAL
 from tests.simulation.cluster import SimulatedCluster
@@ -34,7 +35,7 @@ def first_order(cluster: SimulatedCluster) -> order_pb2.NewOrder:
 
 
 def not_executed() -> RpcFailure:
-    refusal = RpcFailure("no leader", reason="NO_LEADER")
+    refusal = RpcFailure(Reason.NO_LEADER, "no leader")
     refusal.was_sent = False
     return refusal
 
@@ -43,7 +44,7 @@ def test_an_order_that_is_denied_behind_its_acknowledgement_is_found():
     cluster = finished_run(seed=1)
     assert violations(cluster, cluster.recorder) == []
     at = (cluster.world.now, cluster.world.now)
-    denied = RpcFailure("there is no order 1", reason="UNKNOWN_ORDER")
+    denied = RpcFailure(Reason.UNKNOWN_ORDER, "there is no order 1")
     cluster.recorder.take_in("front-1", at, LookUpOrder(1), denied)
     assert any("there is no order 1" in text for text in violations(cluster, cluster.recorder))
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import grpc
 from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_network import FakeClock, FakeNetwork, refusal
@@ -36,7 +36,7 @@ class FakeCatalog:
 
     def begin_epoch(self, leader_id: int, expected_epoch: int) -> int:
         if expected_epoch != self.epoch:
-            raise refusal("FENCED", grpc.StatusCode.ABORTED, epoch=self.epoch, leader_id=self.leader_id)
+            raise refusal(Reason.FENCED, epoch=self.epoch, leader_id=self.leader_id)
         self.epoch, self.leader_id = self.epoch + 1, leader_id
         return self.epoch
 
@@ -48,7 +48,7 @@ class FakeCatalog:
             return catalog_pb2.ListEpochsResponse(epochs=self.epochs)
         if isinstance(request, catalog_pb2.ListStocksRequest):
             if self.halted:
-                raise refusal("HALTED", grpc.StatusCode.DATA_LOSS)
+                raise refusal(Reason.HALTED)
             names = sorted(name for name in self.stocks if name > request.after_name)
             return catalog_pb2.ListStocksResponse(
                 stocks=[self.stocks[name] for name in names[:1]], has_more=len(names) > 1, last_number=self.last_number
@@ -93,18 +93,13 @@ class FakeReplica:
                 return self._assign(request)
             case order_pb2.PlaceOrdersRequest():
                 if self.role != order_pb2.LEADER or request.epoch != self.epoch:
-                    raise refusal(
-                        "NOT_LEADER",
-                        grpc.StatusCode.FAILED_PRECONDITION,
-                        leader_id=self.leader_id,
-                        epoch=self.epoch,
-                    )
+                    raise refusal(Reason.NOT_LEADER, leader_id=self.leader_id, epoch=self.epoch)
                 return order_pb2.PlaceOrdersResponse(results=[self.place(order) for order in request.orders])
             case order_pb2.LookUpOrderRequest():
                 if request.transaction_number > self.last_number:
                     if CATALOG in self.cluster.network.dead:
-                        raise refusal("CATALOG")
-                    raise refusal("UNKNOWN_ORDER", grpc.StatusCode.NOT_FOUND)
+                        raise refusal(Reason.CATALOG)
+                    raise refusal(Reason.UNKNOWN_ORDER)
                 order = order_pb2.Order(transaction_number=request.transaction_number)
                 return order_pb2.LookUpOrderResponse(order=order)
             case order_pb2.ListRowsRequest():
@@ -151,7 +146,7 @@ class FakeReplica:
         if self.assign_refusal is not None:
             raise self.assign_refusal
         if request.expected_epoch < self.epoch:
-            raise refusal("FENCED", grpc.StatusCode.ABORTED, epoch=self.epoch, leader_id=self.leader_id)
+            raise refusal(Reason.FENCED, epoch=self.epoch, leader_id=self.leader_id)
         if request.leader_id == self.replica_id:
             self.epoch = self.cluster.catalog.begin_epoch(self.replica_id, request.expected_epoch)
             self.role, self.leader_id, self.held_s = order_pb2.LEADER, self.replica_id, request.hold_s

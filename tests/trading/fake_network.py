@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import grpc
 from google.protobuf.message import Message
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Together, Wait, run_steps
 
 
@@ -37,7 +37,7 @@ class FakeNetwork:
     def call(self, address: str, request: Message, timeout_s: float) -> Any:
         outcome = self._outcome(address, request)
         if isinstance(outcome, RpcFailure):
-            if outcome.reason == NO_ANSWER:
+            if outcome.reason is Reason.NO_ANSWER:
                 self.clock.now += timeout_s
             raise outcome
         return outcome
@@ -61,7 +61,7 @@ class FakeNetwork:
                 lost = [
                     call.timeout_s
                     for call, outcome in zip(effect.calls, outcomes, strict=True)
-                    if isinstance(outcome, RpcFailure) and outcome.reason == NO_ANSWER
+                    if isinstance(outcome, RpcFailure) and outcome.reason is Reason.NO_ANSWER
                 ]
                 self.clock.now += max(lost, default=0.0)
                 return outcomes
@@ -75,19 +75,15 @@ class FakeNetwork:
         self.before(address, request)
         self.calls.append((address, request))
         if address in self.dead:
-            return RpcFailure(
-                f"{address}: failed to connect: Connection refused",
-                code=grpc.StatusCode.UNAVAILABLE,
-                reason=UNREACHABLE,
-            )
+            return RpcFailure(Reason.UNREACHABLE, f"{address}: failed to connect: Connection refused")
         if address in self.frozen:
-            return RpcFailure(f"{address}: Deadline Exceeded", code=grpc.StatusCode.DEADLINE_EXCEEDED, reason=NO_ANSWER)
+            return RpcFailure(Reason.NO_ANSWER, f"{address}: Deadline Exceeded")
         try:
             return self.handlers[address](request)
         except RpcFailure as failure:
             return failure
 
 
-def refusal(reason: str, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, **metadata: object) -> RpcFailure:
+def refusal(reason: Reason, **metadata: object) -> RpcFailure:
     """What a process of ours answers."""
-    return RpcFailure(f"refused: {reason}", code=code, reason=reason, metadata=metadata)
+    return RpcFailure(reason, f"refused: {reason.name}", metadata=metadata)

@@ -1,13 +1,9 @@
 """What stands for the catalog and the order replicas under the views: a market in memory."""
 
-from typing import Any
-
-import grpc
-
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.procedures import procedure
-from trading.market.outcomes import OrderFailed
 from trading.market.stock import Stock
 
 CREATED_AT = "2031-04-09T13:05:22.104511Z"
@@ -35,7 +31,7 @@ class FakeMarket:
         self.look_ups += 1
         self._fail()
         if name not in self.stocks:
-            raise _refusal("UNKNOWN_STOCK", f"no stock {name!r}", grpc.StatusCode.NOT_FOUND)
+            raise RpcFailure(Reason.UNKNOWN_STOCK, f"no stock {name!r}")
         return self.stocks[name]
 
     def list_stocks(self, *, after_name: str, limit: int) -> tuple[list[Stock], bool]:
@@ -53,11 +49,11 @@ class FakeMarket:
                 return self._replay(known, order)
         stock = self.stocks.get(order.stock_name)
         if stock is None:
-            raise _refused("UNKNOWN_STOCK", f"no stock {order.stock_name!r}")
+            raise RpcFailure(Reason.UNKNOWN_STOCK, f"no stock {order.stock_name!r}")
         change = order.quantity if order.order_type == catalog_pb2.SELL else -order.quantity
         if stock.quantity + change < 0:
             message = f"stock {stock.name!r}: {stock.quantity} left, {order.quantity} asked"
-            raise _refused("INSUFFICIENT_STOCK", message, available=stock.quantity)
+            raise RpcFailure(Reason.INSUFFICIENT_STOCK, message, metadata={"available": stock.quantity})
         self.stocks[stock.name] = stock._replace(quantity=stock.quantity + change)
         placed = order_pb2.Order(
             transaction_number=len(self.orders) + 1,
@@ -77,7 +73,7 @@ class FakeMarket:
         self._fail()
         if number > len(self.orders):
             message = f"order {number} is not given yet"
-            raise _refusal("UNKNOWN_ORDER", message, grpc.StatusCode.NOT_FOUND, last_number=len(self.orders))
+            raise RpcFailure(Reason.UNKNOWN_ORDER, message, metadata={"last_number": len(self.orders)})
         return self.orders[number - 1]
 
     def list_orders(self, request: order_pb2.ListOrdersRequest) -> order_pb2.ListOrdersResponse:
@@ -104,8 +100,10 @@ class FakeMarket:
             order.order_type,
         ):
             number = known.transaction_number
-            raise _refused(
-                "KEY_REUSED", f"key {known.idempotency_key!r} names another order", transaction_number=number
+            raise RpcFailure(
+                Reason.KEY_REUSED,
+                f"key {known.idempotency_key!r} names another order",
+                metadata={"transaction_number": number},
             )
         return order_pb2.PlaceOrderResponse(order=known, replayed=True)
 
@@ -131,15 +129,6 @@ class FakeOrderClient:
         self.list_orders = procedure(market.list_orders)
 
 
-def failed(reason: str, outcome: str) -> OrderFailed:
+def failed(reason: Reason) -> RpcFailure:
     """What OrderClient raises when neither an order nor a refusal came."""
-    return OrderFailed(f"it failed: {reason}", code=grpc.StatusCode.UNAVAILABLE, reason=reason, outcome=outcome)
-
-
-def _refusal(reason: str, message: str, code: grpc.StatusCode, **metadata: Any) -> RpcFailure:
-    return RpcFailure(message, code=code, reason=reason, metadata=metadata)
-
-
-def _refused(reason: str, message: str, **metadata: Any) -> OrderFailed:
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    return OrderFailed(message, code=code, reason=reason, outcome="not_executed", metadata=metadata)
+    return RpcFailure(reason, f"it failed: {reason.name}")

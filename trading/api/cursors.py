@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlencode
 from zlib import crc32
 
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError
 
 _MOST_CHARACTERS = 8192
@@ -46,4 +47,4 @@ def decode_cursor(kind: str, cursor: str) -> list[tuple[str, str]]:
 
 def invalid_cursor() -> ApiError:
     """Return the error for a cursor that no answer of this list can have held."""
-    return ApiError("INVALID_CURSOR", "The cursor is not one that this list has given.", [{"field": "cursor"}])
+    return ApiError(Reason.INVALID_CURSOR, "The cursor is not one that this list has given.", [{"field": "cursor"}])

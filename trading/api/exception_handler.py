@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.utils.serializer_helpers import ReturnDict
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from trading.accounts.verifying import AccountsUnavailable
 from trading.api.errors import ApiError, error_from_failure, shown
 from trading.api.order_key import FIELD, key_of, name_key, new_key
@@ -21,13 +22,13 @@ MOST_DETAILS = 20
 _ORDER_PATHS = ("/orders", "/orders/")
 
 _REASON_BY_CODE = {
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "PATH_NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    406: "NOT_ACCEPTABLE",
-    415: "UNSUPPORTED_MEDIA_TYPE",
-    429: "RATE_LIMITED",
+    401: Reason.UNAUTHENTICATED,
+    403: Reason.PERMISSION_DENIED,
+    404: Reason.PATH_NOT_FOUND,
+    405: Reason.METHOD_NOT_ALLOWED,
+    406: Reason.NOT_ACCEPTABLE,
+    415: Reason.UNSUPPORTED_MEDIA_TYPE,
+    429: Reason.RATE_LIMITED,
 }
 
 log = structlog.get_logger()
@@ -50,13 +51,13 @@ def handle_exception(exception: Exception, context: dict[str, Any]) -> Response:
         headers["Retry-After"] = str(wait_s)
     if challenge := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
-    return Response(data, status=error.kind.code, headers=headers)
+    return Response(data, status=error.code, headers=headers)
 
 
 def _fill_again(form: Any, error: ApiError, request: HttpRequest) -> None:
     """Have the form of an order that was valid, but failed, hold what was sent, and say at its fields what failed."""
     # Who sends the form again must do so under the same key, unless the order was refused: that is final.
-    key = key_of(request) if error.kind.code >= 500 else new_key()
+    key = key_of(request) if error.code >= 500 else new_key()
     form.validated_data[FIELD] = key
     at_fields = {one["field"]: [error.message] for one in error.details if one.get("field") in form.fields}
     if at_fields:
@@ -79,15 +80,15 @@ def _name_key(request: Any) -> None:
 
 def envelope(error: ApiError, request: HttpRequest) -> dict[str, Any]:
     """Return the body that answers `request` with `error`; the request is counted as answered so."""
-    note_error(request, error.kind.outcome, error.reason)
+    note_error(request, error.outcome, error.reason.told_as)
     body: dict[str, Any] = {
-        "code": error.kind.code,
-        "status": error.kind.status,
-        "reason": error.reason,
+        "code": error.code,
+        "status": error.reason.code.name,
+        "reason": error.reason.told_as,
         "message": error.message,
     }
     if request.method == "POST" and request.path in _ORDER_PATHS:
-        body["outcome"] = error.kind.outcome
+        body["outcome"] = error.outcome
         if (key := key_of(request)) is not None:
             body[FIELD] = key
     return {"error": body | {"details": error.details, "request_id": request_id(request)}}
@@ -124,7 +125,7 @@ def server_error(request: HttpRequest) -> JsonResponse:
 
 def unknown_path(request: HttpRequest) -> ApiError:
     """Return the error for a path that names nothing."""
-    return ApiError("PATH_NOT_FOUND", f"Nothing is at {shown(request.path)}; GET / lists what there is.")
+    return ApiError(Reason.PATH_NOT_FOUND, f"Nothing is at {shown(request.path)}; GET / lists what there is.")
 
 
 def _error_from(exception: Exception) -> ApiError:
@@ -137,28 +138,28 @@ def _error_from(exception: Exception) -> ApiError:
         case exceptions.ValidationError():
             error = _validation_error(exception.detail)
         case AccountsUnavailable():
-            error = ApiError("OVERLOADED", str(exception.detail))
+            error = ApiError(Reason.OVERLOADED, str(exception.detail))
         case exceptions.APIException():
-            reason = _REASON_BY_CODE.get(exception.status_code, "VALIDATION_FAILED")
+            reason = _REASON_BY_CODE.get(exception.status_code, Reason.INVALID_ARGUMENT)
             error = ApiError(reason, str(exception.detail)) if exception.status_code < 500 else None
         case Http404():
-            error = ApiError("PATH_NOT_FOUND", "Nothing is at this path; GET / lists what there is.")
+            error = ApiError(Reason.PATH_NOT_FOUND, "Nothing is at this path; GET / lists what there is.")
         case PermissionDenied():
-            error = ApiError("PERMISSION_DENIED", str(exception) or "This is not allowed.")
+            error = ApiError(Reason.PERMISSION_DENIED, str(exception) or "This is not allowed.")
         case RequestDataTooBig():
             most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            error = ApiError("VALIDATION_FAILED", f"At most {most} bytes of a body are read.")
+            error = ApiError(Reason.INVALID_ARGUMENT, f"At most {most} bytes of a body are read.")
         case DisallowedHost():
             error = ApiError(
-                "VALIDATION_FAILED", "The Host header names no host of this server: see BOURSE_ALLOWED_HOSTS."
+                Reason.INVALID_ARGUMENT, "The Host header names no host of this server: see BOURSE_ALLOWED_HOSTS."
             )
         case SuspiciousOperation():
-            error = ApiError("VALIDATION_FAILED", f"The request was refused: {str(exception)[:200]}")
+            error = ApiError(Reason.INVALID_ARGUMENT, f"The request was refused: {str(exception)[:200]}")
     return error or _internal_error()
 
 
 def _internal_error() -> ApiError:
-    return ApiError("INTERNAL", "The server failed. Please report the request id.")
+    return ApiError(Reason.INTERNAL, "The server failed. Please report the request id.")
 
 
 def _validation_error(detail: Any) -> ApiError:
@@ -171,21 +172,21 @@ def _validation_error(detail: Any) -> ApiError:
             details.append({"message": str(message)} if is_of_body else {"field": field, "message": str(message)})
     told = details[:MOST_DETAILS]
     message = "; ".join(f"{one['field']}: {one['message']}" if "field" in one else one["message"] for one in told)
-    return ApiError("VALIDATION_FAILED", message, told)
+    return ApiError(Reason.INVALID_ARGUMENT, message, told)
 
 
 def _log(error: ApiError, exception: Exception, request: HttpRequest) -> None:
-    if error.kind.code < 500:
+    if error.code < 500:
         return
     facts = {"request_id": request_id(request), "method": request.method, "path": request.path[:200]}
-    if error.reason == "INTERNAL":
+    if error.reason is Reason.INTERNAL:
         log.error("request failed", exc_info=exception, **facts)
     else:
-        log.warning("request failed", reason=error.reason, message=error.message, **facts)
+        log.warning("request failed", reason=error.reason.told_as, message=error.message, **facts)
 
 
 def _headers(error: ApiError) -> dict[str, str]:
-    retry_after_s = error.kind.retry_after_s
+    retry_after_s = error.reason.retry_after_s
     return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 
 
@@ -193,5 +194,5 @@ def _answer(error: ApiError, request: HttpRequest) -> JsonResponse:
     headers = {"Cache-Control": "no-store", **_headers(error)}
     as_the_views_write = {"separators": (",", ":"), "ensure_ascii": False}
     return JsonResponse(
-        envelope(error, request), status=error.kind.code, headers=headers, json_dumps_params=as_the_views_write
+        envelope(error, request), status=error.code, headers=headers, json_dumps_params=as_the_views_write
     )

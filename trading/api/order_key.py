@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 
 from common.bounds import IDEMPOTENCY_KEY
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown
 
 HEADER = "Idempotency-Key"
@@ -69,4 +70,4 @@ def unusable_key(request: HttpRequest, data: object) -> ApiError:
     else:
         header, body = given_keys(request.META, data)
         message = f"The header {HEADER} says {shown(header)}, {FIELD} says {shown(body)}: they must be equal."
-    return ApiError("VALIDATION_FAILED", message, [{"field": FIELD, "message": message}])
+    return ApiError(Reason.INVALID_ARGUMENT, message, [{"field": FIELD, "message": message}])

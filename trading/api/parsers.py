@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import QueryDict
 from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown
 
 
@@ -49,7 +50,7 @@ def _read(stream: Any, parser_context: Any) -> bytes:
     announced = parser_context["request"].META.get("CONTENT_LENGTH") or "0"
     if len(body) < int(announced):
         # What came may look whole, and yet not be what was meant.
-        raise ApiError("VALIDATION_FAILED", f"The body ended after {len(body)} of its {announced} bytes.")
+        raise ApiError(Reason.INVALID_ARGUMENT, f"The body ended after {len(body)} of its {announced} bytes.")
     return body
 
 
@@ -62,7 +63,7 @@ def _refuse_large(parser_context: Any) -> None:
 
 def _too_large(length: str) -> ApiError:
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return ApiError("VALIDATION_FAILED", f"The body has {length} bytes; at most {most} are read.")
+    return ApiError(Reason.INVALID_ARGUMENT, f"The body has {length} bytes; at most {most} are read.")
 
 
 def strict_json(body: bytes) -> Any:
@@ -74,11 +75,11 @@ def strict_json(body: bytes) -> Any:
     try:
         return _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ApiError("MALFORMED_JSON", f"The body is not UTF-8: byte {error.start} is wrong.") from error
+        raise ApiError(Reason.MALFORMED_JSON, f"The body is not UTF-8: byte {error.start} is wrong.") from error
     except RecursionError as error:
-        raise ApiError("MALFORMED_JSON", "The body is nested too deeply.") from error
+        raise ApiError(Reason.MALFORMED_JSON, "The body is nested too deeply.") from error
     except ValueError as error:
-        raise ApiError("MALFORMED_JSON", f"The body is not JSON: {str(error)[:200]}.") from error
+        raise ApiError(Reason.MALFORMED_JSON, f"The body is not JSON: {str(error)[:200]}.") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

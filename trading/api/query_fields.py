@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from django.http import QueryDict
 
 from common.bounds import IDEMPOTENCY_KEY, MAX_NUMBER, MAX_PAGE, STOCK_NAME
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown
 from trading.api.order_key import ALLOWED
 from trading.api.serializers import NAME_RULE
@@ -37,7 +38,7 @@ class QueryProblems:
         """
         if self._details:
             message = "; ".join(f"{detail['field']}: {detail['message']}" for detail in self._details[:20])
-            raise ApiError("VALIDATION_FAILED", message, self._details[:20])
+            raise ApiError(Reason.INVALID_ARGUMENT, message, self._details[:20])
 
 
 def known_parameters(params: QueryDict, known: set[str], repeatable: set[str], problems: QueryProblems) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.http import HttpRequest
 
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown
 
 HEADER = "X-Sandbox-Fault"
@@ -28,7 +29,7 @@ class Fault(NamedTuple):
             ApiError: NO_LEADER, if that was asked for.
         """
         if self.is_rejected:
-            raise ApiError("NO_LEADER", f"The order was rejected as the header {HEADER} asked.")
+            raise ApiError(Reason.NO_LEADER, f"The order was rejected as the header {HEADER} asked.")
 
     def after_order(self) -> None:
         """Keep back the answer to an order that was made: for some time, or for good.
@@ -39,7 +40,7 @@ class Fault(NamedTuple):
         if self.delay_ms:  # even a sleep of 0 gives the interpreter's lock away
             time.sleep(self.delay_ms / 1000)
         if self.loses_reply:
-            raise ApiError("OUTCOME_UNKNOWN", f"The answer was lost as the header {HEADER} asked.")
+            raise ApiError(Reason.OUTCOME_UNKNOWN, f"The answer was lost as the header {HEADER} asked.")
 
 
 NO_FAULT = Fault()
@@ -64,5 +65,5 @@ def read_fault(request: HttpRequest) -> Fault:
             f"The header {HEADER} says {shown(text)}:"
             f" neither delay=<0 to {MOST_DELAY_MS} milliseconds> nor reject=NO_LEADER nor lose-reply."
         )
-        raise ApiError("VALIDATION_FAILED", message, [{"field": HEADER, "message": message}])
+        raise ApiError(Reason.INVALID_ARGUMENT, message, [{"field": HEADER, "message": message}])
     return Fault(delay_ms=int(match[1]))

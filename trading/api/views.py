@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.bounds import MAX_NUMBER
+from common.calls.reasons import Reason
 from trading.accounts.account import OPEN, TRADER, account_of
 from trading.api.api_view import ApiView
 from trading.api.errors import ApiError, shown
@@ -137,7 +138,7 @@ class OrderView(ApiView):
         """Answer with the order."""
         if not _NUMBER.fullmatch(number) or int(number) > MAX_NUMBER:
             message = f"{shown(number)} is not an order number: an integer from 1 to {MAX_NUMBER}."
-            raise ApiError("VALIDATION_FAILED", message, [{"field": "number", "message": message}])
+            raise ApiError(Reason.INVALID_ARGUMENT, message, [{"field": "number", "message": message}])
         order = services.look_up_order(number=int(number), account=account_of(request))
         return Response({"data": order_data(order)})
 

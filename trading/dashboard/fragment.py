@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.template import loader
 from rest_framework.request import Request
 
+from common.calls.reasons import Reason
 from trading.api.api_view import ApiView
 from trading.api.errors import ApiError
 from trading.api.renderers import ExactJSONRenderer
@@ -45,7 +46,7 @@ class FragmentView(ApiView):
             ApiError: OVERLOADED, MOST_AT_ONCE panels are being answered.
         """
         if not _places().acquire(blocking=False):
-            raise ApiError("OVERLOADED", "Too many pages ask at once.")
+            raise ApiError(Reason.OVERLOADED, "Too many pages ask at once.")
         try:
             html = loader.render_to_string(self.template, self.context(request))
         finally:

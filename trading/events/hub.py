@@ -9,6 +9,7 @@ import structlog
 from django.conf import settings
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError
 from trading.events.market import MarketSource, left_out
 from trading.events.query import EventQuery
@@ -88,9 +89,9 @@ class EventHub:
     def _take_place(self) -> None:
         with self._lock:
             if self._stopped.is_set():
-                raise ApiError("SHUTTING_DOWN", "This frontend is stopping.")
+                raise ApiError(Reason.SHUTTING_DOWN, "This frontend is stopping.")
             if self._stream_count >= self._most_streams:
-                raise ApiError("OVERLOADED", f"All {self._most_streams} places for streams of events are taken.")
+                raise ApiError(Reason.OVERLOADED, f"All {self._most_streams} places for streams of events are taken.")
             self._stream_count += 1
 
     def _leave_place(self) -> None:

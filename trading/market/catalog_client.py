@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import grpc
 from google.protobuf.message import Message
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
 from common.process.config import ClusterConfig
 from protos import catalog_pb2
@@ -24,13 +24,6 @@ LEAST_TIME_S = 0.05
 WATCH_MARGIN_S = 1.0
 
 
-class CatalogUnavailable(RpcFailure):
-    """The catalog does not answer; nothing is known of the stock."""
-
-    code = grpc.StatusCode.UNAVAILABLE
-    reason = "CATALOG_UNAVAILABLE"
-
-
 class CatalogClient:
     """Procedures that any number of threads may run. They only read, so calls that are not answered are repeated."""
 
@@ -42,7 +35,7 @@ class CatalogClient:
         """Return the stock as of the last synced trade; takes LOOK_UP_BUDGET_S at most.
 
         Raises:
-            RpcFailure: UNKNOWN_STOCK, INVALID_ARGUMENT, HALTED, CATALOG_UNAVAILABLE.
+            RpcFailure: UNKNOWN_STOCK, INVALID_ARGUMENT, HALTED, CATALOG.
         """
         response: catalog_pb2.LookupStockResponse = yield from self._ask(
             catalog_pb2.LookupStockRequest(name=name), LOOK_UP_BUDGET_S
@@ -87,7 +80,7 @@ def ask(address: str, request: Message, monotonic: Callable[[], float], deadline
     """Return the answer to a question that only reads, asked again while nobody answers at the address.
 
     Raises:
-        RpcFailure: what the catalog answered; CATALOG_UNAVAILABLE at the deadline.
+        RpcFailure: what the catalog answered; CATALOG: it had not by the deadline.
     """
     while True:
         try:
@@ -95,13 +88,13 @@ def ask(address: str, request: Message, monotonic: Callable[[], float], deadline
         except RpcFailure as failure:
             if failure.was_answered:
                 raise
-            if failure.reason == NO_ANSWER or deadline - monotonic() < PAUSE_S + LEAST_TIME_S:
-                raise CatalogUnavailable(_why(failure)) from failure
+            if failure.reason is Reason.NO_ANSWER or deadline - monotonic() < PAUSE_S + LEAST_TIME_S:
+                raise RpcFailure(Reason.CATALOG, _why(failure)) from failure
         yield Pause(PAUSE_S)
 
 
 def _why(failure: RpcFailure) -> str:
-    if failure.reason == UNREACHABLE:
+    if failure.reason is Reason.UNREACHABLE:
         return "The catalog cannot be reached."
     return "The catalog did not answer in time."
 

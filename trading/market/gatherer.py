@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from common.calls.failures import NO_ANSWER, RpcFailure
+from common.calls.failures import RpcFailure, failure_from_wire
+from common.calls.reasons import Reason
 from common.calls.steps import Steps, Wait
 from protos import order_pb2
-from trading.market.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
 
 ORDERS_PER_CALL = 500
@@ -26,7 +26,7 @@ CALL_TIMEOUT_S = 1.5
 # A sender with less time left than this lets another one send: its own time would cut the call off for all.
 LEAST_SEND_S = 0.3
 
-Result = order_pb2.PlaceOrderResponse | AttemptFailed
+Result = order_pb2.PlaceOrderResponse | RpcFailure
 Answers = Sequence[order_pb2.PlaceOrdersResult]
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
 Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Steps[Answers]]
@@ -107,7 +107,7 @@ class Gatherer:
         `deadline` is a time of the monotonic clock. The thread leaves at it even if the call goes on.
 
         Raises:
-            AttemptFailed: the order's own failure, or that of the call it was in or waited behind.
+            RpcFailure: the order's own failure, or that of the call it was in or waited behind.
         """
         waiting = _Waiting(order, deadline)
         lane = self._enter(leadership, waiting)
@@ -128,7 +128,7 @@ class Gatherer:
             if waiting.sends:  # the turn came together with the result, or with the end of its time
                 waiting.sends = False
                 lane.pass_turn_on()
-        if isinstance(waiting.result, AttemptFailed):
+        if isinstance(waiting.result, RpcFailure):
             raise waiting.result
         return waiting.result
 
@@ -168,24 +168,24 @@ class Gatherer:
             answers = yield from self._send(leadership, [one.order for one in batch], timeout_s)
             results = [_result(answer) for answer in answers]
             if len(results) != len(batch):
-                failure = RpcFailure(f"{len(results)} answers for {len(batch)} orders")
+                failure = RpcFailure(Reason.UNKNOWN, f"{len(results)} answers for {len(batch)} orders")
         except RpcFailure as error:
             failure = error
         finally:
             # An unforeseen error is raised in this thread, and leaves nobody waiting.
             if failure is None and not results:
-                failure = RpcFailure("the call ended in an error of the frontend")
+                failure = RpcFailure(Reason.UNKNOWN, "the call ended in an error of the frontend")
             with self._lock:
                 self._hand_out(lane, batch, results, failure)
 
     @staticmethod
     def _hand_out(lane: _Lane, batch: list[_Waiting], results: list[Result], failure: RpcFailure | None) -> None:
         if failure is not None:
-            results = [AttemptFailed.from_call(failure) for _ in batch]
+            results = [failure.again() for _ in batch]
             # What waits behind a call that failed as a whole was never sent: better to look for a leader at once than
             # to fail in the same way, one call after the other.
             batch = batch + list(lane.waiting)
-            results += [AttemptFailed.from_call(failure, was_sent=False) for _ in lane.waiting]
+            results += [failure.again(was_sent=False) for _ in lane.waiting]
             lane.waiting.clear()
         for waiting, result in zip(batch, results, strict=True):
             waiting.result = result
@@ -200,8 +200,9 @@ class Gatherer:
             was_sent = waiting not in lane.waiting
             if not was_sent:
                 lane.waiting.remove(waiting)
-            late = RpcFailure("the order's time was up before an answer came", reason=NO_ANSWER)
-            waiting.result = AttemptFailed.from_call(late, was_sent=was_sent)
+            late = RpcFailure(Reason.NO_ANSWER, "the order's time was up before an answer came")
+            late.was_sent = was_sent
+            waiting.result = late
 
     def _drop_idle_lanes(self) -> None:
         for leadership, lane in list(self._lanes.items()):
@@ -212,4 +213,7 @@ class Gatherer:
 def _result(answer: order_pb2.PlaceOrdersResult) -> Result:
     if answer.WhichOneof("result") == "placed":
         return answer.placed
-    return AttemptFailed.from_result(answer.failure)
+    failure = answer.failure
+    return failure_from_wire(
+        failure.code, failure.reason, failure.message, failure.metadata, outcome_unknown=failure.outcome_unknown
+    )

@@ -3,15 +3,13 @@
 import time
 from collections.abc import Callable
 
-import grpc
-
 from common import bounds
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Steps
 from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from trading.market.gatherer import Answers, Gatherer, GathererCounts
-from trading.market.outcomes import OrderFailed
 from trading.market.placing import Placing
 from trading.market.reading import Reader
 from trading.process import OncePerProcess, cluster_config
@@ -43,10 +41,10 @@ class OrderClient:
         """Place one order under its key, through failures of replicas, within `budget_s` (and half a second at most).
 
         Raises:
-            OrderFailed: `outcome` says what became of the order.
-                not_executed: UNKNOWN_STOCK, INSUFFICIENT_STOCK [available], STOCK_LIMIT, KEY_REUSED
-                [transaction_number], INVALID_ARGUMENT, NO_LEADER, CATALOG_UNAVAILABLE, OVERLOADED, DISK_FULL, HALTED.
-                unknown: OUTCOME_UNKNOWN; NOT_REPLICATED (decided, but too few replicas hold it so far).
+            RpcFailure: `may_be_executed` says what became of the order.
+                No: UNKNOWN_STOCK, INSUFFICIENT_STOCK [available], STOCK_LIMIT, KEY_REUSED [transaction_number],
+                INVALID_ARGUMENT, NO_LEADER, CATALOG, QUEUE_FULL, TOO_MANY_STREAMS, DISK_FULL, HALTED.
+                Perhaps: OUTCOME_UNKNOWN; NOT_REPLICATED (decided, but too few replicas hold it so far).
         """
         _check(order)
         placing = Placing(
@@ -65,7 +63,7 @@ class OrderClient:
         """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.
 
         Raises:
-            RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG_UNAVAILABLE: no replica that answers holds it, and the
+            RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG: no replica that answers holds it, and the
                 catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
         """
         request = order_pb2.LookUpOrderRequest(transaction_number=number)
@@ -78,7 +76,7 @@ class OrderClient:
         """Return one page; it shows every order that was acknowledged before this call.
 
         Raises:
-            RpcFailure: INVALID_ARGUMENT, CATALOG_UNAVAILABLE, HALTED, NO_LEADER.
+            RpcFailure: INVALID_ARGUMENT, CATALOG, HALTED, NO_LEADER.
         """
         return self._reader.steps(request, self._leader_id, LIST_TIMEOUT_S)
 
@@ -113,12 +111,7 @@ def _check(order: order_pb2.NewOrder) -> None:
         problem = f"idempotency_key {order.idempotency_key[:80]!r}"
     else:
         return
-    raise OrderFailed(
-        f"{problem} is out of its bounds",
-        code=grpc.StatusCode.INVALID_ARGUMENT,
-        reason="INVALID_ARGUMENT",
-        outcome="not_executed",
-    )
+    raise RpcFailure(Reason.INVALID_ARGUMENT, f"{problem} is out of its bounds")
 
 
 order_client = OncePerProcess(lambda: OrderClient(cluster_config(), replica_manager()))

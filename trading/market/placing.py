@@ -3,23 +3,11 @@
 from collections.abc import Callable
 from math import inf
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason, Verdict
 from common.calls.steps import Pause, Steps
 from protos import order_pb2
-from trading.market.outcomes import FINAL_REASONS, OrderFailed, may_be_executed, public_reason
 from trading.replicas.election import Leadership
-from trading.replicas.failures import NoLeader
-
-# Whoever gave one of these may have to be replaced.
-_REPLACE_REASONS = frozenset({UNREACHABLE, NO_ANSWER, "NOT_LEADER", "STEPPED_DOWN", "HALTED"})
-
-# How long an order that was certainly not executed is tried against one of these before the caller is told. What
-# heals by itself, heals in such a time: a process that is restarted, a queue that drains.
-PATIENCE_S = {"NO_LEADER": 2.0, "CATALOG_UNAVAILABLE": 1.2, "OVERLOADED": 1.0, "DISK_FULL": 1.0, "HALTED": 1.0}
-
-# A leader that says for this long that it cannot reach the catalog is replaced, if this process reaches it. Sooner,
-# every restart of the catalog would cost an election.
-CATALOG_PATIENCE_S = 0.6
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.4
@@ -45,7 +33,7 @@ class Placing:
         self._deadline = deadline
         self._maybe_executed = False
         self._too_few_replicas = False  # the last answer was that it is decided, but held by too few
-        self._trouble: tuple[str, float] | None = None  # the reason of the present trouble, and since when
+        self._trouble: tuple[str, float] | None = None  # the present trouble, as callers know it, and since when
         self._has_looked_elsewhere = False  # for a leader that reaches the catalog
         self._pause_s = FIRST_PAUSE_S
 
@@ -53,7 +41,8 @@ class Placing:
         """Return the order, placed now or replayed.
 
         Raises:
-            OrderFailed: a refusal, or that nothing was executed, or that nobody knows.
+            RpcFailure: the last word on the order: a refusal, or that nothing was executed, or OUTCOME_UNKNOWN or
+                NOT_REPLICATED. Its reason says which (`may_be_executed`), whatever came before.
         """
         failed: tuple[Leadership, RpcFailure] | None = None
         while True:
@@ -73,7 +62,7 @@ class Placing:
                 replaces = self._calls_for_replacement(failure)
                 failed = (leadership, failure) if replaces else None
                 # However long the attempts took: no order is given up before another leader was looked for.
-                looks_first = replaces and failure.reason == "CATALOG" and not self._has_looked_elsewhere
+                looks_first = replaces and failure.reason is Reason.CATALOG and not self._has_looked_elsewhere
                 self._has_looked_elsewhere = self._has_looked_elsewhere or looks_first
                 self._end_if_over(failure, is_patient=looks_first)
             if failed is None:
@@ -81,37 +70,38 @@ class Placing:
 
     def _note(self, failure: RpcFailure) -> None:
         """Keep what an attempt's failure says of the order."""
-        self._maybe_executed = self._maybe_executed or may_be_executed(failure)
+        self._maybe_executed = self._maybe_executed or failure.may_be_executed
         if failure.was_answered:
-            self._too_few_replicas = failure.reason == "TOO_FEW_REPLICAS"
+            self._too_few_replicas = failure.reason is Reason.TOO_FEW_REPLICAS
 
     def _calls_for_replacement(self, failure: RpcFailure) -> bool:
-        return failure.reason in _REPLACE_REASONS or (
-            failure.reason == "CATALOG" and self._trouble_age_s(failure) >= CATALOG_PATIENCE_S
-        )
+        after_s = failure.reason.replaces_after_s
+        return after_s is not None and self._trouble_age_s(failure) >= after_s
 
     def _end_if_over(self, failure: RpcFailure, *, is_patient: bool = False) -> None:
         """Raise the last word if there is nothing more to try, or no time; with `is_patient` only for the latter."""
-        reason = public_reason(failure)
+        reason = failure.reason
         age_s = self._trouble_age_s(failure)
-        if reason in FINAL_REASONS:
-            raise OrderFailed.not_executed(failure) from failure
-        is_over = self._monotonic() + LEAST_TIME_S >= self._deadline or reason == "INVALID_ARGUMENT"
+        if reason.verdict is Verdict.FINAL:
+            raise failure
+        is_over = self._monotonic() + LEAST_TIME_S >= self._deadline or reason.is_lasting
         if self._maybe_executed:
             if is_over:
-                unknown = "NOT_REPLICATED" if self._too_few_replicas else "OUTCOME_UNKNOWN"
-                raise OrderFailed.unknown(failure, unknown) from failure
-        elif (age_s >= PATIENCE_S.get(reason, inf) and not is_patient) or is_over:
-            if reason not in PATIENCE_S and reason != "INVALID_ARGUMENT":
-                failure = NoLeader(f"no leader took the order in its time: {failure.message}")
-            raise OrderFailed.not_executed(failure) from failure
+                unknown = Reason.NOT_REPLICATED if self._too_few_replicas else Reason.OUTCOME_UNKNOWN
+                message = f"It is not known whether the order was executed: {failure.message}"
+                raise RpcFailure(unknown, message) from failure
+        elif (age_s >= reason.patience_s and not is_patient) or is_over:
+            if reason.patience_s == inf and not reason.is_lasting:
+                message = f"no leader took the order in its time: {failure.message}"
+                raise RpcFailure(Reason.NO_LEADER, message) from failure
+            raise failure
 
     def _trouble_age_s(self, failure: RpcFailure) -> float:
         """Return for how long the same trouble has been met without another between."""
-        reason = public_reason(failure)
+        name = failure.reason.told_as
         now = self._monotonic()
-        if self._trouble is None or self._trouble[0] != reason:
-            self._trouble = (reason, now)
+        if self._trouble is None or self._trouble[0] != name:
+            self._trouble = (name, now)
         return now - self._trouble[1]
 
     def _next_pause(self) -> Pause:

@@ -5,10 +5,10 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from common.calls.failures import NO_ANSWER, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
 from common.process.config import ClusterConfig
-from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
 from trading.replicas.view import short_text
 
 # Whatever happens, a reader has its answer or an error within about this time plus one call's time-out.
@@ -16,9 +16,6 @@ BUDGET_S = 1.5
 PAUSE_S = 0.1
 # A replica that did not answer in time is asked last for this long, so that a frozen one does not slow every read.
 AVOID_S = 5.0
-
-# True answers although they are failures: asking another replica would not change them.
-_FINAL_REASONS = frozenset({"UNKNOWN_ORDER", "INVALID_ARGUMENT"})
 
 
 class Reader:
@@ -33,8 +30,8 @@ class Reader:
         """Return the response of the first replica that gives one; each is waited for `timeout_s` at most.
 
         Raises:
-            RpcFailure: UNKNOWN_ORDER, INVALID_ARGUMENT; CATALOG_UNAVAILABLE: the replicas that answer would have to
-                ask the catalog; HALTED; NO_LEADER: no replica answers.
+            RpcFailure: UNKNOWN_ORDER, INVALID_ARGUMENT; CATALOG: the replicas that answer would have to ask the
+                catalog; HALTED; NO_LEADER: no replica answers.
         """
         deadline = self._monotonic() + BUDGET_S
         while True:
@@ -43,10 +40,10 @@ class Reader:
                 try:
                     response = yield Call(self._config.replicas[replica_id], request, timeout_s)
                 except RpcFailure as failure:
-                    if failure.reason in _FINAL_REASONS:
+                    if failure.reason.is_lasting:  # asking another replica would not change it
                         raise
                     failures.append(failure)
-                    if failure.reason == NO_ANSWER:
+                    if failure.reason is Reason.NO_ANSWER:
                         self._avoid[replica_id] = self._monotonic() + AVOID_S
                 else:
                     self._avoid.pop(replica_id, None)
@@ -68,9 +65,9 @@ class Reader:
 
 def _nobody_answers(failures: list[RpcFailure]) -> RpcFailure:
     for failure in failures:
-        if failure.reason == "CATALOG":
-            return CatalogUnavailable(failure.message)
+        if failure.reason is Reason.CATALOG:
+            return RpcFailure(Reason.CATALOG, failure.message)
     for failure in failures:
-        if failure.reason == "HALTED":
-            return ClusterHalted(failure.message)
-    return NoLeader(f"no order replica answers: {short_text(failures[-1])}")
+        if failure.reason is Reason.HALTED:
+            return RpcFailure(Reason.HALTED, failure.message)
+    return RpcFailure(Reason.NO_LEADER, f"no order replica answers: {short_text(failures[-1])}")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from common.bounds import STOCK_NAME
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.waiting_room import WaitingRoom
 from common.process.failpoints import failpoint
 from common.process.request_context import current_request_id
@@ -28,7 +29,7 @@ LIST_BUDGET_S = 1.0
 # second the last of so many waits 0.2 s; more would only wait longer, and leave no thread for look-ups.
 ORDERS_AT_ONCE = 160
 
-_orders_room = WaitingRoom(ORDERS_AT_ONCE, reason="OVERLOADED")
+_orders_room = WaitingRoom(ORDERS_AT_ONCE, Reason.OVERLOADED)
 
 
 class StockPage(NamedTuple):
@@ -50,11 +51,11 @@ def look_up_stock(*, name: str, past_cache: bool) -> StockRead:
     """Return the stock of this name, and how the cache took part.
 
     Raises:
-        ApiError: STOCK_NOT_FOUND, for a name that no stock can have: nobody is asked.
-        RpcFailure: UNKNOWN_STOCK, CATALOG_UNAVAILABLE, HALTED.
+        ApiError: UNKNOWN_STOCK, for a name that no stock can have: nobody is asked.
+        RpcFailure: UNKNOWN_STOCK, CATALOG, HALTED.
     """
     if not STOCK_NAME.fullmatch(name):
-        raise ApiError("STOCK_NOT_FOUND", f"No stock is named {shown(name)}.", [{"field": "name"}])
+        raise ApiError(Reason.UNKNOWN_STOCK, f"No stock is named {shown(name)}.", [{"field": "name"}])
     return network().run(stock_reader().read(name, past_cache=past_cache))
 
 
@@ -62,7 +63,7 @@ def list_stocks(*, query: StockQuery) -> StockPage:
     """Return a page of the stocks, as the catalog has them now.
 
     Raises:
-        RpcFailure: CATALOG_UNAVAILABLE, HALTED.
+        RpcFailure: CATALOG, HALTED.
     """
     stocks, has_more = network().run(catalog_client().list_stocks(after_name=query.after_name, limit=query.limit))
     return StockPage(stocks, stock_cursor(stocks[-1].name) if has_more and stocks else None)
@@ -77,8 +78,7 @@ def place_order(
 
     Raises:
         ApiError: SHUTTING_DOWN; nothing was done.
-        RpcFailure: OVERLOADED: ORDERS_AT_ONCE wait already; nothing was done.
-        OrderFailed: its `outcome` says what became of the order.
+        RpcFailure: OVERLOADED: ORDERS_AT_ONCE wait already; nothing was done. Else as OrderClient.place.
     """
     refuse_if_stopping()
     order = order_pb2.NewOrder(
@@ -103,16 +103,16 @@ def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
     """Return the order of this number, 1 to MAX_NUMBER; with an account, only if it is that account's.
 
     Raises:
-        ApiError: ORDER_NOT_FOUND, with an account: the same whether the order is another's or there is none.
-        RpcFailure: UNKNOWN_ORDER, CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
+        ApiError: UNKNOWN_ORDER, with an account: the same whether the order is another's or there is none.
+        RpcFailure: UNKNOWN_ORDER, CATALOG, NO_LEADER, HALTED.
     """
     if account is None:
         return network().run(order_client().look_up(number))
-    hidden = ApiError("ORDER_NOT_FOUND", f"account {account!r} has no order {number}", [{"field": "number"}])
+    hidden = ApiError(Reason.UNKNOWN_ORDER, f"account {account!r} has no order {number}", [{"field": "number"}])
     try:
         order = network().run(order_client().look_up(number))
     except RpcFailure as failure:
-        if failure.reason == "UNKNOWN_ORDER":
+        if failure.reason is Reason.UNKNOWN_ORDER:
             raise hidden from failure
         raise
     if order.account != account:
@@ -128,7 +128,7 @@ def list_orders(*, query: OrderQuery, account: str | None) -> OrderPage:
     of orders in one call. While nothing is found this goes on, for LIST_BUDGET_S. `account`: see OrderQuery.request.
 
     Raises:
-        RpcFailure: CATALOG_UNAVAILABLE, NO_LEADER, HALTED.
+        RpcFailure: CATALOG, NO_LEADER, HALTED.
     """
     give_up = time.monotonic() + LIST_BUDGET_S
     page = network().run(order_client().list_orders(query.request(account)))

@@ -2,6 +2,7 @@
 
 import threading
 
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError
 
 _begun = threading.Event()
@@ -19,4 +20,4 @@ def refuse_if_stopping() -> None:
         ApiError: SHUTTING_DOWN.
     """
     if _begun.is_set():
-        raise ApiError("SHUTTING_DOWN", "This frontend is stopping; nothing was done.")
+        raise ApiError(Reason.SHUTTING_DOWN, "This frontend is stopping; nothing was done.")

@@ -44,7 +44,7 @@ class StockReader:
         """Return the stock; with `past_cache` as it is at the catalog now, else as it was in the last second.
 
         Raises:
-            RpcFailure: UNKNOWN_STOCK, CATALOG_UNAVAILABLE, HALTED: never old data.
+            RpcFailure: UNKNOWN_STOCK, CATALOG, HALTED: never old data.
         """
         cache = self._cache
         if cache is None or past_cache:
@@ -59,8 +59,7 @@ class StockReader:
             if isinstance(outcome, Stock) and self._monotonic() - fill.sent_at <= MOST_AGE_S:
                 return StockRead(outcome, MISS)
             if isinstance(outcome, RpcFailure):
-                # Each thread raises its own: a raised exception carries the trace of its thread.
-                raise RpcFailure(outcome.message, code=outcome.code, reason=outcome.reason, metadata=outcome.metadata)
+                raise outcome.again()
             return StockRead((yield from self._look_up(name)), MISS)
         try:
             stock = yield from self._look_up(name)

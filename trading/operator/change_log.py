@@ -45,10 +45,10 @@ class ChangeLog:
         self._note_leader(report)
         self._note_catalog(data["catalog"]["error"])
         if (
-            self._changed("trouble", report.trouble.reason if report.trouble else None, at_first=None)
+            self._changed("trouble", report.trouble.reason.told_as if report.trouble else None, at_first=None)
             and report.trouble
         ):
-            log.warning("trouble", reason=report.trouble.reason, message=report.trouble.message)
+            log.warning("trouble", reason=report.trouble.reason.told_as, message=report.trouble.message)
         for replica in data["replicas"]:
             self._note_replica(replica)
         if self._monotonic() >= self._summary_due:

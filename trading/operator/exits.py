@@ -7,9 +7,6 @@ EXIT_WORK_LEFT = 3
 EXIT_DOWN = 4
 EXIT_INTERRUPTED = 130
 
-# Reasons that mean: nothing can be traded now.
-DOWN_REASONS = frozenset({"NO_LEADER", "CATALOG_UNAVAILABLE", "HALTED"})
-
 
 class UsageError(Exception):
     """The command was given something that does not exist here; the message names it."""

@@ -82,7 +82,7 @@ class ResyncJobs:
             state = DONE
         except RpcFailure as failure:
             job.error = failure.message
-            log.warning("resync failed", replica=job.replica_id, reason=failure.reason, message=failure.message)
+            log.warning("resync failed", replica=job.replica_id, reason=failure.wire_reason, message=failure.message)
         except Exception:
             job.error = "the frontend failed; its log says why"
             log.exception("resync failed", replica=job.replica_id)

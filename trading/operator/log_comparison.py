@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Outcome, Steps, Together
 from protos import catalog_pb2, order_pb2
 from trading.replicas.view import short_text
@@ -93,7 +94,7 @@ def compare_logs(reference: LogSource, others: Sequence[LogSource], up_to: int, 
             raise first
         assert isinstance(first, catalog_pb2.ListTradesResponse | order_pb2.ListRowsResponse)
         if not first.rows:
-            raise RpcFailure(f"{reference.name} ends at order {after}, before {up_to}", reason="LOG_ENDED")
+            raise RpcFailure(Reason.LOG_ENDED, f"{reference.name} ends at order {after}, before {up_to}")
         for source, outcome in zip(read, rest, strict=True):
             source.take(first.rows, outcome, after)
         take(first.rows, after)

@@ -10,11 +10,11 @@ from rich.live import Live
 
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
-from trading.operator.exits import DOWN_REASONS, EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
+from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
 from trading.operator.printing import coloured_table, print_json, print_table, print_tsv
 from trading.operator.status import DOWN, OK, in_sync_count, status_data
-from trading.replicas.failures import NotInSync, UnknownReplica
 from trading.replicas.manager import ReplicaManager
 from trading.replicas.switchover import switch_over
 
@@ -111,13 +111,13 @@ def switch_leader(
     started = time.monotonic()
     try:
         done = network.run(switch_over(config, to, hold_s))
-    except UnknownReplica as unknown:
-        raise UsageError(unknown.message) from unknown
     except RpcFailure as failure:
+        if failure.reason is Reason.REPLICA_NOT_FOUND:
+            raise UsageError(failure.message) from failure
         err.write(f"{failure.message}\n")
-        if failure.reason == NotInSync.reason:
+        if failure.reason is Reason.TARGET_NOT_IN_SYNC:
             return EXIT_WORK_LEFT
-        return EXIT_DOWN if failure.reason in DOWN_REASONS else EXIT_FAILED
+        return EXIT_DOWN if failure.reason.is_down else EXIT_FAILED
     if done.before == done.after:
         out.write(f"replica {done.after.leader_id} leads already, epoch {done.after.epoch}\n")
         return EXIT_OK

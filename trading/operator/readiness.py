@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from trading.operator.status import in_sync_count, status_data
 from trading.process import OncePerProcess, cluster_config
@@ -20,7 +21,7 @@ class Check(NamedTuple):
     """One thing that trading needs; `failure` says what is wrong with it, "" if nothing is."""
 
     name: str
-    reason: str  # of the answer, when this is the first that fails
+    reason: Reason  # of the answer, when this is the first that fails
     failure: str
 
 
@@ -49,7 +50,7 @@ class Readiness:
             if self._is_fresh():
                 return self._checks
             if self._is_looking:
-                return [Check("cluster", "NO_LEADER", "looking at the cluster takes too long")]
+                return [Check("cluster", Reason.NO_LEADER, "looking at the cluster takes too long")]
             self._is_looking = True
         now = self._monotonic()
         checks: list[Check] = []
@@ -73,9 +74,9 @@ def cluster_checks(view: ClusterView, config: ClusterConfig) -> list[Check]:
     in_sync, least = in_sync_count(data), data["min_in_sync"]
     too_few = f"{in_sync} of {len(data['replicas'])} are in sync; {least} must be" if in_sync < least else ""
     return [
-        Check("catalog", "CATALOG_UNAVAILABLE", data["catalog"]["error"] or ""),
-        Check("leader", "NO_LEADER", "" if data["leader"] is not None else "no replica leads"),
-        Check("replicas", "NO_LEADER", too_few),
+        Check("catalog", Reason.CATALOG, data["catalog"]["error"] or ""),
+        Check("leader", Reason.NO_LEADER, "" if data["leader"] is not None else "no replica leads"),
+        Check("replicas", Reason.NO_LEADER, too_few),
     ]
 
 

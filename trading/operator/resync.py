@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.replicas.view import poll
@@ -63,7 +64,7 @@ class Resyncer:
             last = progress
             show(progress)
         if last is None or last.state != order_pb2.IN_SYNC:
-            raise RpcFailure(f"the leader ended before replica {replica_id} was in sync", reason="NOT_IN_SYNC")
+            raise RpcFailure(Reason.NOT_IN_SYNC, f"the leader ended before replica {replica_id} was in sync")
         seconds = self._monotonic() - started
         number, chain, is_compared = last.done_number, last.chain, False
         for _ in range(COMPARE_TRIES):
@@ -89,8 +90,8 @@ class Resyncer:
             return None
         if theirs.last_chain != own.last_chain:
             raise RpcFailure(
+                Reason.CHAIN_DIFFERS,
                 f"at number {own.last_number} replica {replica_id} has chain {own.last_chain:08x}, "
                 f"the leader {theirs.last_chain:08x}",
-                reason="CHAIN_DIFFERS",
             )
         return own.last_number, own.last_chain

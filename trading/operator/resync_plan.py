@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Steps
 from common.process.config import ClusterConfig
 from protos import catalog_pb2
@@ -46,9 +47,9 @@ def plan_resync(config: ClusterConfig, view: ClusterView, follower: ReplicaRepor
     page: catalog_pb2.ListTradesResponse = yield Call(config.catalog, request, PAGE_TIMEOUT_S)
     if held and page.after_chain != follower.health.last_chain:
         raise RpcFailure(
+            Reason.CHAIN_DIFFERS,
             f"another history: at order {held} its chain is {follower.health.last_chain:08x},"
             f" the catalog's {page.after_chain:08x}",
-            reason="CHAIN_DIFFERS",
         )
     lines = page.rows.splitlines(keepends=True)[: last - held]
     page_bytes = sum(map(len, lines))

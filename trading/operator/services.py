@@ -3,15 +3,11 @@
 from typing import Any
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from trading.operator.jobs import resync_jobs
 from trading.process import cluster_config, network
-from trading.replicas.election import ELECTED_ELSEWHERE
-from trading.replicas.failures import CatalogUnavailable, NoLeader, NotInSync, UnknownReplica
 from trading.replicas.manager import replica_manager
 from trading.replicas.switchover import switch_over
-
-# What a replica that is to lead may answer, by what that means for the operator.
-_NOT_NOW = ("BACKFILLING", "UNREACHABLE")
 
 
 def start_resync(*, replica_id: int) -> dict[str, Any]:
@@ -23,9 +19,9 @@ def start_resync(*, replica_id: int) -> dict[str, Any]:
     _require_known(replica_id)
     leader = replica_manager().look().leader
     if leader is None:
-        raise NoLeader("no replica leads: there is nothing to catch up with")
+        raise RpcFailure(Reason.NO_LEADER, "no replica leads: there is nothing to catch up with")
     if leader.replica_id == replica_id:
-        raise RpcFailure(f"replica {replica_id} leads: it is what the others are compared with", reason="REPLICA_LEADS")
+        raise RpcFailure(Reason.REPLICA_LEADS, f"replica {replica_id} leads: it is what the others are compared with")
     return resync_jobs().start(leader.address, replica_id)
 
 
@@ -38,7 +34,7 @@ def last_resync(*, replica_id: int) -> dict[str, Any]:
     _require_known(replica_id)
     job = resync_jobs().last(replica_id)
     if job is None:
-        raise RpcFailure(f"no resync of replica {replica_id} was asked of this process", reason="JOB_NOT_FOUND")
+        raise RpcFailure(Reason.JOB_NOT_FOUND, f"no resync of replica {replica_id} was asked of this process")
     return job
 
 
@@ -47,7 +43,7 @@ def change_leader(*, to: int) -> dict[str, Any]:
 
     Raises:
         RpcFailure: REPLICA_NOT_FOUND; TARGET_NOT_IN_SYNC: the present leader goes on; NO_LEADER: there is none to
-            switch from, or another election is under way; CATALOG_UNAVAILABLE; HALTED; OUTCOME_UNKNOWN: look who leads.
+            switch from, or another election is under way; CATALOG; HALTED; OUTCOME_UNKNOWN: look who leads.
     """
     try:
         done = network().run(switch_over(cluster_config(), to))
@@ -58,18 +54,19 @@ def change_leader(*, to: int) -> dict[str, Any]:
 
 
 def _as_told(failure: RpcFailure) -> RpcFailure:
-    if failure.reason in ELECTED_ELSEWHERE:
-        return NoLeader(f"another election is under way: {failure.message}")
-    if failure.reason in _NOT_NOW:
-        return NotInSync(failure.message)
-    if failure.reason == "CATALOG":
-        return CatalogUnavailable(failure.message)
+    """Return what the target's answer means for the operator."""
+    if failure.reason.is_elected_elsewhere:
+        return RpcFailure(Reason.NO_LEADER, f"another election is under way: {failure.message}")
+    if failure.reason in (Reason.BACKFILLING, Reason.UNREACHABLE):
+        return RpcFailure(Reason.TARGET_NOT_IN_SYNC, failure.message)
     if not failure.was_answered:
-        return RpcFailure(f"it is not known whether it leads: {failure.message}", reason="OUTCOME_UNKNOWN")
+        return RpcFailure(Reason.OUTCOME_UNKNOWN, f"it is not known whether it leads: {failure.message}")
     return failure
 
 
 def _require_known(replica_id: int) -> None:
     known = cluster_config().replicas
     if replica_id not in known:
-        raise UnknownReplica(f"replica {replica_id} is not in BOURSE_REPLICAS; there are {sorted(known)}")
+        raise RpcFailure(
+            Reason.REPLICA_NOT_FOUND, f"replica {replica_id} is not in BOURSE_REPLICAS; there are {sorted(known)}"
+        )

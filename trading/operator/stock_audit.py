@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Steps
 from protos import catalog_pb2
 
@@ -52,7 +53,7 @@ class StockAudit:
             if not page.has_more:
                 return last_number
             if not page.stocks:
-                raise RpcFailure("the catalog lists no stock, and says there are more", reason="MALFORMED_PAGE")
+                raise RpcFailure(Reason.MALFORMED_PAGE, "the catalog lists no stock, and says there are more")
             after_name = page.stocks[-1].name
 
     def take(self, rows: bytes, after: int) -> None:

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
 from common.process.config import ClusterConfig
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT
@@ -73,7 +74,7 @@ def verify(config: ClusterConfig, show: Show = lambda _done, _all: None) -> Step
     else:
         longest = max(view.replicas, key=lambda one: (one.health is not None and not one.is_foreign, one.last_number))
         if longest.health is None or longest.is_foreign:
-            raise RpcFailure("neither the catalog nor a replica answers", reason="NOTHING_ANSWERS")
+            raise RpcFailure(Reason.NOTHING_ANSWERS, "neither the catalog nor a replica answers")
         reference, up_to = replicas.pop(longest.replica_id), longest.last_number
     others = [*replicas.values()] if reference is catalog else [catalog, *replicas.values()]
     done = Verification(up_to, [reference, *others], audit)

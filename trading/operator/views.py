@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.bounds import MAX_REPLICA_ID
+from common.calls.reasons import Reason
 from trading.accounts.account import OPEN, OPERATOR
 from trading.api.api_view import ApiView
 from trading.api.errors import ApiError, shown
@@ -147,5 +148,5 @@ class ReadyView(ApiView):
 def _read_id(text: str) -> int:
     if not _ID.fullmatch(text) or int(text) > MAX_REPLICA_ID:
         message = f"{shown(text)} is not a replica id: an integer from 1 to {MAX_REPLICA_ID}."
-        raise ApiError("VALIDATION_FAILED", message, [{"field": "replica_id", "message": message}])
+        raise ApiError(Reason.INVALID_ARGUMENT, message, [{"field": "replica_id", "message": message}])
     return int(text)

@@ -75,7 +75,7 @@ class ResyncThreads:
                 seconds=round(result.seconds, 3),
             )
         except RpcFailure as failure:
-            log.warning("resync failed", replica=replica_id, reason=failure.reason, message=failure.message)
+            log.warning("resync failed", replica=replica_id, reason=failure.wire_reason, message=failure.message)
         except Exception:
             log.exception("resync failed", replica=replica_id)
         finally:

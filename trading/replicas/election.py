@@ -4,17 +4,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Steps, Together
 from common.process.config import ClusterConfig
 from protos import order_pb2
-from trading.replicas.failures import CatalogUnavailable, ClusterHalted, NoLeader
 from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, ReplicaReport, short_text
 
 NEAR_ORDERS = 1000
 # The chosen one reads what it lacks, begins an epoch and brings peers into sync for at most 1 s.
 ASSIGN_TIMEOUT_S = 3.0
-# Somebody else has elected, or is electing, this moment: look again before anybody else is asked.
-ELECTED_ELSEWHERE = ("FENCED", "PROMOTING")
 # With less time left than this, an election would only be cut off in its middle.
 LEAST_TIME_S = 0.3
 
@@ -90,38 +88,38 @@ def elect(
     """Ask the candidates one after the other to lead, until one does.
 
     Raises:
-        RpcFailure: with a reason of ELECTED_ELSEWHERE: look again.
-        ClusterHalted: the candidate found the histories in disagreement, or all that answer are halted.
-        CatalogUnavailable: no candidate can reach the catalog.
-        NoLeader: no candidate could lead before `deadline`.
+        RpcFailure: FENCED, PROMOTING: somebody else elects (`is_elected_elsewhere`), look again.
+            HALTED: the candidate found the histories in disagreement, or all that answer are halted.
+            CATALOG: no candidate can reach the catalog.
+            NO_LEADER: no candidate could lead before `deadline`.
     """
     refusals: list[tuple[ReplicaReport, RpcFailure]] = []
     for candidate in candidates(view, passed_over):
         timeout_s = min(ASSIGN_TIMEOUT_S, deadline - monotonic())
         if timeout_s < LEAST_TIME_S:
-            raise NoLeader("the time was up before a leader was elected")
+            raise RpcFailure(Reason.NO_LEADER, "the time was up before a leader was elected")
         try:
             return (yield from assign(config, view, candidate, timeout_s))
         except RpcFailure as refusal:
-            if refusal.reason in ELECTED_ELSEWHERE:
+            if refusal.reason.is_elected_elsewhere:
                 raise
-            if refusal.reason in ("HALTED", "DIVERGED"):
-                raise ClusterHalted(f"replica {candidate.replica_id}: {refusal.message}") from refusal
+            if refusal.reason in (Reason.HALTED, Reason.DIVERGED):
+                raise RpcFailure(Reason.HALTED, f"replica {candidate.replica_id}: {refusal.message}") from refusal
             refusals.append((candidate, refusal))
     raise nobody_leads(view, refusals)
 
 
 def nobody_leads(view: ClusterView, refusals: Sequence[tuple[ReplicaReport, RpcFailure]] = ()) -> RpcFailure:
     """Return why there is no leader: what the candidates refused with, or why there was no candidate."""
-    if refusals and all(refusal.reason == "CATALOG" for _, refusal in refusals):
-        return CatalogUnavailable("no replica reaches the catalog")
+    if refusals and all(refusal.reason is Reason.CATALOG for _, refusal in refusals):
+        return RpcFailure(Reason.CATALOG, "no replica reaches the catalog")
     if refusals:
         told = "; ".join(f"replica {report.replica_id}: {short_text(refusal)}" for report, refusal in refusals)
-        return NoLeader(f"no replica could be made leader: {told}")
+        return RpcFailure(Reason.NO_LEADER, f"no replica could be made leader: {told}")
     told = "; ".join(f"replica {report.replica_id}: {report.trouble}" for report in view.replicas)
     if any(report.health and (report.health.halted or report.is_foreign) for report in view.replicas):
-        return ClusterHalted(f"no replica may lead: {told}")
-    return NoLeader(f"no replica is healthy: {told}")
+        return RpcFailure(Reason.HALTED, f"no replica may lead: {told}")
+    return RpcFailure(Reason.NO_LEADER, f"no replica is healthy: {told}")
 
 
 def _assign_request(config: ClusterConfig, leader_id: int, expected_epoch: int) -> order_pb2.AssignLeaderRequest:

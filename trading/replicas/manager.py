@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from common.calls.steps import Steps, Wait
 from common.process.config import ClusterConfig
 from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.election import Leadership
-from trading.replicas.failures import CatalogUnavailable, NoLeader
 from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
 from trading.replicas.view import ClusterView, measure_round_trips, poll
 
@@ -26,7 +26,7 @@ class _Round:
 
     def __init__(self) -> None:
         self.done = threading.Event()
-        self.outcome: Leadership | RpcFailure = NoLeader("the search for a leader failed")
+        self.outcome: Leadership | RpcFailure = RpcFailure(Reason.NO_LEADER, "the search for a leader failed")
 
 
 class ReplicaManager:
@@ -64,7 +64,7 @@ class ReplicaManager:
         `deadline` is a time of the monotonic clock; this may take half a second longer.
 
         Raises:
-            NoLeader, CatalogUnavailable, ClusterHalted: no order can be placed now.
+            RpcFailure: NO_LEADER, CATALOG, HALTED: no order can be placed now.
         """
         known = self._known
         if known is not None and self._monotonic() - self._heard_at <= SILENCE_S:
@@ -77,7 +77,7 @@ class ReplicaManager:
         It is the same one again when that is healthy: then it was merely slow.
 
         Raises:
-            NoLeader, CatalogUnavailable, ClusterHalted: no order can be placed now.
+            RpcFailure: NO_LEADER, CATALOG, HALTED: no order can be placed now.
         """
         return self._join_round(failed, failure, deadline)
 
@@ -114,11 +114,10 @@ class ReplicaManager:
         if is_mine:
             yield from self._run_round(round_, self._search(known, failed, failure, deadline))
         elif not (yield Wait(round_.done, max(0.0, deadline - self._monotonic()))):
-            raise NoLeader("the time was up while another request looked for a leader")
+            raise RpcFailure(Reason.NO_LEADER, "the time was up while another request looked for a leader")
         outcome = round_.outcome
         if isinstance(outcome, RpcFailure):
-            # Each thread raises its own: a raised exception carries the trace of its thread.
-            raise RpcFailure(outcome.message, code=outcome.code, reason=outcome.reason, metadata=outcome.metadata)
+            raise outcome.again()
         return outcome
 
     def _search(
@@ -151,7 +150,7 @@ class ReplicaManager:
                     self._known, self._heard_at = round_.outcome, self._monotonic()
                 else:
                     self._heard_at = float("-inf")
-                    if not isinstance(round_.outcome, CatalogUnavailable):
+                    if round_.outcome.reason is not Reason.CATALOG:
                         self._known = None
             round_.done.set()
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps, Together
 from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from trading.replicas.election import (
-    ELECTED_ELSEWHERE,
     LEAST_TIME_S,
     Leadership,
     candidates,
@@ -15,7 +15,6 @@ from trading.replicas.election import (
     leadership_of,
     nobody_leads,
 )
-from trading.replicas.failures import NoLeader
 from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, poll, require_catalog
 
 ELECTION_INTERVAL_S = 2.0
@@ -76,7 +75,7 @@ class LeaderSearch:
         self._monotonic = monotonic
         self._deadline = deadline
         self._failed = failed
-        self._distrusted = failed if failure is not None and failure.reason in ("CATALOG", "HALTED") else None
+        self._distrusted = failed if failure is not None and failure.reason in (Reason.CATALOG, Reason.HALTED) else None
         self._settle_until: float | None = None
         self._was_fenced = False
 
@@ -84,9 +83,9 @@ class LeaderSearch:
         """Return a leadership that could trade a moment ago.
 
         Raises:
-            CatalogUnavailable: the catalog does not answer here: no leader could trade, and none can be elected.
-            ClusterHalted: trading is halted until an operator acts.
-            NoLeader: nobody can lead, or the deadline came first.
+            RpcFailure: CATALOG: the catalog does not answer here: no leader could trade, and none can be elected.
+                HALTED: trading is halted until an operator acts.
+                NO_LEADER: nobody can lead, or the deadline came first.
         """
         while True:
             view: ClusterView = yield from poll(self._config, self._poll_timeout_s())
@@ -106,7 +105,7 @@ class LeaderSearch:
                 return (yield from self._elect(view, now))
             except RpcFailure as refusal:
                 # Somebody else elected at the same moment: adopt that leader, else try once more.
-                if refusal.reason not in ELECTED_ELSEWHERE or self._was_fenced:
+                if not refusal.reason.is_elected_elsewhere or self._was_fenced:
                     raise self._as_no_leader(refusal) from refusal
                 self._was_fenced = True
 
@@ -123,7 +122,7 @@ class LeaderSearch:
         """Return how long to wait before looking again; 0 to elect now.
 
         Raises:
-            NoLeader: there is not enough time left to wait and elect.
+            RpcFailure: NO_LEADER: there is not enough time left to wait and elect.
         """
         now = self._monotonic()
         if view.is_settling and self._distrusted is None:
@@ -136,7 +135,7 @@ class LeaderSearch:
             wait_s = max(wait_s, self._memory.wait_s(now))
         left_s = self._deadline - now
         if left_s < LEAST_TIME_S:
-            raise NoLeader("the time was up before a leader was found")
+            raise RpcFailure(Reason.NO_LEADER, "the time was up before a leader was found")
         return min(wait_s, LOOK_AGAIN_S, left_s)
 
     def _poll_timeout_s(self) -> float:
@@ -144,8 +143,8 @@ class LeaderSearch:
 
     @staticmethod
     def _as_no_leader(refusal: RpcFailure) -> RpcFailure:
-        if refusal.reason in ELECTED_ELSEWHERE:
-            return NoLeader(f"another election is under way: {refusal.message}")
+        if refusal.reason.is_elected_elsewhere:
+            return RpcFailure(Reason.NO_LEADER, f"another election is under way: {refusal.message}")
         return refusal
 
 
@@ -155,7 +154,7 @@ def confirm(config: ClusterConfig, known: Leadership) -> Steps[Leadership | None
     Asks the leader and the catalog alone, so that a dead follower costs nothing.
 
     Raises:
-        CatalogUnavailable, ClusterHalted: as ClusterView.require_catalog.
+        RpcFailure: as ClusterView.require_catalog.
     """
     leader, catalog = yield Together(
         [

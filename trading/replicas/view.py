@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Outcome, Steps, Together
 from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
-from trading.replicas.failures import CatalogUnavailable, ClusterHalted, WrongReplica
 
 POLL_TIMEOUT_S = 0.5
 
@@ -104,8 +104,7 @@ class ClusterView:
         """Return if trades can be decided.
 
         Raises:
-            CatalogUnavailable: the catalog does not answer, or is stalled.
-            ClusterHalted: the catalog is halted.
+            RpcFailure: CATALOG: the catalog does not answer, or is stalled. HALTED: it is halted.
         """
         require_catalog(self.catalog, self.catalog_failure)
 
@@ -113,11 +112,11 @@ class ClusterView:
 def require_catalog(health: catalog_pb2.CatalogHealthResponse | None, failure: RpcFailure | None) -> None:
     """As ClusterView.require_catalog, for one answer or failure."""
     if health is None:
-        raise CatalogUnavailable(f"the catalog does not answer: {short_text(failure)}")
+        raise RpcFailure(Reason.CATALOG, f"the catalog does not answer: {short_text(failure)}")
     if health.halted:
-        raise ClusterHalted(f"the catalog is halted: {health.halted}")
+        raise RpcFailure(Reason.HALTED, f"the catalog is halted: {health.halted}")
     if health.stalled:
-        raise CatalogUnavailable("the catalog is stalled: a write or sync is older than 2 s")
+        raise RpcFailure(Reason.CATALOG, "the catalog is stalled: a write or sync is older than 2 s")
 
 
 def poll(config: ClusterConfig, timeout_s: float = POLL_TIMEOUT_S) -> Steps[ClusterView]:
@@ -158,11 +157,11 @@ def short_text(failure: RpcFailure | None) -> str:
     """Return the gist of a failure for a table's cell."""
     if failure is None:
         return "no answer"
-    if failure.reason == NO_ANSWER:
+    if failure.reason is Reason.NO_ANSWER:
         return "no answer in time"
     # gRPC names every address and layer that it tried; the system's own words come last, behind some an "OK".
     last = failure.message.removesuffix(": OK").rpartition(": ")[2]
-    return last if failure.reason == UNREACHABLE else failure.message
+    return last if failure.reason is Reason.UNREACHABLE else failure.message
 
 
 def _report(replica_id: int, address: str, outcome: Outcome, cluster_id: str) -> ReplicaReport:
@@ -170,7 +169,9 @@ def _report(replica_id: int, address: str, outcome: Outcome, cluster_id: str) ->
         if outcome.replica_id == replica_id:
             is_foreign = bool(cluster_id and outcome.cluster_id and outcome.cluster_id != cluster_id)
             return ReplicaReport(replica_id, address, outcome, None, is_foreign)
-        failure: RpcFailure = WrongReplica(f"replica {outcome.replica_id} answers at the address of {replica_id}")
+        failure = RpcFailure(
+            Reason.WRONG_REPLICA, f"replica {outcome.replica_id} answers at the address of {replica_id}"
+        )
     else:
         assert isinstance(outcome, RpcFailure), outcome
         failure = outcome

@@ -5,6 +5,7 @@ import pytest
 
 from backends.catalog.catalog import MAX_ROWS_BYTES
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.rows import parse_row
 from protos import catalog_pb2
 
@@ -28,7 +29,7 @@ def test_malformed_name_is_an_invalid_argument(desk, name):
 def test_unknown_name_is_not_found(desk):
     with pytest.raises(RpcFailure) as caught:
         desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="NONE"))
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.NOT_FOUND, "UNKNOWN_STOCK")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.NOT_FOUND, Reason.UNKNOWN_STOCK)
 
 
 def test_stocks_are_listed_in_name_order_by_pages(desk):

@@ -11,6 +11,7 @@ from backends.catalog.__main__ import make_server
 from backends.catalog.servicer import WRITER_COUNT, CatalogServicer
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from protos import catalog_pb2
 
 
@@ -29,7 +30,7 @@ def test_refusal_arrives_with_code_reason_and_metadata(desk, served):
     served(catalog_pb2.BeginEpochRequest(leader_id=2, chain=desk.position[1]))
     with pytest.raises(RpcFailure) as caught:
         served(catalog_pb2.BeginEpochRequest(leader_id=3, chain=desk.position[1]))
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ABORTED, "FENCED")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ABORTED, Reason.FENCED)
     assert caught.value.metadata == {"epoch": "1", "leader_id": "2"}
 
 
@@ -110,8 +111,8 @@ def test_writers_that_wait_for_a_hanging_disk_leave_threads_for_health(desk, ser
         give_up = time.monotonic() + 5
         while len(outcomes) < 5 and time.monotonic() < give_up:
             threading.Event().wait(0.01)
-        assert outcomes == ["TOO_MANY_WRITERS"] * 5
+        assert outcomes == [Reason.TOO_MANY_WRITERS] * 5
         assert served(catalog_pb2.CatalogHealthRequest()).epoch == 1
     for writer in writers:
         writer.join()
-    assert sum(not isinstance(outcome, str) for outcome in outcomes) == WRITER_COUNT
+    assert sum(not isinstance(outcome, Reason) for outcome in outcomes) == WRITER_COUNT

@@ -4,6 +4,7 @@ import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.rows import HEADER, check_rows, parse_row
 
 
@@ -101,16 +102,16 @@ def test_earlier_batch_is_stale(desk):
     desk.send(desk.buy("ACME", 1))
     with pytest.raises(RpcFailure) as caught:
         desk.send(desk.buy("ACME", 1), batch_seq=1)
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ABORTED, "STALE_BATCH")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ABORTED, Reason.STALE_BATCH)
     assert caught.value.metadata == {"batch_seq": "2"}
 
 
 @pytest.mark.parametrize(
     ("fields", "code", "reason"),
     [
-        ({"first_number": 1}, grpc.StatusCode.ABORTED, "BEHIND"),
-        ({"first_number": 3}, grpc.StatusCode.DATA_LOSS, "DIVERGED"),
-        ({"prev_chain": 7}, grpc.StatusCode.DATA_LOSS, "DIVERGED"),
+        ({"first_number": 1}, grpc.StatusCode.ABORTED, Reason.BEHIND),
+        ({"first_number": 3}, grpc.StatusCode.DATA_LOSS, Reason.DIVERGED),
+        ({"prev_chain": 7}, grpc.StatusCode.DATA_LOSS, Reason.DIVERGED),
     ],
 )
 def test_batch_at_another_place_is_refused_and_used_up(desk, fields, code, reason):
@@ -122,7 +123,7 @@ def test_batch_at_another_place_is_refused_and_used_up(desk, fields, code, reaso
         assert (caught.value.code, caught.value.reason) == (code, reason)
         assert caught.value.metadata == {"last_number": "1"}
     # The batch_seq has its answer: even a right batch of that number gets the stored one.
-    with pytest.raises(RpcFailure, match=reason):
+    with pytest.raises(RpcFailure, match=reason.name):
         desk.catalog.update_stock(desk.batch(desk.buy("ACME", 1), batch_seq=2))
     assert desk.quantity("ACME") == 99
     assert desk.send(desk.buy("ACME", 1), batch_seq=3)[0].row

@@ -18,7 +18,8 @@ from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.ledger import open_ledger
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.values import Stock
-from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Effect, Pause, Steps, Together, run_steps
 from protos import catalog_pb2, order_pb2
 
@@ -87,7 +88,7 @@ class DirectNetwork:
 
 
 def unreachable(address: str) -> RpcFailure:
-    return RpcFailure(f"{address} is down", reason=UNREACHABLE)
+    return RpcFailure(Reason.UNREACHABLE, f"{address} is down")
 
 
 class DirectCluster:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from backends.failures import CatalogUnavailable, NotFound, NotLeader
+from backends.failures import CatalogUnavailable
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import (
     DirectCluster,
@@ -40,9 +41,9 @@ def test_a_refused_order_does_not_touch_its_neighbours(led):
     led.turn(3)
     assert good.future.result(0).transaction_number == 1
     assert other.future.result(0).transaction_number == 2
-    assert bad.future.exception(0).reason == "INSUFFICIENT_STOCK"
+    assert bad.future.exception(0).reason is Reason.INSUFFICIENT_STOCK
     assert bad.future.exception(0).number("available") == 40
-    assert unknown.future.exception(0).reason == "UNKNOWN_STOCK"
+    assert unknown.future.exception(0).reason is Reason.UNKNOWN_STOCK
     assert quantity(led) == 0
 
 
@@ -68,14 +69,14 @@ def test_deposed_leader_does_not_repeat_a_refusal_that_a_newer_epoch_made_untrue
     assert led.place(2, buy("k", 101)).transaction_number == 2
     (ticket,) = led.submit(3, buy("k", 101))
     led.turn(3)
-    assert ticket.future.exception(0).reason == "NOT_LEADER"
+    assert ticket.future.exception(0).reason is Reason.NOT_LEADER
 
 
 def test_another_epoch_than_its_own_is_not_led(led):
-    with pytest.raises(NotLeader) as caught:
+    with pytest.raises(RpcFailure, match="NOT_LEADER") as caught:
         led.replicas[3].submit(99, [buy("k")], led.patient())
     assert caught.value.metadata == {"leader_id": "3", "epoch": "1"}
-    with pytest.raises(NotLeader):
+    with pytest.raises(RpcFailure, match="NOT_LEADER"):
         led.replicas[1].submit(1, [buy("k")], led.patient())
 
 
@@ -143,7 +144,7 @@ def test_empty_replica_far_behind_is_filled_in_bulk(led, monkeypatch):
 
 
 def test_resync_of_somebody_unknown_names_the_followers(led):
-    with pytest.raises(NotFound, match="replica 7 is no follower"):
+    with pytest.raises(RpcFailure, match=r"UNKNOWN_REPLICA: .*replica 7 is no follower"):
         led.resync(3, 7)
 
 
@@ -217,7 +218,7 @@ def test_catalog_that_stops_cleanly_costs_no_leadership(led):
     def shut_down(address, request):
         if isinstance(request, catalog_pb2.UpdateStockRequest) and not refused:
             refused.append(1)
-            raise RpcFailure("stopping", reason="SHUTTING_DOWN")
+            raise RpcFailure(Reason.SHUTTING_DOWN, "stopping")
         if refused == [1]:
             refused.append(2)
             led.stop_catalog()

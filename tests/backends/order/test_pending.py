@@ -2,9 +2,9 @@ from concurrent.futures import wait
 
 import pytest
 
-from backends.failures import Exhausted, NotLeader
-from backends.order.pending import Caller, OutcomeUnknown, PendingOrders, Ticket
+from backends.order.pending import Caller, PendingOrders, Ticket
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 
 
@@ -79,7 +79,7 @@ def test_full_disk_is_not_remembered():
     ticket = pending.submit(order(), patient())
     pending.take_batch(1)
     pending.refuse(ticket, catalog_pb2.Refusal(reason="DISK_FULL"))
-    assert failure_of(ticket).reason == "DISK_FULL"
+    assert failure_of(ticket).reason is Reason.DISK_FULL
     pending.submit(order(), patient())
     assert pending.has_waiting()
 
@@ -103,7 +103,7 @@ def test_full_queue_refuses_new_keys_and_still_joins_known_ones():
     pending = PendingOrders(Clock(), max_pending=2)
     first = pending.submit(order("a"), patient())
     pending.submit(order("b"), patient())
-    with pytest.raises(Exhausted, match="2 orders"):
+    with pytest.raises(RpcFailure, match="QUEUE_FULL: 2 orders"):
         pending.submit(order("c"), patient())
     assert pending.submit(order("a"), patient()) is first
 
@@ -113,7 +113,7 @@ def test_failing_what_waits_leaves_what_was_sent():
     sent = pending.submit(order("a"), patient())
     pending.take_batch(1)
     waiting = pending.submit(order("b"), patient())
-    pending.fail_waiting(NotLeader("no"))
+    pending.fail_waiting(RpcFailure(Reason.NOT_LEADER, "no"))
     assert waiting.future.done()
     assert not sent.future.done()
 
@@ -123,10 +123,11 @@ def test_end_tells_what_was_sent_unknown_and_the_rest_not_executed():
     sent = pending.submit(order("a"), patient())
     pending.take_batch(1)
     waiting = pending.submit(order("b"), patient())
-    pending.close(NotLeader("ended"), OutcomeUnknown("ended", reason="STEPPED_DOWN"))
-    assert isinstance(sent.future.exception(), OutcomeUnknown)
-    assert isinstance(waiting.future.exception(), NotLeader)
-    with pytest.raises(NotLeader):
+    pending.close(RpcFailure(Reason.NOT_LEADER, "ended"), RpcFailure(Reason.STEPPED_DOWN, "ended"))
+    assert failure_of(sent).may_be_executed
+    assert failure_of(waiting).reason is Reason.NOT_LEADER
+    assert not failure_of(waiting).may_be_executed
+    with pytest.raises(RpcFailure, match="NOT_LEADER"):
         pending.submit(order("c"), patient())
 
 
@@ -135,11 +136,11 @@ def test_ticket_that_the_end_has_answered_is_not_answered_again():
     pending = PendingOrders(Clock())
     tickets = [pending.submit(order(key), patient()) for key in ("a", "b", "c")]
     pending.take_batch(3)
-    pending.close(NotLeader("ended"), OutcomeUnknown("ended", reason="STEPPED_DOWN"))
+    pending.close(RpcFailure(Reason.NOT_LEADER, "ended"), RpcFailure(Reason.STEPPED_DOWN, "ended"))
     pending.settle(tickets[0], order_pb2.Order(transaction_number=1))
     pending.refuse(tickets[1], catalog_pb2.Refusal(reason="UNKNOWN_STOCK"))
     pending.forget_deserted([tickets[2]])
-    assert all(failure_of(ticket).reason == "STEPPED_DOWN" for ticket in tickets)
+    assert all(failure_of(ticket).reason is Reason.STEPPED_DOWN for ticket in tickets)
 
 
 def test_callers_that_gave_up_are_forgotten_when_another_joins():

@@ -23,6 +23,7 @@ from backends.storage.csv.small_files import SmallFiles
 from backends.storage.values import Stock
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from deploy.probe import ask
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import Clock
@@ -123,7 +124,7 @@ def test_repeated_key_is_replayed_and_a_reused_one_names_its_order(served):
 def test_refusal_of_a_single_order_is_its_status(served):
     with pytest.raises(RpcFailure) as caught:
         served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=buy("k", 101)))
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INSUFFICIENT_STOCK")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.FAILED_PRECONDITION, Reason.INSUFFICIENT_STOCK)
     assert caught.value.metadata == {"available": "100"}
 
 
@@ -150,26 +151,26 @@ def test_bad_orders_are_invalid_arguments_that_name_the_value(served, order, nam
 
 
 def test_bad_numbers_are_invalid_or_not_found(served):
-    for number, reason in ((0, "INVALID_ARGUMENT"), (-1, "INVALID_ARGUMENT"), (2**62, "UNKNOWN_ORDER")):
+    for number, reason in ((0, Reason.INVALID_ARGUMENT), (-1, Reason.INVALID_ARGUMENT), (2**62, Reason.UNKNOWN_ORDER)):
         with pytest.raises(RpcFailure, match=str(number)) as caught:
             served.call(1, order_pb2.LookUpOrderRequest(transaction_number=number))
-        assert caught.value.reason == reason
+        assert caught.value.reason is reason
 
 
 def test_rows_before_the_first_are_invalid(served):
     for message in (order_pb2.SyncOrderRequest, order_pb2.BulkUpsertRequest):
         with pytest.raises(RpcFailure, match="prev_number -1") as caught:
             served.call(1, message(cluster_id="any", prev_number=-1, rows=b"x\n"))
-        assert caught.value.reason == "INVALID_ARGUMENT"
+        assert caught.value.reason is Reason.INVALID_ARGUMENT
 
 
 def test_no_orders_and_too_many_are_invalid(served):
     with pytest.raises(RpcFailure) as caught:
         served.place()
-    assert caught.value.reason == "INVALID_ARGUMENT"
+    assert caught.value.reason is Reason.INVALID_ARGUMENT
     with pytest.raises(RpcFailure) as caught:
         served.place(*(buy(f"k{n}") for n in range(1001)))
-    assert caught.value.reason == "INVALID_ARGUMENT"
+    assert caught.value.reason is Reason.INVALID_ARGUMENT
 
 
 def test_many_callers_with_one_key_get_one_order(served):
@@ -200,7 +201,7 @@ def test_follower_that_did_not_follow_is_resynced_over_the_stream(served):
         list(served.network.stream(served.replicas[2].address, order_pb2.ResyncRequest(replica_id=9), 10))
     with pytest.raises(RpcFailure) as caught:
         list(served.network.stream(served.replicas[1].address, order_pb2.ResyncRequest(replica_id=2), 10))
-    assert (caught.value.reason, caught.value.metadata["leader_id"]) == ("NOT_LEADER", "2")
+    assert (caught.value.reason, caught.value.metadata["leader_id"]) == (Reason.NOT_LEADER, "2")
 
 
 def test_resync_that_ends_in_a_bug_ends_the_stream(served, monkeypatch):
@@ -210,7 +211,7 @@ def test_resync_that_ends_in_a_bug_ends_the_stream(served, monkeypatch):
     monkeypatch.setattr(Replica, "resync", break_down)
     with pytest.raises(RpcFailure) as caught:
         list(served.network.stream(served.replicas[2].address, order_pb2.ResyncRequest(replica_id=1), 10))
-    assert caught.value.reason == "INTERNAL"
+    assert caught.value.reason is Reason.INTERNAL
 
 
 def test_malformed_assignment_is_invalid(served):
@@ -224,7 +225,7 @@ def test_malformed_assignment_is_invalid(served):
     ):
         with pytest.raises(RpcFailure) as caught:
             served.call(2, request)
-        assert caught.value.reason == "INVALID_ARGUMENT"
+        assert caught.value.reason is Reason.INVALID_ARGUMENT
 
 
 def test_standard_health_of_a_halted_replica_says_that_it_lives_and_does_not_trade(served):

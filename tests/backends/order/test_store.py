@@ -2,11 +2,12 @@ import errno
 
 import pytest
 
-from backends.failures import Diverged, Exhausted, InvalidArgument, NotFound
-from backends.order.store import Gap, OrderStore, WrongCluster
+from backends.failures import Diverged, InvalidArgument
+from backends.order.store import OrderStore, WrongCluster
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from backends.storage.engines import open_csv_log
+from common.calls.failures import RpcFailure
 from common.rows import chain_seed
 from tests.backends.order.rows import CLUSTER, chain_of, make_rows
 from tests.backends.storage.csv.log_files import Died, FaultyFiles, die
@@ -19,7 +20,7 @@ def test_new_store_holds_nothing_and_belongs_to_nobody(open_store):
     assert store.position == (0, 0)
     assert store.cluster_id == ""
     assert store.last_epoch() == 0
-    with pytest.raises(NotFound, match="order 1 is not here"):
+    with pytest.raises(RpcFailure, match="UNKNOWN_ORDER: order 1 is not here"):
         store.order(1)
 
 
@@ -56,7 +57,7 @@ def test_no_rows_show_equality_up_to_the_number_given(open_store):
 def test_gap_names_the_last_number(open_store):
     store = open_store()
     store.extend(CLUSTER, 0, SEED, make_rows(2))
-    with pytest.raises(Gap) as caught:
+    with pytest.raises(RpcFailure, match="GAP") as caught:
         store.extend(CLUSTER, 5, 1, make_rows(1, first=6, chain=1))
     assert caught.value.number("last_number") == 2
 
@@ -109,11 +110,11 @@ def test_reopened_store_holds_the_same(open_store):
 def test_a_full_disk_puts_off_the_beginning_of_a_new_directory(tmp_path):
     store, files = faulty_store(tmp_path)
     files.faults["pwrite", "identity.csv.new"] = errno.ENOSPC
-    with pytest.raises(Exhausted, match="no space left"):
+    with pytest.raises(RpcFailure, match=r"DISK_FULL: .*no space left"):
         store.adopt(CLUSTER)
     assert store.cluster_id == ""
     files.faults["pwrite", "order_database.csv.new"] = errno.ENOSPC
-    with pytest.raises(Exhausted, match="no space left"):
+    with pytest.raises(RpcFailure, match=r"DISK_FULL: .*no space left"):
         store.extend(CLUSTER, 0, chain_seed(CLUSTER), b"")
     store.adopt(CLUSTER)
     assert (store.cluster_id, store.last_number) == (CLUSTER, 0)

@@ -10,7 +10,8 @@ from google.rpc import status_pb2
 
 from backends.serving.call_streams import MOST_STREAMS
 from backends.serving.server import STOP_GRACE_S, BackendServer
-from common.calls.failures import RpcFailure, failure_from_status
+from common.calls.failures import RpcFailure
+from common.calls.statuses import failure_from_status
 from protos import calls_pb2, calls_pb2_grpc
 from protos.catalog_pb2 import LookupStockRequest, LookupStockResponse
 from tests.harness.waiting import wait_until
@@ -62,7 +63,7 @@ class Stream:
             return LookupStockResponse.FromString(answer.response).last_number
         failure = failure_from_status(status_pb2.Status.FromString(answer.status))
         assert isinstance(failure, RpcFailure)
-        return failure.code, failure.reason
+        return failure.code, failure.wire_reason
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from concurrent import futures
 import grpc
 import pytest
 
-from backends.failures import Fenced, aborting_on_failures
 from backends.serving.request_ids import RequestIds
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
+from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Steps, Together
 from common.process.request_context import METADATA_KEY, current_request_id, working_for
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
@@ -21,7 +22,7 @@ class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
     def LookupStock(self, request, context):
         with aborting_on_failures(context):
             if request.name == "fail":
-                raise Fenced(current_request_id())
+                raise RpcFailure(Reason.FENCED, current_request_id())
             return catalog_pb2.LookupStockResponse(stock=catalog_pb2.Stock(name=current_request_id()))
 
 

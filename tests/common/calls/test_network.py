@@ -6,9 +6,10 @@ from concurrent import futures
 import grpc
 import pytest
 
-from backends.failures import Fenced, aborting_on_failures
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
+from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Pause, Steps, Together, Wait
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 
@@ -20,7 +21,7 @@ class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
     def LookupStock(self, request, context):
         with aborting_on_failures(context):
             if request.name == "fenced":
-                raise Fenced("epoch 3 is not 4", metadata={"epoch": 4, "leader_id": 2})
+                raise RpcFailure(Reason.FENCED, "epoch 3 is not 4", metadata={"epoch": 4, "leader_id": 2})
             if request.name == "bug":
                 raise KeyError("secret")
             if request.name == "hang":
@@ -32,7 +33,7 @@ class FakeReplica(order_pb2_grpc.ReplicationServiceServicer):
     def Resync(self, request, context):
         with aborting_on_failures(context):
             yield order_pb2.ResyncProgress(done_number=1)
-            raise Fenced("too late", metadata={"epoch": 9})
+            raise RpcFailure(Reason.FENCED, "too late", metadata={"epoch": 9})
 
 
 @pytest.fixture
@@ -71,7 +72,11 @@ def test_reason_and_metadata_arrive_as_they_were_raised(network, address):
     with pytest.raises(RpcFailure) as caught:
         network.call(address, lookup("fenced"), 5)
     failure = caught.value
-    assert (failure.code, failure.reason, failure.message) == (grpc.StatusCode.ABORTED, "FENCED", "epoch 3 is not 4")
+    assert (failure.code, failure.reason, failure.message) == (
+        grpc.StatusCode.ABORTED,
+        Reason.FENCED,
+        "epoch 3 is not 4",
+    )
     assert (failure.number("epoch"), failure.number("leader_id")) == (4, 2)
     assert failure.was_answered
 
@@ -79,21 +84,21 @@ def test_reason_and_metadata_arrive_as_they_were_raised(network, address):
 def test_a_bug_in_a_handler_is_internal_and_keeps_its_secrets(network, address):
     with pytest.raises(RpcFailure) as caught:
         network.call(address, lookup("bug"), 5)
-    assert caught.value.reason == "INTERNAL"
+    assert caught.value.reason is Reason.INTERNAL
     assert "secret" not in caught.value.message
 
 
 def test_no_answer_in_time(network, address):
     with pytest.raises(RpcFailure) as caught:
         network.call(address, lookup("hang"), 0.1)
-    assert caught.value.reason == NO_ANSWER
+    assert caught.value.reason is Reason.NO_ANSWER
     assert not caught.value.was_answered
 
 
 def test_nobody_listens(network):
     with pytest.raises(RpcFailure) as caught:
         network.call("127.0.0.1:1", lookup("ACME"), 5)
-    assert caught.value.reason == UNREACHABLE
+    assert caught.value.reason is Reason.UNREACHABLE
 
 
 def test_together_answers_in_order_with_failures_among_them(network, address):
@@ -106,14 +111,14 @@ def test_together_answers_in_order_with_failures_among_them(network, address):
 
     first, second, third, fourth = network.run(procedure())
     assert (first.last_number, third.last_number) == (1, 3)
-    assert (second.reason, fourth.reason) == ("FENCED", UNREACHABLE)
+    assert (second.reason, fourth.reason) == (Reason.FENCED, Reason.UNREACHABLE)
     assert done == [1]
 
 
 def test_together_waits_for_its_calls_before_it_raises(network, address):
     def procedure() -> Steps[None]:
         def fail() -> None:
-            raise RpcFailure("disk", reason="DISK_FULL")
+            raise RpcFailure(Reason.DISK_FULL, "disk")
 
         yield Together([Call(address, lookup("a"), 5)], meanwhile=fail)
 
@@ -154,7 +159,7 @@ def test_call_without_a_connection_was_certainly_not_sent(network):
         unused.bind(("127.0.0.1", 0))  # bound, never listening: connections are refused
         with pytest.raises(RpcFailure) as failure:
             network.call(f"127.0.0.1:{unused.getsockname()[1]}", catalog_pb2.CatalogHealthRequest(), 5)
-    assert (failure.value.reason, failure.value.was_sent) == (UNREACHABLE, False)
+    assert (failure.value.reason, failure.value.was_sent) == (Reason.UNREACHABLE, False)
 
 
 def test_call_that_is_cut_off_may_have_been_sent(network, catalog, address):

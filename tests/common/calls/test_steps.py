@@ -1,6 +1,7 @@
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Effect, Pause, Steps, run_steps
 
 
@@ -25,7 +26,7 @@ def test_failure_of_an_effect_is_raised_where_it_was_yielded():
         return "saw nothing"
 
     def perform(_effect: Effect) -> None:
-        raise RpcFailure("no")
+        raise RpcFailure(Reason.UNKNOWN, "no")
 
     assert run_steps(procedure(), perform) == "saw no"
 

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from backends.failures import Fenced, aborting_on_failures
 from backends.serving.call_streams import CallStreams
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
+from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Steps, Together
 from common.process.request_context import current_request_id, working_for
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc
@@ -36,7 +37,7 @@ class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
         with aborting_on_failures(context):
             match request.trades[0].stock_name:
                 case "fenced":
-                    raise Fenced("epoch 3 is not 4", metadata={"epoch": 4})
+                    raise RpcFailure(Reason.FENCED, "epoch 3 is not 4", metadata={"epoch": 4})
                 case "bug":
                     raise KeyError("secret")
                 case "hang":
@@ -118,7 +119,11 @@ def test_calls_go_over_one_stream_one_after_the_other(network, address, streams)
 
 def test_a_failure_arrives_as_it_was_raised_and_the_stream_goes_on(network, address, streams):
     failure = failure_of(lambda: network.call(address, update("fenced"), 5))
-    assert (failure.code, failure.reason, failure.message) == (grpc.StatusCode.ABORTED, "FENCED", "epoch 3 is not 4")
+    assert (failure.code, failure.reason, failure.message) == (
+        grpc.StatusCode.ABORTED,
+        Reason.FENCED,
+        "epoch 3 is not 4",
+    )
     assert failure.number("epoch") == 4
     assert failure.was_answered
     assert text_of(network.call(address, update("next"), 5)) == "next"
@@ -127,7 +132,7 @@ def test_a_failure_arrives_as_it_was_raised_and_the_stream_goes_on(network, addr
 
 def test_a_bug_in_a_handler_is_internal_and_keeps_its_secrets(network, address):
     failure = failure_of(lambda: network.call(address, update("bug"), 5))
-    assert failure.reason == "INTERNAL"
+    assert failure.reason is Reason.INTERNAL
     assert "secret" not in failure.message
 
 
@@ -144,7 +149,7 @@ def test_the_callee_knows_how_long_the_caller_waits(network, address):
 
 def test_no_answer_in_time_and_the_callee_sees_that_nobody_waits(network, address, catalog, streams):
     failure = failure_of(lambda: network.call(address, update("hang"), 0.1))
-    assert (failure.reason, failure.was_answered, failure.was_sent) == (NO_ANSWER, False, True)
+    assert (failure.reason, failure.was_answered, failure.was_sent) == (Reason.NO_ANSWER, False, True)
     # Another call is not held up by it.
     assert text_of(network.call(address, update("next"), 5)) == "next"
     assert streams.opened == 2
@@ -167,7 +172,7 @@ def test_calls_side_by_side_have_a_stream_each(network, address, catalog, stream
 
 def test_nobody_listens(network):
     failure = failure_of(lambda: network.call("127.0.0.1:1", update("ACME"), 5))
-    assert (failure.reason, failure.was_sent) == (UNREACHABLE, False)
+    assert (failure.reason, failure.was_sent) == (Reason.UNREACHABLE, False)
 
 
 def test_a_callee_that_goes_away_with_a_call_may_have_executed_it(network, catalog, streams):
@@ -209,7 +214,7 @@ def test_a_callee_that_has_too_many_streams_does_nothing_and_says_so(network, ca
     with serving(catalog, Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})) as address:
         other.call(address, update("first"), 5)
         failure = failure_of(lambda: network.call(address, update("second"), 5))
-        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS")
+        assert (failure.code, failure.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.TOO_MANY_STREAMS)
         other.close()
         wait_until(lambda: is_given_a_place(network, address), 5, "the place of a caller that is gone")
     assert "second" not in catalog.updated
@@ -219,7 +224,7 @@ def is_given_a_place(network: Network, address: str) -> bool:
     try:
         network.call(address, update("third"), 5)
     except RpcFailure as failure:
-        if failure.reason != "TOO_MANY_STREAMS":
+        if failure.reason is not Reason.TOO_MANY_STREAMS:
             raise
         return False
     return True
@@ -233,7 +238,7 @@ def together(address: str, names: Sequence[str], timeout_s: float, meanwhile: Ca
 def test_an_answer_counts_although_another_call_of_the_same_time_out_is_silent(network, address, names):
     for _ in range(5):
         outcomes = dict(zip(names, network.run(together(address, names, 0.1, lambda: None)), strict=True))
-        assert outcomes["hang"].reason == NO_ANSWER
+        assert outcomes["hang"].reason is Reason.NO_ANSWER
         assert text_of(outcomes["fine"]) == "fine"
 
 
@@ -250,7 +255,7 @@ def test_what_meanwhile_raises_is_raised_when_all_calls_are_over(network, addres
     def fail() -> None:
         assert catalog.entered.acquire(timeout=5)
         catalog.release.set()
-        raise RpcFailure("disk", reason="DISK_FULL")
+        raise RpcFailure(Reason.DISK_FULL, "disk")
 
     with pytest.raises(RpcFailure, match="disk"):
         network.run(together(address, ("hang",), 5, fail))

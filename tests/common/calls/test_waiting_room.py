@@ -6,11 +6,12 @@ import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.waiting_room import WaitingRoom
 
 
 def test_waiting_room_refuses_when_all_places_are_taken():
-    room = WaitingRoom(1, reason="QUEUE_FULL")
+    room = WaitingRoom(1, Reason.QUEUE_FULL)
     inside, leave = threading.Event(), threading.Event()
 
     def wait_inside() -> None:
@@ -23,7 +24,7 @@ def test_waiting_room_refuses_when_all_places_are_taken():
     assert inside.wait(5)
     with pytest.raises(RpcFailure) as caught, room.place():
         pass
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.QUEUE_FULL)
     leave.set()
     thread.join()
     with room.place():

@@ -8,8 +8,9 @@ import grpc
 import pytest
 import trustme
 
-from common.calls.failures import UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
 from common.process.config_error import ConfigError
 from common.process.tls import CA_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE, TLS_VARIABLES, Tls
 from protos import catalog_pb2, catalog_pb2_grpc
@@ -140,7 +141,7 @@ def test_a_caller_with_a_certificate_is_answered(variables, port, host):
 def test_a_caller_without_tls_gets_nowhere(port):
     with pytest.raises(RpcFailure) as caught:
         ask(f"127.0.0.1:{port}", None)
-    assert caught.value.reason == UNREACHABLE
+    assert caught.value.reason is Reason.UNREACHABLE
 
 
 def test_a_caller_with_a_certificate_of_another_authority_gets_nowhere(variables, port, tmp_path: Path):
@@ -148,7 +149,7 @@ def test_a_caller_with_a_certificate_of_another_authority_gets_nowhere(variables
     stranger = tls_of(write_certificates(tmp_path, trustme.CA()))
     with pytest.raises(RpcFailure) as caught:
         ask(f"127.0.0.1:{port}", Tls(tls_of(variables).ca, stranger.certificate, stranger.key))
-    assert caught.value.reason == UNREACHABLE
+    assert caught.value.reason is Reason.UNREACHABLE
 
 
 def test_a_caller_without_a_certificate_gets_nowhere(variables, port):
@@ -171,5 +172,5 @@ def test_a_server_under_another_name_is_not_taken_for_the_one_that_was_called(va
             ask(f"127.0.0.1:{port}", tls_of(variables))
     finally:
         server.stop(0).wait()
-    assert caught.value.reason == UNREACHABLE
+    assert caught.value.reason is Reason.UNREACHABLE
     assert not caught.value.was_sent

@@ -7,11 +7,12 @@ import pytest
 
 from backends.catalog import gate
 from backends.catalog.decide import BatchRule
-from backends.catalog.gate import StaleBatch
 from backends.storage.csv import files, log, small_files
 from backends.storage.held_ledger import HeldLedger
 from backends.storage.known_keys import KnownKeys
 from backends.storage.values import Epoch, Gate
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 
 Patch = pytest.MonkeyPatch
 
@@ -93,7 +94,9 @@ def stale_batch_accepted(patch: Patch) -> None:
     def answer(kept: Gate, newest: Epoch, epoch: int, batch_seq: int) -> Any:
         try:
             return stored(kept, newest, epoch, batch_seq)
-        except StaleBatch:
+        except RpcFailure as failure:
+            if failure.reason is not Reason.STALE_BATCH:
+                raise
             return None
 
     patch.setattr(gate, "stored_answer", answer)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trading.market import outcomes, placing
+from common.calls.failures import RpcFailure
 from trading.market.order_query import OrderQuery
 from trading.market.stock_cache import Fill, StockCache
 from trading.market.stock_reader import StockReader
@@ -15,8 +15,7 @@ Patch = pytest.MonkeyPatch
 
 def lost_answer_taken_for_not_executed(patch: Patch) -> None:
     """An attempt without an answer did nothing."""
-    patch.setattr(outcomes, "may_be_executed", lambda failure: False)
-    patch.setattr(placing, "may_be_executed", lambda failure: False)
+    patch.setattr(RpcFailure, "may_be_executed", property(lambda self: False))
 
 
 def stale_after_own_order(patch: Patch) -> None:

@@ -12,8 +12,10 @@ from backends.order.pending import PendingOrders
 from backends.order.reading import OrderReader
 from backends.order.refusals import Refusals
 from backends.order.replicate import Replication
-from backends.order.store import Gap, OrderStore
+from backends.order.store import OrderStore
 from common import rows as row
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Steps
 from protos import catalog_pb2
 
@@ -88,7 +90,9 @@ def follower_skips_a_gap(patch: Patch) -> None:
     def skip(self: OrderStore, cluster_id: str, prev_number: int, prev_chain: int, rows: bytes) -> int:
         try:
             return extend(self, cluster_id, prev_number, prev_chain, rows)
-        except Gap:
+        except RpcFailure as failure:
+            if failure.reason is not Reason.GAP:
+                raise
             return prev_number + rows.count(b"\n")
 
     patch.setattr(OrderStore, "extend", skip)

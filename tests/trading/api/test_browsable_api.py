@@ -5,6 +5,7 @@ import re
 import pytest
 from rest_framework.test import APIClient
 
+from common.calls.reasons import Reason
 from tests.trading.fakes import failed
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -83,7 +84,7 @@ def test_after_a_refusal_the_form_has_a_new_key(browser):
 
 
 def test_after_an_unknown_outcome_the_form_repeats_under_the_same_key(browser, market):
-    market.failure = failed("OUTCOME_UNKNOWN", "unknown")
+    market.failure = failed(Reason.OUTCOME_UNKNOWN)
     page = submit(browser).content.decode()
     assert key_in(page) == market.placed[0].idempotency_key
     assert "send it again with the same client order id" in page
@@ -133,7 +134,7 @@ def test_refusal_is_told_at_its_field_too(browser):
 
 def test_stocks_can_be_chosen_and_the_form_stays_without_the_catalog(browser, market):
     assert '<option value="BlueFinch"></option>' in browser.get("/").content.decode()
-    market.failure = failed("CATALOG_UNAVAILABLE", "not_executed")
+    market.failure = failed(Reason.CATALOG)
     page = browser.get("/").content.decode()
     assert 'id="order-name"' in page
     assert '<option value="BlueFinch"></option>' not in page

@@ -6,6 +6,7 @@ from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.calls.reasons import Reason
 from trading.api.cursors import decode_cursor, encode_cursor
 from trading.api.errors import ApiError
 from trading.market.order_query import OrderFilters, OrderQuery, read_order_query
@@ -38,7 +39,7 @@ def test_cursor_keeps_its_filters_and_its_place(filters, position):
 def test_any_other_text_is_refused(text):
     with pytest.raises(ApiError) as refusal:
         decode_cursor("o1", text)
-    assert refusal.value.reason == "INVALID_CURSOR"
+    assert refusal.value.reason is Reason.INVALID_CURSOR
 
 
 def written(inner: str) -> str:
@@ -73,7 +74,7 @@ def test_the_helper_above_writes_good_cursors():
 def test_cursor_that_no_answer_has_held_is_refused(inner):
     with pytest.raises(ApiError) as refusal:
         read_order_query(QueryDict(f"cursor={written(inner)}"))
-    assert refusal.value.reason == "INVALID_CURSOR"
+    assert refusal.value.reason is Reason.INVALID_CURSOR
 
 
 def test_cursor_changed_at_any_place_is_refused():

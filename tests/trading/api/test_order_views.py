@@ -1,9 +1,9 @@
 """GET /orders and GET /orders/{number}."""
 
-import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2
 
 
@@ -165,11 +165,11 @@ def test_filter_beside_a_cursor_must_be_the_one_it_keeps(rest, seven):
 
 
 @pytest.mark.parametrize(
-    ("reason", "code"), [("NO_LEADER", 503), ("CATALOG_UNAVAILABLE", 503), ("HALTED", 503), ("UNKNOWN", 500)]
+    ("reason", "code"), [(Reason.NO_LEADER, 503), (Reason.CATALOG, 503), (Reason.HALTED, 503), (Reason.UNKNOWN, 500)]
 )
 @pytest.mark.parametrize("path", ["/orders", "/orders/1"])
 def test_failure_of_a_read_has_its_code_and_no_outcome(rest, market, reason, code, path):
-    market.failure = RpcFailure("down", code=grpc.StatusCode.UNAVAILABLE, reason=reason)
+    market.failure = RpcFailure(reason, "down")
     response = rest.get(path)
     assert response.status_code == code
     assert "outcome" not in response.json()["error"]

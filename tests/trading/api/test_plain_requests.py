@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from common.calls.reasons import Reason
 from common.process.rates import Rate
 from tests.trading.fakes import failed
 from trading.api import throttling
@@ -71,13 +72,20 @@ def test_order_is_answered_as_by_its_view(rest, answered_plainly):
 
 
 @pytest.mark.parametrize(
-    "reason", ["INSUFFICIENT_STOCK", "KEY_REUSED", "NO_LEADER", "OUTCOME_UNKNOWN", "OVERLOADED", "UNKNOWN_STOCK"]
+    "reason",
+    [
+        Reason.INSUFFICIENT_STOCK,
+        Reason.KEY_REUSED,
+        Reason.NO_LEADER,
+        Reason.OUTCOME_UNKNOWN,
+        Reason.QUEUE_FULL,
+        Reason.UNKNOWN_STOCK,
+    ],
 )
 def test_failed_order_is_answered_as_by_its_view(rest, market, answered_plainly, reason):
-    outcome = "unknown" if reason == "OUTCOME_UNKNOWN" else "not_executed"
     answers = []
     for headers in ({}, BY_VIEW):
-        market.failure = failed(reason, outcome)
+        market.failure = failed(reason)
         answers.append(rest.post("/orders", ORDER, format="json", headers=headers))
     assert answers[0].status_code >= 400
     assert same(*answers)

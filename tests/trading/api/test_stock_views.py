@@ -1,11 +1,11 @@
 """GET /stocks/{name} and GET /stocks."""
 
-import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 
-DOWN = RpcFailure("The catalog cannot be reached.", code=grpc.StatusCode.UNAVAILABLE, reason="CATALOG_UNAVAILABLE")
+DOWN = RpcFailure(Reason.CATALOG, "The catalog cannot be reached.")
 
 
 def test_stock_has_an_exact_price_and_a_quantity(rest):

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from tests.harness.waiting import wait_until
 from trading.dashboard.kept import MOST_LATE, Kept
 
@@ -54,7 +55,7 @@ def test_for_another_key_it_is_loaded_anew(kept):
 
 
 def test_a_failure_is_the_callers_and_the_next_one_tries_again(kept, source, clock):
-    source.failure = RpcFailure("the catalog is away")
+    source.failure = RpcFailure(Reason.CATALOG, "the catalog is away")
     with pytest.raises(RpcFailure, match="the catalog is away"):
         kept.get()
     source.failure = None

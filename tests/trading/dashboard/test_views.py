@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from common.calls.reasons import Reason
 from tests.trading.fakes import failed
 from trading.dashboard import fragment, views
 from trading.dashboard.board import Sample
@@ -153,7 +154,7 @@ def test_charts_say_in_words_what_they_draw(page):
 
 
 def test_failure_is_told_as_json(page, market):
-    market.failure = failed("CATALOG_UNAVAILABLE", "not_executed")
+    market.failure = failed(Reason.CATALOG)
     response, _ = page("/dashboard/orders", Accept="*/*")
     assert (response.status_code, response.json()["error"]["reason"]) == (503, "CATALOG_UNAVAILABLE")
 

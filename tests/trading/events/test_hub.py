@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from tests.harness.waiting import wait_until
 from trading.api.errors import ApiError
 from trading.events import hub as hub_module
@@ -70,7 +71,7 @@ def test_places_are_limited_and_given_back(hub):
     first, second = hub.open(ALL, None), hub.open(ALL, None)
     with pytest.raises(ApiError) as refusal:
         hub.open(ALL, None)
-    assert refusal.value.reason == "OVERLOADED"
+    assert refusal.value.reason is Reason.OVERLOADED
     second.close()
     third = hub.open(ALL, None)
     first.close()
@@ -101,7 +102,7 @@ def test_sources_go_on_when_the_last_stream_is_gone(hub, source):
 
 def test_stream_opened_before_the_sources_could_begin_gets_a_reset(hub, source, monkeypatch):
     monkeypatch.setattr(hub_module, "BEGIN_S", 0.0)
-    source.failures = [RpcFailure("no answer", reason="NO_ANSWER")] * 3
+    source.failures = [RpcFailure(Reason.NO_ANSWER, "no answer")] * 3
     stream = hub.open(EventQuery(frozenset({ORDER}), frozenset()), None)
     assert received(stream, "event: reset")
 
@@ -122,7 +123,7 @@ def test_stream_opened_after_the_sources_have_begun_gets_no_reset(hub):
 
 def test_failed_tick_is_followed_by_others(hub, source):
     stream = hub.open(ALL, None)
-    source.failures = [RpcFailure("no answer", reason="NO_ANSWER"), RuntimeError("a bug")]
+    source.failures = [RpcFailure(Reason.NO_ANSWER, "no answer"), RuntimeError("a bug")]
     wait_until(lambda: not source.failures, 5, "the failures")
     source.waiting = [Event(ORDER, '{"number":1}')]
     assert received(stream, '"number":1')
@@ -136,4 +137,4 @@ def test_stop_ends_every_stream_and_refuses_new_ones(hub):
         next(stream)
     with pytest.raises(ApiError) as refusal:
         hub.open(ALL, None)
-    assert refusal.value.reason == "SHUTTING_DOWN"
+    assert refusal.value.reason is Reason.SHUTTING_DOWN

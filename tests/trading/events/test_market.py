@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from trading.events import market
 from trading.events.market import MarketSource
@@ -67,7 +68,7 @@ class Exchange:
 
     def _fail(self, call: str) -> None:
         if call in self.failing:
-            raise RpcFailure("no answer", reason="NO_ANSWER")
+            raise RpcFailure(Reason.NO_ANSWER, "no answer")
 
 
 @pytest.fixture

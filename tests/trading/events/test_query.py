@@ -1,6 +1,7 @@
 import pytest
 from django.http import QueryDict
 
+from common.calls.reasons import Reason
 from trading.api.errors import ApiError
 from trading.events.query import EventQuery, number_of_id, read_event_query
 from trading.events.ring import LEADER, ORDER, REPLICA, RESET, STOCK, TYPES, Event
@@ -59,7 +60,7 @@ def test_orders_of_other_accounts_are_never_shown():
 def test_parameter_that_cannot_be_used_is_named(query, field):
     with pytest.raises(ApiError) as refusal:
         read_event_query(QueryDict(query), None)
-    assert refusal.value.reason == "VALIDATION_FAILED"
+    assert refusal.value.reason is Reason.INVALID_ARGUMENT
     assert [detail["field"] for detail in refusal.value.details] == [field]
 
 

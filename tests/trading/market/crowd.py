@@ -3,9 +3,9 @@
 import threading
 import time
 
+from common.calls.failures import RpcFailure
 from protos import order_pb2
 from tests.trading.procedures import perform
-from trading.market.outcomes import AttemptFailed
 from trading.replicas.election import Leadership
 
 LEADERSHIP = Leadership(3, "order:3", 1)
@@ -74,5 +74,5 @@ class Crowd:
         try:
             placed = perform(self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds))
             self.results[key] = placed.order.idempotency_key
-        except AttemptFailed as failure:
+        except RpcFailure as failure:
             self.results[key] = failure

@@ -2,6 +2,7 @@ import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG
 from tests.trading.fake_network import FakeClock, FakeNetwork
@@ -18,7 +19,7 @@ def network():
             case catalog_pb2.LookupStockRequest(name="ACME"):
                 return catalog_pb2.LookupStockResponse(stock=stock("ACME"))
             case catalog_pb2.LookupStockRequest():
-                raise RpcFailure("no stock", code=grpc.StatusCode.NOT_FOUND, reason="UNKNOWN_STOCK")
+                raise RpcFailure(Reason.UNKNOWN_STOCK, "no stock")
             case catalog_pb2.ListStocksRequest():
                 return catalog_pb2.ListStocksResponse(stocks=[stock("ACME")], has_more=True)
             case catalog_pb2.WatchStocksRequest():
@@ -70,7 +71,7 @@ def test_catalog_that_stays_away_is_told_within_a_second(client, network, troubl
     begun = network.clock()
     with pytest.raises(RpcFailure) as raised:
         network.run(client.look_up("ACME"))
-    assert (raised.value.reason, raised.value.code) == ("CATALOG_UNAVAILABLE", grpc.StatusCode.UNAVAILABLE)
+    assert (raised.value.reason, raised.value.code) == (Reason.CATALOG, grpc.StatusCode.UNAVAILABLE)
     assert CATALOG not in raised.value.message
     assert network.clock() - begun <= 1.01
 

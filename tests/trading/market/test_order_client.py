@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.market.order_client import OrderClient
-from trading.market.outcomes import OrderFailed
 from trading.replicas.election import Leadership
 from trading.replicas.manager import ReplicaManager
 
@@ -70,9 +70,9 @@ def test_a_leader_frozen_in_the_middle_is_replaced_within_four_seconds(cluster, 
 def test_all_replicas_down_is_no_leader_and_nothing_was_executed(cluster, client):
     cluster.kill(1, 2, 3)
     begun = cluster.clock.now
-    with pytest.raises(OrderFailed) as failure:
+    with pytest.raises(RpcFailure) as failure:
         cluster.network.run(client.place(order()))
-    assert (failure.value.outcome, failure.value.reason) == ("not_executed", "NO_LEADER")
+    assert (failure.value.may_be_executed, failure.value.reason) == (False, Reason.NO_LEADER)
     assert cluster.clock.now - begun <= 2.5
     assert cluster.network.sent(order_pb2.PlaceOrdersRequest) == []
 
@@ -81,9 +81,9 @@ def test_the_catalog_down_is_told_soon_and_nothing_was_executed(cluster, client)
     cluster.network.run(client.place(order()))
     cluster.network.dead.add(CATALOG)
     begun = cluster.clock.now = cluster.clock.now + 3.0
-    with pytest.raises(OrderFailed) as failure:
+    with pytest.raises(RpcFailure) as failure:
         cluster.network.run(client.place(order()))
-    assert (failure.value.outcome, failure.value.reason) == ("not_executed", "CATALOG_UNAVAILABLE")
+    assert (failure.value.may_be_executed, failure.value.reason) == (False, Reason.CATALOG)
     assert cluster.clock.now - begun <= 2.0
     cluster.network.dead.clear()
     assert cluster.network.run(client.place(order())).order.transaction_number == 2
@@ -103,9 +103,9 @@ def test_the_catalog_down_is_told_soon_and_nothing_was_executed(cluster, client)
     ],
 )
 def test_an_order_out_of_bounds_never_reaches_a_call_shared_with_others(cluster, client, changes):
-    with pytest.raises(OrderFailed) as failure:
+    with pytest.raises(RpcFailure) as failure:
         cluster.network.run(client.place(order(**changes)))
-    assert (failure.value.outcome, failure.value.reason) == ("not_executed", "INVALID_ARGUMENT")
+    assert (failure.value.may_be_executed, failure.value.reason) == (False, Reason.INVALID_ARGUMENT)
     assert cluster.network.calls == []
 
 
@@ -136,7 +136,7 @@ def test_a_frozen_replica_slows_one_read_and_not_the_next(cluster, client):
 
 @pytest.mark.parametrize(
     ("dead", "reason"),
-    [([], "UNKNOWN_ORDER"), ([CATALOG], "CATALOG_UNAVAILABLE"), (list(CONFIG.replicas.values()), "NO_LEADER")],
+    [([], Reason.UNKNOWN_ORDER), ([CATALOG], Reason.CATALOG), (list(CONFIG.replicas.values()), Reason.NO_LEADER)],
 )
 def test_a_read_that_nobody_can_answer_says_why_within_two_seconds(cluster, client, dead, reason):
     cluster.network.dead = set(dead)

@@ -9,13 +9,14 @@ import grpc
 import pytest
 
 from backends.serving.call_streams import CallStreams
-from common.calls.failures import RpcFailure, status_from_failure
+from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from common.calls.reasons import Reason
+from common.calls.statuses import status_from_failure
 from common.process.config import ClusterConfig
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 from tests.trading.fake_cluster import FakeCluster
 from trading.market.order_client import OrderClient
-from trading.market.outcomes import OrderFailed
 from trading.replicas.manager import ReplicaManager
 
 
@@ -91,7 +92,7 @@ def test_orders_of_many_threads_go_on_when_the_leader_dies(servers):
         for number in range(20):
             try:
                 placed.append(servers.network.run(servers.client.place(order(f"{name}-{number}"))).order)
-            except OrderFailed as failure:
+            except RpcFailure as failure:
                 failed.append(failure)
             if len(placed) > 40:
                 begun.set()
@@ -111,9 +112,9 @@ def test_orders_of_many_threads_go_on_when_the_leader_dies(servers):
 
 def test_with_all_replicas_dead_an_order_is_known_not_to_be_executed(servers):
     servers.kill(1, 2, 3)
-    with pytest.raises(OrderFailed) as failure:
+    with pytest.raises(RpcFailure) as failure:
         servers.network.run(servers.client.place(order("k")))
-    assert (failure.value.outcome, failure.value.reason) == ("not_executed", "NO_LEADER")
+    assert (failure.value.may_be_executed, failure.value.reason) == (False, Reason.NO_LEADER)
 
 
 def test_one_replica_alive_is_enough_to_read(servers):

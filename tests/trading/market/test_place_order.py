@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from common.calls.failures import RpcFailure
+from common.calls.failures import failure_from_wire
+from common.calls.reasons import Reason
 from protos import catalog_pb2
 from tests.trading.fakes import failed
 from trading.market import services
@@ -179,33 +180,34 @@ def test_file_in_a_form_is_no_name(rest, tmp_path):
 @pytest.mark.parametrize(
     ("reason", "outcome", "code", "status", "retry_after"),
     [
-        ("NO_LEADER", "not_executed", 503, "UNAVAILABLE", "2"),
-        ("CATALOG_UNAVAILABLE", "not_executed", 503, "UNAVAILABLE", "2"),
-        ("OVERLOADED", "not_executed", 503, "RESOURCE_EXHAUSTED", "1"),
-        ("DISK_FULL", "not_executed", 503, "RESOURCE_EXHAUSTED", "30"),
-        ("HALTED", "not_executed", 503, "DATA_LOSS", "60"),
-        ("NOT_REPLICATED", "unknown", 504, "UNAVAILABLE", None),
-        ("OUTCOME_UNKNOWN", "unknown", 504, "DEADLINE_EXCEEDED", None),
+        (Reason.NO_LEADER, "not_executed", 503, "UNAVAILABLE", "2"),
+        (Reason.CATALOG, "not_executed", 503, "UNAVAILABLE", "2"),
+        (Reason.OVERLOADED, "not_executed", 503, "RESOURCE_EXHAUSTED", "1"),
+        (Reason.DISK_FULL, "not_executed", 503, "RESOURCE_EXHAUSTED", "30"),
+        (Reason.HALTED, "not_executed", 503, "DATA_LOSS", "60"),
+        (Reason.NOT_REPLICATED, "unknown", 504, "UNAVAILABLE", None),
+        (Reason.OUTCOME_UNKNOWN, "unknown", 504, "DEADLINE_EXCEEDED", None),
     ],
 )
 def test_failure_has_its_code_and_says_what_became_of_the_order(
     post, market, reason, outcome, code, status, retry_after
 ):
-    market.failure = failed(reason, outcome)
+    market.failure = failed(reason)
     response = post(**GOOD, headers={"Idempotency-Key": "k1"})
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["status"]) == (code, code, status)
-    assert (error["reason"], error["outcome"], error["client_order_id"]) == (reason, outcome, "k1")
+    assert (error["reason"], error["outcome"], error["client_order_id"]) == (reason.told_as, outcome, "k1")
     assert response.headers.get("Retry-After") == retry_after
 
 
 def test_unknown_outcome_is_never_told_as_a_refusal(post, market):
-    market.failure = failed("NO_LEADER", "unknown")
+    market.failure = failed(Reason.NO_LEADER)
+    market.failure.outcome_unknown = True
     response = post(**GOOD)
     assert (response.status_code, response.json()["error"]["reason"]) == (504, "OUTCOME_UNKNOWN")
 
 
-@pytest.mark.parametrize("failure", [ValueError("a bug"), RpcFailure("odd", reason="NEVER_HEARD_OF")])
+@pytest.mark.parametrize("failure", [ValueError("a bug"), failure_from_wire(14, "NEVER_HEARD_OF", "odd", {})])
 def test_unforeseen_failure_is_500_and_the_outcome_is_unknown(post, market, failure):
     market.failure = failure
     response = post(**GOOD, headers={"Idempotency-Key": "k1", "X-Request-Id": "r1"})
@@ -223,7 +225,7 @@ def test_refusals_of_the_market(post):
     assert short["details"] == [{"field": "quantity", "available": 120}]
 
 
-@pytest.mark.parametrize("failure", [None, failed("OUTCOME_UNKNOWN", "unknown")])
+@pytest.mark.parametrize("failure", [None, failed(Reason.OUTCOME_UNKNOWN)])
 def test_stock_is_read_anew_after_an_order_whatever_came_of_it(rest, post, market, failure):
     rest.get("/stocks/BlueFinch")
     market.failure = failure

@@ -1,15 +1,15 @@
 import threading
 
-import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from tests.trading.fakes import FakeMarket
 from tests.trading.procedures import perform, procedure
 from trading.market.stock_cache import StockCache
 from trading.market.stock_reader import StockReader
 
-DOWN = RpcFailure("The catalog cannot be reached.", code=grpc.StatusCode.UNAVAILABLE, reason="CATALOG_UNAVAILABLE")
+DOWN = RpcFailure(Reason.CATALOG, "The catalog cannot be reached.")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_old_data_is_never_given_when_the_catalog_is_down(reader, own_market, cl
     own_market.failure = DOWN
     assert perform(reader.read("BlueFinch", past_cache=False)).cache == "HIT"
     clock.now += 1.1
-    with pytest.raises(RpcFailure, match="CATALOG_UNAVAILABLE"):
+    with pytest.raises(RpcFailure, match="CATALOG: "):
         perform(reader.read("BlueFinch", past_cache=False))
 
 
@@ -87,7 +87,7 @@ def test_reader_that_joined_gets_the_failure_as_its_own(cache, clock):
     assert joined.wait(10)
     cache.abandon_fill(fill, DOWN)
     thread.join(10)
-    assert [failure.reason for failure in raised] == ["CATALOG_UNAVAILABLE"]
+    assert [failure.reason for failure in raised] == [Reason.CATALOG]
     assert raised[0] is not DOWN
 
 

@@ -1,9 +1,9 @@
 import threading
 
-import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Wait
 from protos import catalog_pb2
 from tests.trading.procedures import perform, procedure
@@ -11,7 +11,7 @@ from trading.market.stock import Stock
 from trading.market.stock_cache import MOST_AGE_S, StockCache
 from trading.market.stock_watch import PAUSE_S, SPACING_S, WAIT_MS, StockWatch
 
-DOWN = RpcFailure("down", code=grpc.StatusCode.UNAVAILABLE, reason="UNREACHABLE")
+DOWN = RpcFailure(Reason.UNREACHABLE, "down")
 
 
 class Feed:

@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.harness.waiting import wait_until
 from trading.operator.jobs import ResyncJobs
@@ -64,7 +65,7 @@ def test_one_job_a_replica_at_a_time(jobs, resync):
 
 @pytest.mark.parametrize(
     ("failure", "told"),
-    [(RpcFailure("replica 2 refuses", reason="FOLLOWER"), "replica 2 refuses"), (OSError("x"), "its log says why")],
+    [(RpcFailure(Reason.FOLLOWER, "replica 2 refuses"), "replica 2 refuses"), (OSError("x"), "its log says why")],
 )
 def test_failure_ends_the_job_and_is_told(jobs, resync, failure, told):
     resync.failure = failure

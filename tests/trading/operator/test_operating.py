@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
@@ -129,7 +130,7 @@ def test_a_switchover_that_is_refused_has_a_code_for_its_cause(cluster):
     code, out, err = switch(cluster, 1)
     assert (code, out) == (EXIT_WORK_LEFT, "")
     assert "`replicas resync 1` first" in err
-    cluster.replicas[2].assign_refusal = refusal("PROMOTING")
+    cluster.replicas[2].assign_refusal = refusal(Reason.PROMOTING)
     assert switch(cluster, 2) == (EXIT_FAILED, "", "refused: PROMOTING\n")
     cluster.network.dead.add(CATALOG)
     assert switch(cluster, 2)[0] == EXIT_DOWN

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.harness.waiting import wait_until
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
@@ -11,8 +12,8 @@ from trading.operator import views as operator_views
 from trading.operator.readiness import FRESH_S, Check, Readiness, cluster_checks
 from trading.replicas.manager import ReplicaManager
 
-GOOD = [Check("catalog", "CATALOG_UNAVAILABLE", ""), Check("leader", "NO_LEADER", "")]
-NO_CATALOG = [Check("catalog", "CATALOG_UNAVAILABLE", "refused"), Check("leader", "NO_LEADER", "no replica leads")]
+GOOD = [Check("catalog", Reason.CATALOG, ""), Check("leader", Reason.NO_LEADER, "")]
+NO_CATALOG = [Check("catalog", Reason.CATALOG, "refused"), Check("leader", Reason.NO_LEADER, "no replica leads")]
 
 
 class Given:

@@ -5,7 +5,8 @@ import re
 import pytest
 from rest_framework.test import APIClient
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.market import services
 from trading.operator import services as operator_services
@@ -85,18 +86,18 @@ def test_switchover_without_a_leader_or_a_catalog_is_503(rest, cluster):
 @pytest.mark.parametrize(
     ("reason", "expected"),
     [
-        ("FENCED", (503, "NO_LEADER")),
-        ("PROMOTING", (503, "NO_LEADER")),
-        ("BACKFILLING", (409, "TARGET_NOT_IN_SYNC")),
-        (UNREACHABLE, (409, "TARGET_NOT_IN_SYNC")),
-        ("CATALOG", (503, "CATALOG_UNAVAILABLE")),
-        ("HALTED", (503, "HALTED")),
-        (NO_ANSWER, (504, "OUTCOME_UNKNOWN")),
+        (Reason.FENCED, (503, "NO_LEADER")),
+        (Reason.PROMOTING, (503, "NO_LEADER")),
+        (Reason.BACKFILLING, (409, "TARGET_NOT_IN_SYNC")),
+        (Reason.UNREACHABLE, (409, "TARGET_NOT_IN_SYNC")),
+        (Reason.CATALOG, (503, "CATALOG_UNAVAILABLE")),
+        (Reason.HALTED, (503, "HALTED")),
+        (Reason.NO_ANSWER, (504, "OUTCOME_UNKNOWN")),
     ],
 )
 def test_what_the_target_answers_is_told_in_our_words(rest, cluster, monkeypatch, reason, expected):
     def fail(*_):
-        raise RpcFailure("it said so", reason=reason)
+        raise RpcFailure(reason, "it said so")
 
     monkeypatch.setattr(operator_services, "switch_over", fail)
     assert told(rest.post("/replicas/switchover", {"to": 1}, format="json")) == expected

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
@@ -91,7 +92,7 @@ def test_an_error_in_a_tick_does_not_end_the_loop():
 
     def fail_once(_address, _request):
         if not failures:
-            failures.append(refusal("BUG"))
+            failures.append(refusal(Reason.UNKNOWN))
             raise ZeroDivisionError
 
     cluster.network.before = fail_once

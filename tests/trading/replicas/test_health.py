@@ -1,5 +1,6 @@
 import pytest
 
+from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
@@ -119,18 +120,18 @@ def test_a_leader_with_other_followers_than_the_configuration_leads_anew(cluster
 def test_a_leader_that_cannot_lead_anew_goes_on(cluster, tick):
     cluster.replicas[3].lead(epoch=1)
     cluster.replicas[3].members = {2: "order:2"}
-    cluster.replicas[3].assign_refusal = refusal("CATALOG")
+    cluster.replicas[3].assign_refusal = refusal(Reason.CATALOG)
     report = tick()
-    assert (report.leadership.epoch, report.trouble.reason) == (1, "CATALOG")
+    assert (report.leadership.epoch, report.trouble.reason) == (1, Reason.CATALOG)
 
 
 def test_a_switchover_that_fails_leaves_the_leader_and_is_tried_again(cluster, tick):
     cluster.replicas[2].lead(epoch=1)
     cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
-    cluster.replicas[3].assign_refusal = refusal("BACKFILLING")
+    cluster.replicas[3].assign_refusal = refusal(Reason.BACKFILLING)
     tick()
     report = tick()
-    assert (report.leadership.leader_id, report.trouble.reason) == (2, "BACKFILLING")
+    assert (report.leadership.leader_id, report.trouble.reason) == (2, Reason.BACKFILLING)
     cluster.replicas[3].assign_refusal = None
     assert tick().leadership.leader_id == 3
 
@@ -154,10 +155,10 @@ def test_an_old_leader_that_wakes_up_is_told_to_follow(cluster, tick):
 
 def test_without_replicas_or_catalog_the_tick_says_why_nobody_leads(cluster, tick):
     cluster.kill(1, 2, 3)
-    assert tick().trouble.reason == "NO_LEADER"
+    assert tick().trouble.reason is Reason.NO_LEADER
     cluster.network.dead = {CATALOG}
     report = tick()
-    assert (report.leadership, report.trouble.reason) == (None, "CATALOG_UNAVAILABLE")
+    assert (report.leadership, report.trouble.reason) == (None, Reason.CATALOG)
 
 
 def test_a_leader_without_the_catalog_stays(cluster, tick):

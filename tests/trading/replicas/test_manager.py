@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from common.calls.failures import NO_ANSWER, UNREACHABLE, RpcFailure
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
@@ -55,7 +56,7 @@ def test_a_frozen_leader_is_replaced_within_a_second_and_a_half(cluster, manager
     cluster.clock.now += 5.0
     cluster.freeze(3)
     begun = cluster.clock.now
-    assert cluster.network.run(manager.replace(found, refusal(NO_ANSWER), deadline(cluster))).leader_id == 2
+    assert cluster.network.run(manager.replace(found, refusal(Reason.NO_ANSWER), deadline(cluster))).leader_id == 2
     assert cluster.clock.now - begun <= 1.5
 
 
@@ -63,16 +64,16 @@ def test_a_leader_that_was_replaced_meanwhile_costs_no_call(cluster, manager):
     first = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.clock.now += 3.0
     cluster.kill(3)
-    second = cluster.network.run(manager.replace(first, refusal(UNREACHABLE), deadline(cluster)))
+    second = cluster.network.run(manager.replace(first, refusal(Reason.UNREACHABLE), deadline(cluster)))
     asked = len(cluster.network.calls)
-    assert cluster.network.run(manager.replace(first, refusal(NO_ANSWER), deadline(cluster))) == second
+    assert cluster.network.run(manager.replace(first, refusal(Reason.NO_ANSWER), deadline(cluster))) == second
     assert len(cluster.network.calls) == asked
 
 
 def test_a_leader_named_by_not_leader_is_adopted(cluster, manager):
     first = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.replicas[1].lead(epoch=first.epoch + 1)
-    named = refusal("NOT_LEADER", leader_id=1, epoch=first.epoch + 1)
+    named = refusal(Reason.NOT_LEADER, leader_id=1, epoch=first.epoch + 1)
     assert cluster.network.run(manager.replace(first, named, deadline(cluster))) == Leadership(
         1, "order:1", first.epoch + 1
     )
@@ -82,7 +83,7 @@ def test_all_replicas_down_is_no_leader_also_for_the_first_order(cluster, manage
     cluster.kill(1, 2, 3)
     with pytest.raises(RpcFailure) as failure:
         cluster.network.run(manager.leadership(deadline(cluster)))
-    assert failure.value.reason == "NO_LEADER"
+    assert failure.value.reason is Reason.NO_LEADER
 
 
 def test_the_catalogs_death_is_known_before_an_order_is_sent(cluster, manager):
@@ -91,7 +92,7 @@ def test_the_catalogs_death_is_known_before_an_order_is_sent(cluster, manager):
     cluster.clock.now += 2.0
     with pytest.raises(RpcFailure) as failure:
         cluster.network.run(manager.leadership(deadline(cluster)))
-    assert failure.value.reason == "CATALOG_UNAVAILABLE"
+    assert failure.value.reason is Reason.CATALOG
     cluster.network.dead.clear()
     assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 3
 
@@ -113,7 +114,9 @@ def test_threads_share_one_search_and_its_outcome(cluster, manager):
     found = []
 
     def lose_the_leader():
-        found.append(cluster.network.run(manager.replace(first, refusal(UNREACHABLE), deadline(cluster))).leader_id)
+        found.append(
+            cluster.network.run(manager.replace(first, refusal(Reason.UNREACHABLE), deadline(cluster))).leader_id
+        )
 
     threads = [threading.Thread(target=lose_the_leader) for _ in range(8)]
     threads[0].start()
@@ -141,7 +144,7 @@ def test_a_thread_does_not_wait_for_anothers_search_beyond_its_deadline(cluster)
     assert polling.wait(10)
     with pytest.raises(RpcFailure, match="another request") as failure:
         cluster.network.run(manager.leadership(0.01))
-    assert failure.value.reason == "NO_LEADER"
+    assert failure.value.reason is Reason.NO_LEADER
     going_on.set()
     searching.join(10)
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from common.bounds import MAX_NUMBER, MAX_ORDER_QUANTITY, MAX_PAGE, MAX_PRICE_CENTS, MAX_REPLICA_ID, MAX_STOCK_QUANTITY
-from trading.api.errors import KINDS, NOT_EXECUTED, UNKNOWN
+from common.calls.reasons import Reason
+from trading.api.errors import NOT_EXECUTED, UNKNOWN
 from trading.api.representations import FILLED, TYPES
 
 Schema = dict[str, Any]
@@ -82,14 +83,19 @@ _REPLICA: dict[str, Schema] = {
     "error": or_null({"type": "string"}),
 }
 
+_TOLD = [reason for reason in Reason if reason.http is not None]
 _ERROR: dict[str, Schema] = {
     "code": {"type": "integer", "description": "The HTTP status."},
     "status": {
         "type": "string",
-        "enum": sorted({kind.status for kind in KINDS.values()}),
+        "enum": sorted({reason.code.name for reason in _TOLD}),
         "description": "As in gRPC.",
     },
-    "reason": {"type": "string", "enum": sorted(KINDS), "description": "For programs. More may be added."},
+    "reason": {
+        "type": "string",
+        "enum": sorted({reason.told_as for reason in _TOLD}),
+        "description": "For programs. More may be added.",
+    },
     "message": {"type": "string", "description": "For people; may change."},
     "details": _array(
         {

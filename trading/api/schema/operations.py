@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from common.calls.reasons import Reason
 from trading.accounts.account import OPEN
 from trading.api.schema import components, examples, parameters
 from trading.api.schema.components import Schema, data_of, ref
@@ -27,7 +28,7 @@ def operation(
     example: Any,
     tag: str,
     code: int = 200,
-    reasons: Iterable[str] = (),
+    reasons: Iterable[Reason] = (),
     takes: Sequence[OpenApiParameter] = (),
     request: Any = None,
     sent: Any = None,
@@ -37,7 +38,7 @@ def operation(
 ) -> Decorator:
     """Return the decorator that describes one operation; `reasons` are its own errors, beside those of all;
     `sent` is an example of a body."""
-    common: tuple[str, ...] = ANYWHERE
+    common: tuple[Reason, ...] = ANYWHERE
     told = [*takes, *parameters.EVERYWHERE]
     if role != OPEN:
         common += WITH_AUTHENTICATION
@@ -74,7 +75,7 @@ list_stocks = operation(
     takes=parameters.page("stock-cursor"),
     answer=ref("StockList"),
     example={"data": [examples.STOCK], "page": examples.PAGE},
-    reasons=[*READING, "INVALID_CURSOR"],
+    reasons=[*READING, Reason.INVALID_CURSOR],
 )
 look_up_stock = operation(
     "lookUpStock",
@@ -89,7 +90,7 @@ look_up_stock = operation(
     ],
     answer=data_of(ref("Stock")),
     example={"data": examples.STOCK},
-    reasons=[*READING, "STOCK_NOT_FOUND"],
+    reasons=[*READING, Reason.UNKNOWN_STOCK],
 )
 list_orders = operation(
     "listOrders",
@@ -98,7 +99,7 @@ list_orders = operation(
     takes=[*parameters.ORDER_FILTERS, *parameters.page("order-cursor")],
     answer=ref("OrderList"),
     example=examples.ORDERS,
-    reasons=[*READING, "INVALID_CURSOR"],
+    reasons=[*READING, Reason.INVALID_CURSOR],
 )
 place_order = operation(
     "placeOrder",
@@ -120,19 +121,19 @@ place_order = operation(
     answer=data_of(ref("Order")),
     example={"data": examples.ORDER},
     reasons=[
-        "MALFORMED_JSON",
-        "STOCK_NOT_FOUND",
-        "UNSUPPORTED_MEDIA_TYPE",
-        "INSUFFICIENT_STOCK",
-        "STOCK_LIMIT",
-        "IDEMPOTENCY_KEY_REUSED",
-        "NO_LEADER",
-        "CATALOG_UNAVAILABLE",
-        "DISK_FULL",
-        "HALTED",
-        "SHUTTING_DOWN",
-        "OUTCOME_UNKNOWN",
-        "NOT_REPLICATED",
+        Reason.MALFORMED_JSON,
+        Reason.UNKNOWN_STOCK,
+        Reason.UNSUPPORTED_MEDIA_TYPE,
+        Reason.INSUFFICIENT_STOCK,
+        Reason.STOCK_LIMIT,
+        Reason.KEY_REUSED,
+        Reason.NO_LEADER,
+        Reason.CATALOG,
+        Reason.DISK_FULL,
+        Reason.HALTED,
+        Reason.SHUTTING_DOWN,
+        Reason.OUTCOME_UNKNOWN,
+        Reason.NOT_REPLICATED,
     ],
 )
 look_up_order = operation(
@@ -142,7 +143,7 @@ look_up_order = operation(
     takes=[path("number", components.NUMBER, "Transaction number.", 57)],
     answer=data_of(ref("Order")),
     example={"data": examples.ORDER},
-    reasons=[*READING, "ORDER_NOT_FOUND"],
+    reasons=[*READING, Reason.UNKNOWN_ORDER],
 )
 events = operation(
     "followEvents",
@@ -161,7 +162,7 @@ events = operation(
     answer={"type": "string"},
     example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(examples.STOCK) + "\n\n",
     media_type="text/event-stream",
-    reasons=["SHUTTING_DOWN"],
+    reasons=[Reason.SHUTTING_DOWN],
 )
 replicas = operation(
     "getReplicas",
@@ -189,7 +190,7 @@ start_resync = operation(
     takes=[_REPLICA_PATH, answer_header("Location", [202], "Path of the job.", always=True)],
     answer=data_of(ref("ResyncJob")),
     example={"data": examples.JOB},
-    reasons=["REPLICA_NOT_FOUND", "REPLICA_LEADS", "NO_LEADER"],
+    reasons=[Reason.REPLICA_NOT_FOUND, Reason.REPLICA_LEADS, Reason.NO_LEADER],
 )
 get_resync = operation(
     "getResync",
@@ -199,7 +200,7 @@ get_resync = operation(
     takes=[_REPLICA_PATH],
     answer=data_of(ref("ResyncJob")),
     example={"data": examples.JOB},
-    reasons=["REPLICA_NOT_FOUND", "JOB_NOT_FOUND"],
+    reasons=[Reason.REPLICA_NOT_FOUND, Reason.JOB_NOT_FOUND],
 )
 switch_over = operation(
     "switchOver",
@@ -211,11 +212,11 @@ switch_over = operation(
     answer=data_of(ref("Switchover")),
     example={"data": {"leader": 1, "epoch": 5, "previous_leader": 3}},
     reasons=[
-        "MALFORMED_JSON",
-        "UNSUPPORTED_MEDIA_TYPE",
-        "REPLICA_NOT_FOUND",
-        "TARGET_NOT_IN_SYNC",
-        "OUTCOME_UNKNOWN",
+        Reason.MALFORMED_JSON,
+        Reason.UNSUPPORTED_MEDIA_TYPE,
+        Reason.REPLICA_NOT_FOUND,
+        Reason.TARGET_NOT_IN_SYNC,
+        Reason.OUTCOME_UNKNOWN,
         *READING,
     ],
 )
@@ -241,7 +242,7 @@ ready = operation(
         )
     ),
     example={"data": {"status": "ready", "checks": {"catalog": "ok", "leader": "ok", "replicas": "ok"}}},
-    reasons=["NO_LEADER", "CATALOG_UNAVAILABLE"],
+    reasons=[Reason.NO_LEADER, Reason.CATALOG],
 )
 schema = operation(
     "getSchema",

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.rows import parse_row
 from protos import catalog_pb2
 from tests.backends.catalog.desk import Desk
@@ -47,7 +48,7 @@ def test_full_disk_refuses_epochs_and_stock_changes_but_no_reads(tmp_path):
     for refused in (desk.begin, lambda: desk.set_stock(name="ACME", price_cents=1)):
         with pytest.raises(RpcFailure) as caught:
             refused()
-        assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "DISK_FULL")
+        assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.DISK_FULL)
     assert desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="ACME")).stock.price_cents == 4135
     desk.stop()  # a checkpoint that finds no space is no error: the journal holds everything
     files.room = None

@@ -9,6 +9,7 @@ from backends.storage.csv.epochs import EPOCHS_NAME, MalformedEpochs, parse_epoc
 from backends.storage.ports import StartRefused
 from backends.storage.values import Epoch
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2
 from tests.backends.catalog.desk import Desk
 from tests.backends.storage.csv.log_files import FaultyFiles
@@ -60,7 +61,7 @@ def test_epoch_begins_only_behind_the_newest(desk):
     desk.begin(leader_id=2)
     with pytest.raises(RpcFailure) as caught:
         desk.begin(leader_id=1, expected_epoch=0)
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ABORTED, "FENCED")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ABORTED, Reason.FENCED)
     assert caught.value.metadata == {"epoch": "1", "leader_id": "2"}
     assert desk.health().epoch == 1
 
@@ -71,7 +72,7 @@ def test_only_the_newest_epoch_trades(desk, epoch):
     desk.begin(leader_id=2)
     with pytest.raises(RpcFailure) as caught:
         desk.send(desk.buy("ACME", 1), epoch=epoch)
-    assert (caught.value.reason, caught.value.metadata) == ("FENCED", {"epoch": "2", "leader_id": "2"})
+    assert (caught.value.reason, caught.value.metadata) == (Reason.FENCED, {"epoch": "2", "leader_id": "2"})
     assert desk.send(desk.buy("ACME", 1), batch_seq=1)[0].row
 
 
@@ -82,7 +83,7 @@ def test_epoch_of_an_earlier_run_is_fenced(desk):
     desk.restart()
     with pytest.raises(RpcFailure) as caught:
         desk.catalog.update_stock(batch)
-    assert (caught.value.reason, caught.value.metadata) == ("FENCED", {"epoch": "1", "leader_id": "3"})
+    assert (caught.value.reason, caught.value.metadata) == (Reason.FENCED, {"epoch": "1", "leader_id": "3"})
     desk.begin()
     (result,) = desk.send(*batch.trades)
     assert result.exists == 1
@@ -111,7 +112,7 @@ def test_proof_of_a_rollback_halts_for_good(desk, fields):
     desk.catalog.update_stock(batch)
     with pytest.raises(RpcFailure) as caught:
         desk.begin(**fields)
-    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.DATA_LOSS, "HALTED")
+    assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.DATA_LOSS, Reason.HALTED)
     assert re.search(r"rolled back.*python -m backends.catalog.rebuild", desk.health().halted)
     for call in (
         lambda: desk.quantity("ACME"),
