@@ -8,7 +8,7 @@ system is upgraded, processes of two versions talk to each other.
 from enum import Enum, Flag, auto
 from math import inf
 
-from grpc import StatusCode as Code
+from grpc import StatusCode as Rpc
 
 
 class Verdict(Enum):
@@ -51,7 +51,7 @@ class Reason(Enum):
         traits: what else follows.
     """
 
-    code: Code
+    code: Rpc
     verdict: Verdict
     http: int | None
     told_as: str
@@ -62,7 +62,7 @@ class Reason(Enum):
 
     def __new__(
         cls,
-        code: Code,
+        code: Rpc,
         verdict: Verdict,
         http: int | None = None,
         told_as: str = "",
@@ -83,87 +83,89 @@ class Reason(Enum):
         self.told_as = self.told_as or self.name
 
     # fmt: off
-    # reason                 gRPC code                 of an order   HTTP  told as           Retry-After
-    #                                                                                           patience  replaces after
+    #                                                                                              Retry-After, s
+    #                                                                                              |   patience, s
+    #                                                                                              |   |    replaces, s
+    # reason                 gRPC code                of an order   HTTP told as                   |   |    |    traits
 
     # No process of ours answered.
-    UNREACHABLE            = Code.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, 0.0, SILENT
-    NO_ANSWER              = Code.DEADLINE_EXCEEDED,   PERHAPS,      _,   "",                       _,  inf, 0.0, SILENT
+    UNREACHABLE            = Rpc.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, 0.0, SILENT
+    NO_ANSWER              = Rpc.DEADLINE_EXCEEDED,   PERHAPS,      _,   "",                       _,  inf, 0.0, SILENT
     # A process of another version, or gRPC within ours, answered something that is not in this list.
-    UNKNOWN                = Code.UNKNOWN,             PERHAPS
-    INTERNAL               = Code.INTERNAL,            PERHAPS,      500
-    NOT_CARRIED            = Code.UNIMPLEMENTED,       PERHAPS
+    UNKNOWN                = Rpc.UNKNOWN,             PERHAPS
+    INTERNAL               = Rpc.INTERNAL,            PERHAPS,      500
+    NOT_CARRIED            = Rpc.UNIMPLEMENTED,       PERHAPS
 
     # Wrong, or asked for what there is not.
-    INVALID_ARGUMENT       = Code.INVALID_ARGUMENT,    NOTHING_DONE, 400, "VALIDATION_FAILED",      _,  inf, _, LASTING
-    MALFORMED_JSON         = Code.INVALID_ARGUMENT,    NOTHING_DONE, 400
-    INVALID_CURSOR         = Code.INVALID_ARGUMENT,    NOTHING_DONE, 400
-    UNAUTHENTICATED        = Code.UNAUTHENTICATED,     NOTHING_DONE, 401
-    PERMISSION_DENIED      = Code.PERMISSION_DENIED,   NOTHING_DONE, 403
-    UNKNOWN_ORDER          = Code.NOT_FOUND,           NOTHING_DONE, 404, "ORDER_NOT_FOUND",        _,  inf, _, LASTING
-    REPLICA_NOT_FOUND      = Code.NOT_FOUND,           NOTHING_DONE, 404
-    JOB_NOT_FOUND          = Code.NOT_FOUND,           NOTHING_DONE, 404
-    PATH_NOT_FOUND         = Code.NOT_FOUND,           NOTHING_DONE, 404
-    METHOD_NOT_ALLOWED     = Code.UNIMPLEMENTED,       NOTHING_DONE, 405
-    NOT_ACCEPTABLE         = Code.INVALID_ARGUMENT,    NOTHING_DONE, 406
-    UNSUPPORTED_MEDIA_TYPE = Code.INVALID_ARGUMENT,    NOTHING_DONE, 415
-    RATE_LIMITED           = Code.RESOURCE_EXHAUSTED,  NOTHING_DONE, 429  # its Retry-After is the caller's own
+    INVALID_ARGUMENT       = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 400, "VALIDATION_FAILED",      _,  inf, _,   LASTING
+    MALFORMED_JSON         = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 400
+    INVALID_CURSOR         = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 400
+    UNAUTHENTICATED        = Rpc.UNAUTHENTICATED,     NOTHING_DONE, 401
+    PERMISSION_DENIED      = Rpc.PERMISSION_DENIED,   NOTHING_DONE, 403
+    UNKNOWN_ORDER          = Rpc.NOT_FOUND,           NOTHING_DONE, 404, "ORDER_NOT_FOUND",        _,  inf, _,   LASTING
+    REPLICA_NOT_FOUND      = Rpc.NOT_FOUND,           NOTHING_DONE, 404
+    JOB_NOT_FOUND          = Rpc.NOT_FOUND,           NOTHING_DONE, 404
+    PATH_NOT_FOUND         = Rpc.NOT_FOUND,           NOTHING_DONE, 404
+    METHOD_NOT_ALLOWED     = Rpc.UNIMPLEMENTED,       NOTHING_DONE, 405
+    NOT_ACCEPTABLE         = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 406
+    UNSUPPORTED_MEDIA_TYPE = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 415
+    RATE_LIMITED           = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 429  # its Retry-After is the caller's own
 
     # The catalog, or the leader, refuses the order.
-    UNKNOWN_STOCK          = Code.NOT_FOUND,           FINAL,        404, "STOCK_NOT_FOUND",        _,  inf, _, LASTING
-    INSUFFICIENT_STOCK     = Code.FAILED_PRECONDITION, FINAL,        409, "",                       _,  inf, _, LASTING
-    STOCK_LIMIT            = Code.FAILED_PRECONDITION, FINAL,        409, "",                       _,  inf, _, LASTING
-    KEY_REUSED             = Code.ALREADY_EXISTS,      FINAL,        422, "IDEMPOTENCY_KEY_REUSED", _,  inf, _, LASTING
+    UNKNOWN_STOCK          = Rpc.NOT_FOUND,           FINAL,        404, "STOCK_NOT_FOUND",        _,  inf, _,   LASTING
+    INSUFFICIENT_STOCK     = Rpc.FAILED_PRECONDITION, FINAL,        409, "",                       _,  inf, _,   LASTING
+    STOCK_LIMIT            = Rpc.FAILED_PRECONDITION, FINAL,        409, "",                       _,  inf, _,   LASTING
+    KEY_REUSED             = Rpc.ALREADY_EXISTS,      FINAL,        422, "IDEMPOTENCY_KEY_REUSED", _,  inf, _,   LASTING
 
     # Not now. An election takes about two seconds, a restart little more; the disk and the halt wait for an operator.
-    NO_LEADER              = Code.UNAVAILABLE,         NOTHING_DONE, 503, "",                       2,  2.0, _, DOWN
+    NO_LEADER              = Rpc.UNAVAILABLE,         NOTHING_DONE, 503, "",                       2,  2.0, _,   DOWN
     # A leader that cannot reach the catalog is replaced, if this process reaches it. Sooner, every restart of the
     # catalog would cost an election.
-    CATALOG                = Code.UNAVAILABLE,         NOTHING_DONE, 503, "CATALOG_UNAVAILABLE",    2,  1.2, 0.6, DOWN
-    HALTED                 = Code.DATA_LOSS,           NOTHING_DONE, 503, "",                       60, 1.0, 0.0, DOWN
-    DISK_FULL              = Code.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "",                       30, 1.0
-    OVERLOADED             = Code.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "",                       1,  1.0
-    QUEUE_FULL             = Code.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  1.0
-    TOO_MANY_STREAMS       = Code.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  1.0, _, BUSY
-    SHUTTING_DOWN          = Code.UNAVAILABLE,         NOTHING_DONE, 503, "",                       2,  inf, _, BUSY
-    TOO_MANY_WRITERS       = Code.RESOURCE_EXHAUSTED,  PERHAPS,      _,   "",                       _,  inf, _, BUSY
-    TOO_MANY_WATCHES       = Code.RESOURCE_EXHAUSTED,  PERHAPS
-    TOO_MANY_RESYNCS       = Code.RESOURCE_EXHAUSTED,  PERHAPS
-    TOO_MANY_READERS       = Code.RESOURCE_EXHAUSTED,  PERHAPS
-    LAGGING                = Code.UNAVAILABLE,         PERHAPS
+    CATALOG                = Rpc.UNAVAILABLE,         NOTHING_DONE, 503, "CATALOG_UNAVAILABLE",    2,  1.2, 0.6, DOWN
+    HALTED                 = Rpc.DATA_LOSS,           NOTHING_DONE, 503, "",                       60, 1.0, 0.0, DOWN
+    DISK_FULL              = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "",                       30, 1.0
+    OVERLOADED             = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "",                       1,  1.0
+    QUEUE_FULL             = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  1.0
+    TOO_MANY_STREAMS       = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  1.0, _,   BUSY
+    SHUTTING_DOWN          = Rpc.UNAVAILABLE,         NOTHING_DONE, 503, "",                       2,  inf, _,   BUSY
+    TOO_MANY_WRITERS       = Rpc.RESOURCE_EXHAUSTED,  PERHAPS,      _,   "",                       _,  inf, _,   BUSY
+    TOO_MANY_WATCHES       = Rpc.RESOURCE_EXHAUSTED,  PERHAPS
+    TOO_MANY_RESYNCS       = Rpc.RESOURCE_EXHAUSTED,  PERHAPS
+    TOO_MANY_READERS       = Rpc.RESOURCE_EXHAUSTED,  PERHAPS
+    LAGGING                = Rpc.UNAVAILABLE,         PERHAPS
 
     # What became of the order is not known.
-    TOO_FEW_REPLICAS       = Code.UNAVAILABLE,         PERHAPS
-    NO_ANSWER_YET          = Code.DEADLINE_EXCEEDED,   PERHAPS
-    STEPPED_DOWN           = Code.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, 0.0
-    OUTCOME_UNKNOWN        = Code.DEADLINE_EXCEEDED,   PERHAPS,      504
-    NOT_REPLICATED         = Code.UNAVAILABLE,         PERHAPS,      504
+    TOO_FEW_REPLICAS       = Rpc.UNAVAILABLE,         PERHAPS
+    NO_ANSWER_YET          = Rpc.DEADLINE_EXCEEDED,   PERHAPS
+    STEPPED_DOWN           = Rpc.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, 0.0
+    OUTCOME_UNKNOWN        = Rpc.DEADLINE_EXCEEDED,   PERHAPS,      504
+    NOT_REPLICATED         = Rpc.UNAVAILABLE,         PERHAPS,      504
 
     # Who leads.
-    NOT_LEADER             = Code.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
-    FENCED                 = Code.ABORTED,             PERHAPS,      _,   "",                       _,  inf, _, ELECTED
-    PROMOTING              = Code.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, _, ELECTED
-    BACKFILLING            = Code.UNAVAILABLE,         PERHAPS
-    TARGET_NOT_IN_SYNC     = Code.FAILED_PRECONDITION, NOTHING_DONE, 409
-    REPLICA_LEADS          = Code.FAILED_PRECONDITION, NOTHING_DONE, 409
+    NOT_LEADER             = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
+    FENCED                 = Rpc.ABORTED,             PERHAPS,      _,   "",                       _,  inf, _,   ELECTED
+    PROMOTING              = Rpc.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, _,   ELECTED
+    BACKFILLING            = Rpc.UNAVAILABLE,         PERHAPS
+    TARGET_NOT_IN_SYNC     = Rpc.FAILED_PRECONDITION, NOTHING_DONE, 409
+    REPLICA_LEADS          = Rpc.FAILED_PRECONDITION, NOTHING_DONE, 409
 
     # Rows and batches that do not fit.
-    STALE_BATCH            = Code.ABORTED,             PERHAPS
-    BEHIND                 = Code.ABORTED,             PERHAPS
-    OUT_OF_RANGE           = Code.OUT_OF_RANGE,        PERHAPS
-    GAP                    = Code.OUT_OF_RANGE,        PERHAPS
-    DIVERGED               = Code.DATA_LOSS,           PERHAPS
-    WRONG_CLUSTER          = Code.FAILED_PRECONDITION, PERHAPS
+    STALE_BATCH            = Rpc.ABORTED,             PERHAPS
+    BEHIND                 = Rpc.ABORTED,             PERHAPS
+    OUT_OF_RANGE           = Rpc.OUT_OF_RANGE,        PERHAPS
+    GAP                    = Rpc.OUT_OF_RANGE,        PERHAPS
+    DIVERGED               = Rpc.DATA_LOSS,           PERHAPS
+    WRONG_CLUSTER          = Rpc.FAILED_PRECONDITION, PERHAPS
 
     # Bringing a follower up to date, and comparing logs.
-    UNKNOWN_REPLICA        = Code.NOT_FOUND,           PERHAPS
-    WRONG_REPLICA          = Code.FAILED_PRECONDITION, PERHAPS
-    FOLLOWER               = Code.UNAVAILABLE,         PERHAPS
-    NOT_IN_SYNC            = Code.UNAVAILABLE,         PERHAPS
-    CHAIN_DIFFERS          = Code.DATA_LOSS,           PERHAPS
-    NOTHING_ANSWERS        = Code.UNAVAILABLE,         PERHAPS
-    LOG_ENDED              = Code.OUT_OF_RANGE,        PERHAPS
-    MALFORMED_PAGE         = Code.INTERNAL,            PERHAPS
+    UNKNOWN_REPLICA        = Rpc.NOT_FOUND,           PERHAPS
+    WRONG_REPLICA          = Rpc.FAILED_PRECONDITION, PERHAPS
+    FOLLOWER               = Rpc.UNAVAILABLE,         PERHAPS
+    NOT_IN_SYNC            = Rpc.UNAVAILABLE,         PERHAPS
+    CHAIN_DIFFERS          = Rpc.DATA_LOSS,           PERHAPS
+    NOTHING_ANSWERS        = Rpc.UNAVAILABLE,         PERHAPS
+    LOG_ENDED              = Rpc.OUT_OF_RANGE,        PERHAPS
+    MALFORMED_PAGE         = Rpc.INTERNAL,            PERHAPS
     # fmt: on
 
     @classmethod

@@ -28,7 +28,7 @@ for line in sys.stdin:
     try:
         answer = network.call(sys.argv[1], catalog_pb2.CatalogHealthRequest(), float(line)).epoch
     except RpcFailure as failure:
-        answer = failure.reason
+        answer = failure.wire_reason
     print(answer, time.monotonic() - started, flush=True)
 """
 
