@@ -36,7 +36,7 @@ class StockSearch:
         """Return at most `most` stocks whose name holds `text`, whatever its case: those that begin with it first.
 
         Raises:
-            RpcFailure: CATALOG_UNAVAILABLE, HALTED.
+            RpcFailure: CATALOG, HALTED.
         """
         wanted = text.strip().casefold()
         matching = [name for name in self._names.get() if wanted in name.casefold()]
