@@ -65,7 +65,7 @@ class Notebook(Protocol):
 
 
 class HeldLedger:
-    """See ports.Ledger. One process has it; nothing is visible before the journal or the notebook has it.
+    """Implements ports.Ledger, where its contracts are. One process has it; nothing is visible before the journal or the notebook has it.
 
     The gate is in memory only. After a restart nothing tells whether the last batch before it was answered, so no
     earlier epoch may go on: its leader begins a new one, and reads what was decided.
@@ -91,17 +91,14 @@ class HeldLedger:
 
     @property
     def place(self) -> str:
-        """See ports.Identity."""
         return self._journal.place
 
     @property
     def cluster_id(self) -> str:
-        """See ports.Identity."""
         return self._journal.cluster_id
 
     @property
     def on_sync(self) -> Callable[[float], None]:
-        """See ports.Ledger."""
         return self._journal.on_sync
 
     @on_sync.setter
@@ -109,18 +106,15 @@ class HeldLedger:
         self._journal.on_sync = told
 
     def health(self) -> LedgerHealth:
-        """See ports.Ledger."""
         stalled_s = max(self._journal.stalled_s(), self._notebook.stalled_s())
         return LedgerHealth(self._newest_epoch, self._stocks.position, self._halted, stalled_s)
 
     def start(self) -> None:
-        """See ports.Ledger."""
         self._notebook.start()
 
     # -- Changes: one at a time ----------------------------------------------------------------------------------------
 
     def decide(self, rule: BatchRule) -> Answer:
-        """See ports.Ledger."""
         with self._writer:
             self._check_open()
             state = self._state()
@@ -139,7 +133,6 @@ class HeldLedger:
         return decision.answer
 
     def begin_epoch(self, leader_id: int, time: str, rule: Callable[[LedgerState], str | None]) -> Begun:
-        """See ports.Ledger."""
         with self._writer:
             self._check_open()
             lost = rule(self._state())
@@ -151,7 +144,6 @@ class HeldLedger:
             return Begun(epoch, self._stocks.position)
 
     def put_stock(self, name: str, rule: Callable[[Stock | None], Stock]) -> tuple[Stock, bool]:
-        """See ports.Ledger."""
         with self._writer:
             self._check_open()
             known = self._stocks.for_writer().get(name)
@@ -161,7 +153,6 @@ class HeldLedger:
         return stock, known is None
 
     def close(self) -> None:
-        """See ports.Ledger."""
         with self._writer:
             if not self._is_closed:
                 self._is_closed = True
@@ -212,22 +203,18 @@ class HeldLedger:
     # -- Reads: they never wait for a change ----------------------------------------------------------------
 
     def stock(self, name: str) -> Stock | None:
-        """See ports.Ledger."""
         self._check_open()
         return self._stocks.find(name)
 
     def stocks_named(self, names: Collection[str]) -> StockPage:
-        """See ports.Ledger."""
         self._check_open()
         return self._stocks.named(names)
 
     def stocks_after(self, name: str, limit: int) -> StockPage:
-        """See ports.Ledger."""
         self._check_open()
         return self._stocks.page(name, limit)
 
     def find_key(self, key: bytes) -> KeyFound:
-        """See ports.Ledger."""
         self._check_open()
         # Read before the keys: those of all trades up to this number are among them.
         last_number = self._stocks.position.number
@@ -235,7 +222,6 @@ class HeldLedger:
         return KeyFound(number or 0, max(known_from, 1), max(last_number, number or 0))
 
     def trades_after(self, after: int, max_bytes: int, max_rows: int = 0) -> TradesPage:
-        """See ports.Ledger."""
         self._check_open()
         # Not the journal's own position: rows are shown together with what they do to the stocks, or a reader of both
         # would see an order whose shares are not taken yet.
@@ -247,15 +233,12 @@ class HeldLedger:
         return TradesPage(self._journal.chain_at(after), rows, last_number)
 
     def epochs(self, limit: int) -> Sequence[Epoch]:
-        """See ports.Ledger."""
         return self._notebook.recent[-limit:]
 
     def changes_since(self, cursor: str) -> Changes:
-        """See ports.Ledger."""
         self._check_open()
         return self._stocks.changes.since(cursor)
 
     def wait_for_change(self, cursor: str, timeout_s: float) -> None:
-        """See ports.Ledger."""
         self._check_open()
         self._stocks.changes.wait_for_news(cursor, timeout_s)

@@ -55,7 +55,7 @@ class MemoryStore:
 
 
 class MemoryLog:
-    """See ports.OrderLog. Readers and the one appender share a list, which the interpreter changes in one step."""
+    """Implements ports.OrderLog, where its contracts are. Readers and the one appender share a list, which the interpreter changes in one step."""
 
     def __init__(self, store: MemoryStore) -> None:
         """Raises StartRefused: it is in use."""
@@ -67,26 +67,21 @@ class MemoryLog:
 
     @property
     def place(self) -> str:
-        """See ports.Identity."""
         return self._store.place
 
     @property
     def cluster_id(self) -> str:
-        """See ports.Identity."""
         return self._store.cluster_id
 
     @property
     def is_open(self) -> bool:
-        """See ports.OrderLog."""
         return self._is_open
 
     @property
     def position(self) -> Position:
-        """See ports.OrderLog."""
         return self._position
 
     def adopt(self, cluster_id: str) -> None:
-        """See ports.OrderLog."""
         store = self._store
         if store.cluster_id not in ("", cluster_id):
             raise StartRefused(f"{store.place} belongs to cluster {store.cluster_id}, not to cluster {cluster_id}")
@@ -97,7 +92,6 @@ class MemoryLog:
             self._is_open = True
 
     def append(self, rows: bytes) -> None:
-        """See ports.OrderLog."""
         checked = check_rows(rows, *self._position)
         if checked.count:
             self._store.check_room()
@@ -106,13 +100,11 @@ class MemoryLog:
             self._position = Position(checked.last_number, checked.last_chain)
 
     def read(self, first: int, last: int) -> bytes:
-        """See ports.OrderLog."""
         if not 1 <= first <= last <= self._position.number:
             raise ValueError(f"rows {first}..{last} are not within 1..{self._position.number}")
         return b"".join(self._store.lines[first - 1 : last])
 
     def read_after(self, after: int, max_bytes: int, max_rows: int = 0) -> bytes:
-        """See ports.OrderLog."""
         last_number = self._position.number
         if not 0 <= after <= last_number:
             raise ValueError(f"row {after} is not within 0..{last_number}")
@@ -124,15 +116,12 @@ class MemoryLog:
         return page
 
     def row(self, number: int) -> Row:
-        """See ports.OrderLog."""
         return parse_row(self.read(number, number))
 
     def chain_at(self, number: int) -> int:
-        """See ports.OrderLog."""
         return self.row(number).chain if number else chain_seed(self.cluster_id)
 
     def query(self, query: RowQuery) -> RowPage:
-        """See ports.OrderLog."""
         last_number = self._position.number
         numbers = range(query.after_number + 1, min(last_number, (query.before_number or last_number + 1) - 1) + 1)
         found: list[Row] = []
@@ -148,17 +137,15 @@ class MemoryLog:
         return RowPage(found, last_number, 0)
 
     def stalled_s(self) -> float:
-        """See ports.OrderLog."""
         return 0.0
 
     def close(self) -> None:
-        """See ports.OrderLog."""
         self._is_open = False
         self._store.release()
 
 
 class MemoryNotebook:
-    """See held_ledger.Notebook."""
+    """Implements held_ledger.Notebook."""
 
     repair = "begin a new store"
 
@@ -168,33 +155,28 @@ class MemoryNotebook:
 
     @property
     def recent(self) -> Sequence[Epoch]:
-        """See Notebook."""
         return self._store.epochs
 
     def add_epoch(self, epoch: Epoch) -> None:
-        """See Notebook."""
         self._store.check_room()
         self._store.epochs.append(epoch)
 
     def put_stock(self, stock: Stock, show: Callable[[Stock], None]) -> None:
-        """See Notebook."""
         self._store.check_room()
         self._store.stocks[stock.name] = Stock.new(stock.name, stock.price_cents, stock.initial_quantity)
         show(stock)
 
     def note_halted(self, why: str) -> None:
-        """See Notebook."""
         self._store.halted = why
 
     def start(self) -> None:
-        """See Notebook: nothing."""
+        pass
 
     def stalled_s(self) -> float:
-        """See Notebook."""
         return 0.0
 
     def close(self) -> None:
-        """See Notebook: nothing."""
+        pass
 
 
 def open_memory_ledger(

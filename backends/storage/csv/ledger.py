@@ -31,7 +31,7 @@ JOURNAL_NAME = "catalog_journal.csv"
 
 
 class CsvLedger(HeldLedger):
-    """See ports.Ledger: the catalog's files, opened.
+    """Implements ports.Ledger: the catalog's files, opened.
 
     Attributes:
         checkpoint: the stocks' file, which is written now and then once the ledger is started.

@@ -18,7 +18,7 @@ REBUILD_COMMAND = "python -m backends.catalog.rebuild"
 
 
 class CsvNotebook:
-    """See held_ledger.Notebook. In `catalog_epochs.csv`, `catalog_database.csv` and `catalog_rolled_back.txt`.
+    """Implements held_ledger.Notebook. In `catalog_epochs.csv`, `catalog_database.csv` and `catalog_rolled_back.txt`.
 
     Attributes:
         checkpoint: the file of the stocks.
@@ -34,19 +34,15 @@ class CsvNotebook:
 
     @property
     def recent(self) -> Sequence[Epoch]:
-        """See Notebook."""
         return self._epochs.recent
 
     def add_epoch(self, epoch: Epoch) -> None:
-        """See Notebook."""
         self._epochs.append(epoch)
 
     def put_stock(self, stock: Stock, show: Callable[[Stock], None]) -> None:
-        """See Notebook."""
         self.checkpoint.put(stock, show)
 
     def note_halted(self, why: str) -> None:
-        """See Notebook."""
         write_marker(self._small_files, why)
 
     def start(self) -> None:
@@ -56,7 +52,6 @@ class CsvNotebook:
         self.checkpoint.start()
 
     def stalled_s(self) -> float:
-        """See Notebook."""
         return self._small_files.busy.stalled_s()
 
     def close(self) -> None:

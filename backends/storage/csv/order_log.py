@@ -19,7 +19,7 @@ def _no_sync(_seconds: float) -> None:
 
 
 class CsvOrderLog:
-    """See ports.OrderLog. A new directory has no file until it belongs to a cluster."""
+    """Implements ports.OrderLog, where its contracts are. A new directory has no file until it belongs to a cluster."""
 
     def __init__(
         self,
@@ -44,17 +44,14 @@ class CsvOrderLog:
 
     @property
     def place(self) -> str:
-        """See ports.Identity."""
         return str(self._directory.path)
 
     @property
     def cluster_id(self) -> str:
-        """See ports.Identity."""
         return self._directory.cluster_id or ""
 
     @property
     def on_sync(self) -> Callable[[float], None]:
-        """See ports.OrderLog."""
         return self._on_sync
 
     @on_sync.setter
@@ -65,16 +62,13 @@ class CsvOrderLog:
 
     @property
     def is_open(self) -> bool:
-        """See ports.OrderLog."""
         return self._log is not None
 
     @property
     def position(self) -> Position:
-        """See ports.OrderLog."""
         return self._log.position if self._log is not None else NO_POSITION
 
     def adopt(self, cluster_id: str) -> None:
-        """See ports.OrderLog."""
         try:
             self._directory.adopt(cluster_id)
             if self._log is None:
@@ -84,35 +78,27 @@ class CsvOrderLog:
             self._die(f"{self._directory.path}: {error}: this process ends without an answer")
 
     def append(self, rows: bytes) -> None:
-        """See ports.OrderLog."""
         self._opened.append(rows)
 
     def read(self, first: int, last: int) -> bytes:
-        """See ports.OrderLog."""
         return self._opened.read(first, last)
 
     def read_after(self, after: int, max_bytes: int, max_rows: int = 0) -> bytes:
-        """See ports.OrderLog."""
         return self._opened.read_after(after, max_bytes, max_rows)
 
     def row(self, number: int) -> Row:
-        """See ports.OrderLog."""
         return self._opened.row(number)
 
     def chain_at(self, number: int) -> int:
-        """See ports.OrderLog."""
         return self._opened.chain_at(number)
 
     def query(self, query: RowQuery) -> RowPage:
-        """See ports.OrderLog."""
         return query_log(self._opened, query)
 
     def stalled_s(self) -> float:
-        """See ports.OrderLog."""
         return self._log.stalled_s() if self._log is not None else 0.0
 
     def close(self) -> None:
-        """See ports.OrderLog."""
         log, self._log = self._log, None
         if log is not None:
             log.close()
