@@ -65,7 +65,9 @@ class Notebook(Protocol):
 
 
 class HeldLedger:
-    """Implements ports.Ledger, where its contracts are. One process has it; nothing is visible before the journal or the notebook has it.
+    """Implements ports.Ledger, where its contracts are, for one process.
+
+    Nothing is visible before the journal or the notebook has it.
 
     The gate is in memory only. After a restart nothing tells whether the last batch before it was answered, so no
     earlier epoch may go on: its leader begins a new one, and reads what was decided.

@@ -55,7 +55,7 @@ class MemoryStore:
 
 
 class MemoryLog:
-    """Implements ports.OrderLog, where its contracts are. Readers and the one appender share a list, which the interpreter changes in one step."""
+    """Implements ports.OrderLog. Readers and the appender share a list, which the interpreter changes in one step."""
 
     def __init__(self, store: MemoryStore) -> None:
         """Raises StartRefused: it is in use."""
