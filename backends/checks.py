@@ -4,9 +4,17 @@ import re
 
 from backends.failures import InvalidArgument
 from common.bounds import ACCOUNT, IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, STOCK_NAME
+from common.rows import ORDER_TYPE_NAMES
 from protos import catalog_pb2
 
-_TYPE_NAMES = {catalog_pb2.BUY: "buy", catalog_pb2.SELL: "sell"}
+
+def check_new_order(order: catalog_pb2.NewOrder) -> None:
+    """Check an order that is to be placed; `request_id` is for logs alone, and may be anything."""
+    check_stock_name(order.stock_name)
+    order_type_name(order.order_type)
+    check_order_quantity(order.quantity)
+    check_account(order.account)
+    check_idempotency_key(order.idempotency_key)
 
 
 def check_within(field: str, value: int, least: int, most: int) -> None:
@@ -38,7 +46,7 @@ def check_order_quantity(quantity: int) -> None:
 def order_type_name(order_type: catalog_pb2.OrderType.ValueType) -> str:
     """Return "buy" or "sell", as rows say it."""
     try:
-        return _TYPE_NAMES[order_type]
+        return ORDER_TYPE_NAMES[order_type]
     except KeyError:
         raise InvalidArgument(f"order_type {order_type} is neither BUY nor SELL") from None
 

@@ -16,7 +16,7 @@ from benchmarks.syncs import count_syncs, missing_syncs
 from benchmarks.traffic import write_seed
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
-from common.rows import HEADER
+from common.rows import HEADER, Row, parse_row
 from deploy.control import find_supervisor
 from deploy.readiness import is_open
 from protos import order_pb2
@@ -209,8 +209,13 @@ def missing_orders(log: bytes, acknowledged: Iterable[bytes]) -> list[str]:
     for body in acknowledged:
         order = json.loads(body)["data"]
         number = order["transaction_number"]
-        fields = rows[number - 1].decode().split(",") if number <= len(rows) else []
-        expected = [str(number), order["name"], order["type"], str(order["quantity"]), order["client_order_id"]]
-        if not fields or [fields[0], *fields[2:5], fields[7]] != expected:
+        row = parse_row(rows[number - 1]) if number <= len(rows) else None
+        expected = (number, order["name"], order["type"], order["quantity"], order["client_order_id"])
+        if row is None or _told(row) != expected:
             wrong.append(f"acknowledged, but not in the log: {body[:300]!r}")
     return wrong[:3] + ([f"and {len(wrong) - 3} more"] if len(wrong) > 3 else [])
+
+
+def _told(row: Row) -> tuple[int, str, str, int, str]:
+    """Return what a client was told of an order."""
+    return row.transaction_number, row.stock_name, row.order_type, row.quantity, row.idempotency_key

@@ -71,9 +71,9 @@ def _place_orders(bourse: Bourse, clients: int, seconds: float, results: Results
     return result
 
 
-def _new_order() -> order_pb2.NewOrder:
+def _new_order() -> catalog_pb2.NewOrder:
     number = next(_keys)
-    return order_pb2.NewOrder(
+    return catalog_pb2.NewOrder(
         stock_name=HOT[0],
         order_type=catalog_pb2.SELL if number % 2 else catalog_pb2.BUY,
         quantity=1,

@@ -192,7 +192,7 @@ class LookupKeyRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """bounds as in Trade"""
+    """bounds as in NewOrder"""
     idempotency_key: _builtins.str
     def __init__(
         self,
@@ -237,7 +237,9 @@ class LookupKeyResponse(_message.Message):
 Global___LookupKeyResponse: _TypeAlias = LookupKeyResponse  # noqa: Y015
 
 @_typing.final
-class Trade(_message.Message):
+class NewOrder(_message.Message):
+    """What somebody wants to trade, from the client to the catalog: an order that has no number yet."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     STOCK_NAME_FIELD_NUMBER: _builtins.int
@@ -247,6 +249,7 @@ class Trade(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     stock_name: _builtins.str
+    """bounds as Stock.name"""
     order_type: Global___OrderType.ValueType
     quantity: _builtins.int
     """1 to 10^9"""
@@ -255,7 +258,7 @@ class Trade(_message.Message):
     idempotency_key: _builtins.str
     """1 to 64 of A-Z a-z 0-9 . _ : -"""
     request_id: _builtins.str
-    """as NewOrder.request_id: for logs alone"""
+    """of the request that asks for it: for logs alone, never compared, never stored"""
     def __init__(
         self,
         *,
@@ -272,7 +275,7 @@ class Trade(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Trade: _TypeAlias = Trade  # noqa: Y015
+Global___NewOrder: _TypeAlias = NewOrder  # noqa: Y015
 
 @_typing.final
 class UpdateStockRequest(_message.Message):
@@ -291,7 +294,7 @@ class UpdateStockRequest(_message.Message):
     prev_chain: _builtins.int
     """the chain at first_number - 1"""
     @_builtins.property
-    def trades(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trade]:
+    def trades(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
         """1 to 1000"""
 
     def __init__(
@@ -301,7 +304,7 @@ class UpdateStockRequest(_message.Message):
         batch_seq: _builtins.int = ...,
         first_number: _builtins.int = ...,
         prev_chain: _builtins.int = ...,
-        trades: _abc.Iterable[Global___Trade] | None = ...,
+        trades: _abc.Iterable[Global___NewOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -67,42 +67,6 @@ FAULTY: FollowerState.ValueType  # 3
 Global___FollowerState: _TypeAlias = FollowerState  # noqa: Y015
 
 @_typing.final
-class NewOrder(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    STOCK_NAME_FIELD_NUMBER: _builtins.int
-    ORDER_TYPE_FIELD_NUMBER: _builtins.int
-    QUANTITY_FIELD_NUMBER: _builtins.int
-    ACCOUNT_FIELD_NUMBER: _builtins.int
-    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    stock_name: _builtins.str
-    """bounds as in catalog.proto, Trade"""
-    order_type: _catalog_pb2.OrderType.ValueType
-    quantity: _builtins.int
-    account: _builtins.str
-    idempotency_key: _builtins.str
-    request_id: _builtins.str
-    """of the request that asks for it: for logs alone, never compared, never stored"""
-    def __init__(
-        self,
-        *,
-        stock_name: _builtins.str = ...,
-        order_type: _catalog_pb2.OrderType.ValueType = ...,
-        quantity: _builtins.int = ...,
-        account: _builtins.str = ...,
-        idempotency_key: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "request_id", b"request_id", "stock_name", b"stock_name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___NewOrder: _TypeAlias = NewOrder  # noqa: Y015
-
-@_typing.final
 class Order(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -157,12 +121,12 @@ class PlaceOrderRequest(_message.Message):
     epoch: _builtins.int
     """the leadership that the caller means to address"""
     @_builtins.property
-    def order(self) -> Global___NewOrder: ...
+    def order(self) -> _catalog_pb2.NewOrder: ...
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
-        order: Global___NewOrder | None = ...,
+        order: _catalog_pb2.NewOrder | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -204,14 +168,14 @@ class PlaceOrdersRequest(_message.Message):
     ORDERS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     @_builtins.property
-    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.NewOrder]:
         """1 to 1000"""
 
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
-        orders: _abc.Iterable[Global___NewOrder] | None = ...,
+        orders: _abc.Iterable[_catalog_pb2.NewOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from backends.catalog.requests import check_trade
-from backends.checks import order_type_name
+from backends.checks import check_new_order
 from backends.failures import InvalidArgument
 from backends.storage.known_keys import key_of
 from backends.storage.values import LedgerState, Level, Position, Stock, Trades
 from common.bounds import MAX_STOCK_QUANTITY
 from common.calls.reasons import Reason
-from common.rows import encode_row
+from common.rows import encode_order
 from protos import catalog_pb2
 
 
@@ -48,13 +47,13 @@ class Batch:
         position = Position(self._last_number, self._last_chain)
         return Trades(b"".join(self._rows), position, self._created_at, self._levels, self._keys)
 
-    def take(self, trades: Iterable[catalog_pb2.Trade]) -> None:
+    def take(self, trades: Iterable[catalog_pb2.NewOrder]) -> None:
         """Take the trades in order: each becomes a row, an existing number, or a refusal that fails no other."""
         self.results.extend(self._take(trade) for trade in trades)
 
-    def _take(self, trade: catalog_pb2.Trade) -> catalog_pb2.TradeResult:
+    def _take(self, trade: catalog_pb2.NewOrder) -> catalog_pb2.TradeResult:
         try:
-            check_trade(trade)
+            check_new_order(trade)
         except InvalidArgument as error:
             return self._refuse(error.reason, error.message)
         key = key_of(trade.account, trade.idempotency_key)
@@ -68,7 +67,7 @@ class Batch:
         level = self._levels.get(stock.name)
         return self._trade(trade, stock, stock.quantity if level is None else level.quantity, key)
 
-    def _trade(self, trade: catalog_pb2.Trade, stock: Stock, available: int, key: bytes) -> catalog_pb2.TradeResult:
+    def _trade(self, trade: catalog_pb2.NewOrder, stock: Stock, available: int, key: bytes) -> catalog_pb2.TradeResult:
         quantity = available + (trade.quantity if trade.order_type == catalog_pb2.SELL else -trade.quantity)
         if quantity < 0:
             return self._refuse(
@@ -83,17 +82,13 @@ class Batch:
             return self._refuse(Reason.DISK_FULL, "the catalog's disk is full")
         return catalog_pb2.TradeResult(row=self._add_row(trade, stock, quantity, key))
 
-    def _add_row(self, trade: catalog_pb2.Trade, stock: Stock, quantity: int, key: bytes) -> bytes:
+    def _add_row(self, trade: catalog_pb2.NewOrder, stock: Stock, quantity: int, key: bytes) -> bytes:
         number = self._last_number + 1
-        row, chain = encode_row(
+        row, chain = encode_order(
+            trade,
             transaction_number=number,
             epoch=self._epoch,
-            stock_name=stock.name,
-            order_type=order_type_name(trade.order_type),
-            quantity=trade.quantity,
             price_cents=stock.price_cents,
-            account=trade.account,
-            idempotency_key=trade.idempotency_key,
             created_at=self._created_at,
             prev_chain=self._last_chain,
         )

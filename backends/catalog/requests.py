@@ -8,10 +8,8 @@ from dataclasses import replace
 from backends.checks import (
     check_account,
     check_idempotency_key,
-    check_order_quantity,
     check_stock_name,
     check_within,
-    order_type_name,
 )
 from backends.failures import InvalidArgument
 from backends.storage.values import Stock
@@ -110,12 +108,3 @@ def stock_to_be(known: Stock | None, request: catalog_pb2.SetStockRequest) -> St
             " the quantity of a known stock changes by trades only"
         )
     return replace(known, price_cents=request.price_cents)
-
-
-def check_trade(trade: catalog_pb2.Trade) -> None:
-    """Raise InvalidArgument, naming field and value, if the trade is outside the bounds of protos/catalog.proto."""
-    check_stock_name(trade.stock_name)
-    order_type_name(trade.order_type)
-    check_order_quantity(trade.quantity)
-    check_account(trade.account)
-    check_idempotency_key(trade.idempotency_key)

@@ -10,6 +10,7 @@ from backends.serving.server import WAITING_COUNT
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
 from common.calls.waiting_room import WaitingRoom
+from common.rows import parse_row
 from protos import catalog_pb2, catalog_pb2_grpc
 
 log = structlog.get_logger()
@@ -104,6 +105,6 @@ def _log_trades(request: catalog_pb2.UpdateStockRequest, response: catalog_pb2.U
             "trade answered",
             request_id=trade.request_id[:64],
             idempotency_key=trade.idempotency_key,
-            transaction_number=int(result.row.partition(b",")[0] or result.exists) or None,
+            transaction_number=(parse_row(result.row).transaction_number if result.row else result.exists) or None,
             reason=result.refusal.reason or None,
         )

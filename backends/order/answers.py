@@ -9,12 +9,12 @@ from backends.order.model import is_same_intent
 from backends.order.pending import Caller, Ticket
 from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 
 log = structlog.get_logger()
 
 
-def result_of(ticket: Ticket, wanted: order_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
+def result_of(ticket: Ticket, wanted: catalog_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
     """Return what one of a ticket's callers is told now; if the ticket is not answered yet, that it is not."""
     if not ticket.future.done() or ticket.future.cancelled():
         return failure_result(_no_answer_yet(ticket))
@@ -55,7 +55,7 @@ def failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
     return failure_from_wire(failure.code, failure.reason, failure.message, failure.metadata)
 
 
-def log_answers(orders: Iterable[order_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
+def log_answers(orders: Iterable[catalog_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
     """Log, at the level debug alone, what each order was answered."""
     if not log.is_enabled_for(logging.DEBUG):
         return

@@ -14,7 +14,6 @@ from backends.failures import CatalogUnavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, show_log
 from backends.order.followers import Followers
-from backends.order.model import order_from_row, trade_from_order
 from backends.order.pending import Caller, PendingOrders, Ticket
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
@@ -24,8 +23,8 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
 from common.process.failpoints import failpoint
-from common.rows import parse_row
-from protos import catalog_pb2, order_pb2
+from common.rows import order_from_row, parse_row
+from protos import catalog_pb2
 
 log = structlog.get_logger()
 
@@ -83,7 +82,7 @@ class Leadership:
         self._batch_seq = 0
         self._decided: list[Ticket] = []  # decided, not yet committed; only the thread of `turn` touches it
 
-    def submit(self, order: order_pb2.NewOrder, caller: Caller) -> Ticket:
+    def submit(self, order: catalog_pb2.NewOrder, caller: Caller) -> Ticket:
         """Take an order in; the ticket's future is answered by a later turn. Raises as `PendingOrders.submit`."""
         ticket = self._orders.submit(order, caller)
         self._on_work()
@@ -207,7 +206,7 @@ class Leadership:
             batch_seq=self._batch_seq,
             first_number=last_number + 1,
             prev_chain=chain,
-            trades=[trade_from_order(ticket.order) for ticket in batch],
+            trades=[ticket.order for ticket in batch],
         )
 
     def _go_on_after(self, failure: RpcFailure) -> Steps[bool]:

@@ -2,10 +2,10 @@
 
 from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within, order_type_name
 from backends.failures import InvalidArgument
-from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from backends.storage.values import RowQuery
 from common.bounds import MAX_NUMBER, MAX_PAGE, TIME
+from common.rows import order_from_row
 from protos import catalog_pb2, order_pb2
 
 

@@ -34,7 +34,7 @@ class Ticket:
     The future holds the order, or is failed with an RpcFailure: its reason says whether the order may be executed.
     """
 
-    order: order_pb2.NewOrder
+    order: catalog_pb2.NewOrder
     callers: list[Caller]
     taken_at: float  # on the monotonic clock
     was_sent: bool = False  # it ever was in a batch that was sent: from then on it may have been executed
@@ -66,7 +66,7 @@ class PendingOrders:
         self._refusals = Refusals()
         self._closed: RpcFailure | None = None
 
-    def submit(self, order: order_pb2.NewOrder, caller: Caller) -> Ticket:
+    def submit(self, order: catalog_pb2.NewOrder, caller: Caller) -> Ticket:
         """Return the ticket of the order's key: the one in flight, a refused one, or a new one at the queue's end.
 
         Raises:

@@ -7,13 +7,12 @@ from backends.checks import check_within
 from backends.failures import InvalidArgument
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
 from backends.order.listing import list_orders, narrow_to_key
-from backends.order.model import order_from_row
 from backends.order.store import OrderStore
 from common.bounds import MAX_NUMBER
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
-from common.rows import check_rows, parse_row
+from common.rows import check_rows, order_from_row, parse_row
 from protos import catalog_pb2, order_pb2
 
 LIST_WAIT_S = 1.0

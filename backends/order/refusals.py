@@ -4,10 +4,10 @@ from backends.failures import InvalidArgument
 from backends.storage.known_keys import KnownKeys, key_of
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from protos import catalog_pb2, order_pb2
+from protos import catalog_pb2
 
 
-def failure_from_refusal(reason_name: str, available: int, order: order_pb2.NewOrder) -> RpcFailure:
+def failure_from_refusal(reason_name: str, available: int, order: catalog_pb2.NewOrder) -> RpcFailure:
     """Return what the caller of a refused order is told."""
     name = order.stock_name
     reason = Reason.named(reason_name)
@@ -36,14 +36,14 @@ class Refusals:
     def __init__(self) -> None:
         self._codes = KnownKeys()
 
-    def remember(self, order: order_pb2.NewOrder, refusal: catalog_pb2.Refusal) -> None:
+    def remember(self, order: catalog_pb2.NewOrder, refusal: catalog_pb2.Refusal) -> None:
         """Keep a refusal that the same key gets again; one that heals, as of a full disk, is not kept."""
         reason = Reason.named(refusal.reason)
         if reason.is_lasting:
             key = key_of(order.account, order.idempotency_key)
             self._codes.add(key, refusal.available * len(Reason) + reason.value)
 
-    def get(self, order: order_pb2.NewOrder) -> RpcFailure | None:
+    def get(self, order: catalog_pb2.NewOrder) -> RpcFailure | None:
         """Return the refusal that the order's key got, None if it got none."""
         code = self._codes.number(key_of(order.account, order.idempotency_key))
         if code is None:

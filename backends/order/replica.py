@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from backends.checks import check_within
+from backends.checks import check_new_order, check_within
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
 from backends.order.followers import peer_addresses
 from backends.order.leader import Leader, Leadership
-from backends.order.model import check_assign_leader, check_new_order
+from backends.order.model import check_assign_leader
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
 from backends.order.store import OrderStore, WrongCluster
@@ -67,7 +67,7 @@ class Replica:
         """The highest epoch that it has seen. Never waits."""
         return self._leader.epoch
 
-    def submit(self, epoch: int, orders: Sequence[order_pb2.NewOrder], caller: Caller) -> list[Ticket | RpcFailure]:
+    def submit(self, epoch: int, orders: Sequence[catalog_pb2.NewOrder], caller: Caller) -> list[Ticket | RpcFailure]:
         """Take orders in; for each a ticket, or why it alone was not taken. They are answered by later turns.
 
         Raises:

@@ -18,7 +18,7 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
 from common.calls.waiting_room import WaitingRoom
-from protos import order_pb2, order_pb2_grpc
+from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
 # What a caller that gave no deadline is given.
 LONGEST_WAIT_S = 30.0
@@ -71,7 +71,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
             return self._network.run(self._reader.list_orders(request))
 
     def _place(
-        self, epoch: int, orders: list[order_pb2.NewOrder], context: grpc.ServicerContext
+        self, epoch: int, orders: list[catalog_pb2.NewOrder], context: grpc.ServicerContext
     ) -> list[order_pb2.PlaceOrdersResult]:
         with self._waiting.place():
             given_s = context.time_remaining()

@@ -3,12 +3,11 @@
 import threading
 
 from backends.failures import Diverged, InvalidArgument
-from backends.order.model import order_from_row
 from backends.storage.ports import OrderLog, StartRefused, StoreFull
 from backends.storage.values import Position, RowPage, RowQuery
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.rows import BadRow
+from common.rows import BadRow, order_from_row
 from protos import order_pb2
 
 

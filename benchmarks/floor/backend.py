@@ -77,11 +77,11 @@ class Leader:
         """Place orders, together with those of other calls."""
         return order_pb2.PlaceOrdersResponse(results=self._gatherer.place(request.orders))
 
-    def _turn(self, orders: list[order_pb2.NewOrder]) -> list[order_pb2.PlaceOrdersResult]:
+    def _turn(self, orders: list[catalog_pb2.NewOrder]) -> list[order_pb2.PlaceOrdersResult]:
         self._network.run(self._decide_and_sync(orders))
         return [PLACED] * len(orders)
 
-    def _decide_and_sync(self, orders: list[order_pb2.NewOrder]) -> Steps[None]:
+    def _decide_and_sync(self, orders: list[catalog_pb2.NewOrder]) -> Steps[None]:
         update = catalog_pb2.UpdateStockRequest(epoch=1, batch_seq=1, first_number=1, trades=[TRADE] * len(orders))
         decided: catalog_pb2.UpdateStockResponse = yield Call(self._catalog, update, CALL_TIMEOUT_S)
         rows = b"".join(result.row for result in decided.results)

@@ -23,8 +23,8 @@ ROW, _CHAIN = encode_row(
     prev_chain=0,
     **_FIELDS,
 )
-NEW_ORDER = order_pb2.NewOrder(order_type=catalog_pb2.SELL, request_id="r" * 16, **_FIELDS)
-TRADE = catalog_pb2.Trade(order_type=catalog_pb2.SELL, request_id="r" * 16, **_FIELDS)
+NEW_ORDER = catalog_pb2.NewOrder(order_type=catalog_pb2.SELL, request_id="r" * 16, **_FIELDS)
+TRADE = catalog_pb2.NewOrder(order_type=catalog_pb2.SELL, request_id="r" * 16, **_FIELDS)
 DECIDED = catalog_pb2.TradeResult(row=ROW)
 PLACED = order_pb2.PlaceOrdersResult(
     placed=order_pb2.PlaceOrderResponse(

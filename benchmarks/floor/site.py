@@ -25,13 +25,13 @@ from benchmarks.floor.backend import CALL_TIMEOUT_S  # noqa: E402
 from benchmarks.floor.gatherer import Gatherer  # noqa: E402
 from benchmarks.floor.messages import NEW_ORDER, PLACED  # noqa: E402
 from common.calls.network import Network  # noqa: E402
-from protos import order_pb2  # noqa: E402
+from protos import catalog_pb2, order_pb2  # noqa: E402
 
 _leader = os.environ["FLOOR_LEADER"]
 _network = Network()
 
 
-def _send(orders: list[order_pb2.NewOrder]) -> Any:
+def _send(orders: list[catalog_pb2.NewOrder]) -> Any:
     request = order_pb2.PlaceOrdersRequest(epoch=1, orders=orders)
     return _network.call(_leader, request, CALL_TIMEOUT_S).results
 

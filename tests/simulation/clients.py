@@ -47,7 +47,7 @@ class Client(Process):
     def _ask(self, frontend: FrontendNode, question: Any, timeout_s: float = PATIENCE_S) -> Steps[Any]:
         """Ask a frontend, and have the answer, or the lack of one, recorded."""
         record, began = self._cluster.recorder.take_in, self.world.now
-        if isinstance(question, order_pb2.NewOrder):
+        if isinstance(question, catalog_pb2.NewOrder):
             self._cluster.recorder.take_in_order(frontend.name, began, question)
         try:
             answer = yield Call(frontend.address, question, timeout_s)
@@ -78,7 +78,7 @@ class Trader(Client):
         while not self._cluster.is_quiet:
             number += 1
             self.key = f"{self.name}.{number}"
-            wanted = order_pb2.NewOrder(
+            wanted = catalog_pb2.NewOrder(
                 stock_name=STOCKS[random.random() < self._cluster.second_part],
                 order_type=catalog_pb2.BUY if random.random() < self._buys else catalog_pb2.SELL,
                 quantity=random.choice((1, 2, 7, 30)),
@@ -88,7 +88,7 @@ class Trader(Client):
             self.key = ""
             yield Pause(random.uniform(0.0, self._most_pause_s))
 
-    def _place(self, wanted: order_pb2.NewOrder) -> Steps[None]:
+    def _place(self, wanted: catalog_pb2.NewOrder) -> Steps[None]:
         decided = len(self._history.rows)
         maybe_sent = self._random.random() < 0.2
         if maybe_sent:
@@ -116,7 +116,7 @@ class Trader(Client):
         if self._random.random() < 0.5:
             yield from self._read_back(frontend, wanted.stock_name)
 
-    def _place_too(self, wanted: order_pb2.NewOrder, decided: int) -> Steps[None]:
+    def _place_too(self, wanted: catalog_pb2.NewOrder, decided: int) -> Steps[None]:
         """Send the same order by the side, as an impatient client does."""
         yield Pause(self._random.uniform(0.0, 0.3))
         try:

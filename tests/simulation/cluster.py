@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from common.process.config import ClusterConfig
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 from tests.checker.history import JOURNAL
 from tests.simulation.clients import Client, Operator, PriceSetter, Reader, Ticker, Trader
 from tests.simulation.disk import Disk
@@ -82,7 +82,7 @@ class SimulatedCluster:
         for client in clients:
             client.spawn(client.run())
 
-    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, decided: int) -> None:
+    def acknowledge(self, order: order_pb2.Order, wanted: catalog_pb2.NewOrder, decided: int) -> None:
         """Check what a client was told; `decided`: how many orders were before it first sent the key."""
         self.history.acknowledge(order, wanted, decided)
         self.invariants.check_holders(order.transaction_number)

@@ -60,7 +60,7 @@ class FrontendNode(Process):
     def handle(self, request: Request) -> None:
         message: Any = request.message
         match message:
-            case order_pb2.NewOrder():
+            case catalog_pb2.NewOrder():
                 self._answer(self._place(message), request, self._order_budget_s + PLACE_MARGIN_S)
             case ReadStock():
                 self._answer(self._read(message), request, READ_BOUND_S)
@@ -83,7 +83,7 @@ class FrontendNode(Process):
             self._changed[name] = max(told, self._changed.get(name, told))
         return response
 
-    def _place(self, order: order_pb2.NewOrder) -> Steps[order_pb2.PlaceOrderResponse]:
+    def _place(self, order: catalog_pb2.NewOrder) -> Steps[order_pb2.PlaceOrderResponse]:
         """Do what services.place_order does."""
         try:
             placed = yield from self._orders.place(order, budget_s=self._order_budget_s)

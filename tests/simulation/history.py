@@ -8,9 +8,8 @@ its question and its answer.
 from bisect import bisect_left
 from typing import NamedTuple
 
-from backends.order.model import order_from_row
 from common.calls.reasons import Reason
-from common.rows import Row
+from common.rows import Row, order_from_row
 from protos import catalog_pb2, order_pb2
 from tests.simulation.nodes import FIRST_PRICE_CENTS, FIRST_QUANTITY, STOCKS
 from tests.simulation.world import World
@@ -110,7 +109,7 @@ class History:
 
     # -- What is answered ------------------------------------------------------------------------------------------
 
-    def acknowledge(self, order: order_pb2.Order, wanted: order_pb2.NewOrder, decided: int) -> None:
+    def acknowledge(self, order: order_pb2.Order, wanted: catalog_pb2.NewOrder, decided: int) -> None:
         """Check an order that a client is answered; `decided`: how many were before the key was first sent."""
         number, key = order.transaction_number, order.idempotency_key
         self.world.note(f"acknowledged {number} {key}")

@@ -14,7 +14,7 @@ from tests.simulation.world import World
 # One message of these executes at most once: gRPC neither repeats nor doubles a call, who sends an order again says
 # so, and a price that is set twice is the older one again. The rest may be doubled all the same: the protocol says
 # that it bears it.
-NEVER_DOUBLED = (order_pb2.PlaceOrdersRequest, order_pb2.NewOrder, catalog_pb2.SetStockRequest)
+NEVER_DOUBLED = (order_pb2.PlaceOrdersRequest, catalog_pb2.NewOrder, catalog_pb2.SetStockRequest)
 SHORTEST_DELAY_S = 0.0002
 # A late message takes from the first to the second, any order of magnitude as likely: behind the next messages, behind
 # the next orders, behind the end of its sender's patience.

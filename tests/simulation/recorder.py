@@ -44,9 +44,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self._history = History("", {}, order_budget_s=ANY_TIME_S)
-        self._unanswered: list[tuple[str, float, order_pb2.NewOrder]] = []
+        self._unanswered: list[tuple[str, float, catalog_pb2.NewOrder]] = []
 
-    def take_in_order(self, frontend: str, asked_at: float, wanted: order_pb2.NewOrder) -> None:
+    def take_in_order(self, frontend: str, asked_at: float, wanted: catalog_pb2.NewOrder) -> None:
         """Take in that a client asks a frontend for an order; without an answer it may be executed at any time."""
         self._unanswered.append((frontend, asked_at, wanted))
 
@@ -54,7 +54,7 @@ class Recorder:
         """Take in what a client asked a frontend, and the answer or the RpcFailure; not a list, nor a failed read."""
         operation: Operation | None = None
         match question:
-            case order_pb2.NewOrder():
+            case catalog_pb2.NewOrder():
                 if (asked := (frontend, times[0], question)) in self._unanswered:
                     self._unanswered.remove(asked)
                 operation = _placing(frontend, times, question, answer)
@@ -96,7 +96,7 @@ class Recorder:
 
 
 def _placing(
-    frontend: str, times: Times, wanted: order_pb2.NewOrder, answer: order_pb2.PlaceOrderResponse | RpcFailure
+    frontend: str, times: Times, wanted: catalog_pb2.NewOrder, answer: order_pb2.PlaceOrderResponse | RpcFailure
 ) -> PlaceOrder:
     operation = PlaceOrder(
         frontend,

@@ -2,7 +2,7 @@
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from protos import catalog_pb2, order_pb2
+from protos import catalog_pb2
 from tests.checker.history import JOURNAL
 from tests.simulation.cluster import SimulatedCluster
 from tests.simulation.nodes import FIRST_QUANTITY, STOCKS
@@ -24,9 +24,9 @@ def violations(cluster: SimulatedCluster, recorder: Recorder) -> list[str]:
     return [violation.message for violation in found]
 
 
-def first_order(cluster: SimulatedCluster) -> order_pb2.NewOrder:
+def first_order(cluster: SimulatedCluster) -> catalog_pb2.NewOrder:
     row = cluster.history.rows[0]
-    return order_pb2.NewOrder(
+    return catalog_pb2.NewOrder(
         stock_name=row.stock_name,
         order_type=catalog_pb2.BUY if row.order_type == "buy" else catalog_pb2.SELL,
         quantity=row.quantity,

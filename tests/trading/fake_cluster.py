@@ -83,7 +83,7 @@ class FakeReplica:
         self.members = dict(CONFIG.replicas)  # whom it knows while it leads
         self.followers: dict[int, Any] = {}
         self.assign_refusal: RpcFailure | None = None
-        self.place: Callable[[order_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
+        self.place: Callable[[catalog_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
 
     def handle(self, request: Message) -> Any:
         match request:
@@ -172,7 +172,7 @@ class FakeReplica:
             order_pb2.ResyncProgress(done_number=self.last_number, state=order_pb2.IN_SYNC, **common),
         ]
 
-    def _placed(self, order: order_pb2.NewOrder) -> order_pb2.PlaceOrdersResult:
+    def _placed(self, order: catalog_pb2.NewOrder) -> order_pb2.PlaceOrdersResult:
         self.last_number += 1
         self.cluster.catalog.last_number = self.last_number
         placed = order_pb2.Order(

@@ -21,7 +21,7 @@ class FakeMarket:
         self.orders: list[order_pb2.Order] = []
         self.failure: Exception | None = None
         self.look_ups = 0
-        self.placed: list[order_pb2.NewOrder] = []
+        self.placed: list[catalog_pb2.NewOrder] = []
         self.listed: list[order_pb2.ListOrdersRequest] = []
         self.scan_limit = 1000
 
@@ -41,7 +41,7 @@ class FakeMarket:
 
     # As OrderClient
 
-    def place(self, order: order_pb2.NewOrder) -> order_pb2.PlaceOrderResponse:
+    def place(self, order: catalog_pb2.NewOrder) -> order_pb2.PlaceOrderResponse:
         self.placed.append(order)
         self._fail()
         for known in self.orders:
@@ -93,7 +93,7 @@ class FakeMarket:
                 break
         return order_pb2.ListOrdersResponse(orders=page, last_number=len(self.orders), resume_number=resume)
 
-    def _replay(self, known: order_pb2.Order, order: order_pb2.NewOrder) -> order_pb2.PlaceOrderResponse:
+    def _replay(self, known: order_pb2.Order, order: catalog_pb2.NewOrder) -> order_pb2.PlaceOrderResponse:
         if (known.stock_name, known.quantity, known.order_type) != (
             order.stock_name,
             order.quantity,

@@ -4,11 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from common.bounds import price_text
-from protos import catalog_pb2, order_pb2
+from common.rows import ORDER_TYPE_NAMES
+from protos import order_pb2
 from trading.market.stock import Stock
 
-TYPES = {"buy": catalog_pb2.BUY, "sell": catalog_pb2.SELL}
-_TYPE_NAMES = {order_type: name for name, order_type in TYPES.items()}
 # Orders fill at once and in full, or not at all.
 FILLED = "filled"
 
@@ -24,7 +23,7 @@ def order_data(order: order_pb2.Order) -> dict[str, Any]:
         "transaction_number": order.transaction_number,
         "number": order.transaction_number,
         "name": order.stock_name,
-        "type": _TYPE_NAMES[order.order_type],
+        "type": ORDER_TYPE_NAMES[order.order_type],
         "quantity": order.quantity,
         **_price_data(order.price_cents),
         "status": FILLED,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
 from common.calls.steps import Steps, Wait
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 from trading.replicas.election import Leadership
 
 ORDERS_PER_CALL = 500
@@ -29,7 +29,7 @@ LEAST_SEND_S = 0.3
 Result = order_pb2.PlaceOrderResponse | RpcFailure
 Answers = Sequence[order_pb2.PlaceOrdersResult]
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
-Send = Callable[[Leadership, list[order_pb2.NewOrder], float], Steps[Answers]]
+Send = Callable[[Leadership, list[catalog_pb2.NewOrder], float], Steps[Answers]]
 
 
 class GathererCounts(NamedTuple):
@@ -43,7 +43,7 @@ class GathererCounts(NamedTuple):
 class _Waiting:
     """One thread with its order. The fields are guarded by the gatherer's lock; `woken` says that one has changed."""
 
-    def __init__(self, order: order_pb2.NewOrder, deadline: float) -> None:
+    def __init__(self, order: catalog_pb2.NewOrder, deadline: float) -> None:
         self.order = order
         self.deadline = deadline
         self.woken = threading.Event()
@@ -100,7 +100,7 @@ class Gatherer:
         self._order_count = 0  # guarded by _lock
 
     def place(
-        self, leadership: Leadership, order: order_pb2.NewOrder, deadline: float
+        self, leadership: Leadership, order: catalog_pb2.NewOrder, deadline: float
     ) -> Steps[order_pb2.PlaceOrderResponse]:
         """Send one order to a leadership, together with those of other threads, and return what became of it.
 

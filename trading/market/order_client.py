@@ -36,7 +36,7 @@ class OrderClient:
         self._reader = Reader(config, monotonic)
 
     def place(
-        self, order: order_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S
+        self, order: catalog_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S
     ) -> Steps[order_pb2.PlaceOrderResponse]:
         """Place one order under its key, through failures of replicas, within `budget_s` (and half a second at most).
 
@@ -88,7 +88,7 @@ class OrderClient:
     def _find(self, failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
         return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
 
-    def _send(self, leadership: Leadership, orders: list[order_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
+    def _send(self, leadership: Leadership, orders: list[catalog_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
         # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
         named_after = orders[0].request_id if len(orders) == 1 else ""
@@ -97,7 +97,7 @@ class OrderClient:
         return response.results
 
 
-def _check(order: order_pb2.NewOrder) -> None:
+def _check(order: catalog_pb2.NewOrder) -> None:
     """Refuse what the leader would: one bad order would fail the whole call, and all others in it."""
     if not bounds.STOCK_NAME.fullmatch(order.stock_name):
         problem = f"stock_name {order.stock_name[:40]!r}"

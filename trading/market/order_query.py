@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import QueryDict
 
+from common.rows import ORDER_TYPES
 from protos import catalog_pb2, order_pb2
 from trading.api.cursors import decode_cursor, encode_cursor, invalid_cursor
 from trading.api.errors import ApiError, shown
@@ -21,7 +22,7 @@ from trading.api.query_fields import (
     read_number,
     read_time,
 )
-from trading.api.representations import FILLED, TYPES
+from trading.api.representations import FILLED
 
 CURSOR_KIND = "o1"
 _POSITION = "at"
@@ -67,7 +68,7 @@ class OrderQuery:
         return order_pb2.ListOrdersRequest(
             account="" if account is None and filters.client_order_id else account,
             stock_names=filters.name,
-            order_type=TYPES.get(filters.type, catalog_pb2.ORDER_TYPE_UNSPECIFIED),
+            order_type=ORDER_TYPES.get(filters.type, catalog_pb2.ORDER_TYPE_UNSPECIFIED),
             idempotency_key=filters.client_order_id,
             after_time=filters.after,
             until_time=filters.until,
@@ -160,7 +161,7 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "name": read_name,
-    "type": _one_of(*TYPES),
+    "type": _one_of(*ORDER_TYPES),
     "client_order_id": read_key,
     "status": _one_of(FILLED),
     "after": read_time,

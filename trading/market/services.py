@@ -10,9 +10,9 @@ from common.calls.reasons import Reason
 from common.calls.waiting_room import WaitingRoom
 from common.process.failpoints import failpoint
 from common.process.request_context import current_request_id
-from protos import order_pb2
+from common.rows import ORDER_TYPES
+from protos import catalog_pb2, order_pb2
 from trading.api.errors import ApiError, shown
-from trading.api.representations import TYPES
 from trading.api.stock_query import StockQuery, stock_cursor
 from trading.market.catalog_client import catalog_client
 from trading.market.order_client import order_client
@@ -81,9 +81,9 @@ def place_order(
         RpcFailure: OVERLOADED: ORDERS_AT_ONCE wait already; nothing was done. Else as OrderClient.place.
     """
     refuse_if_stopping()
-    order = order_pb2.NewOrder(
+    order = catalog_pb2.NewOrder(
         stock_name=name,
-        order_type=TYPES[type],
+        order_type=ORDER_TYPES[type],
         quantity=quantity,
         account=account,
         idempotency_key=client_order_id,

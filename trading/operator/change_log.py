@@ -7,8 +7,9 @@ from typing import Any
 import structlog
 
 from common.process.config import ClusterConfig
+from common.rows import time_text
 from trading.operator.event_file import Event
-from trading.operator.status import in_sync_count, status_data, time_text
+from trading.operator.status import in_sync_count, status_data
 from trading.replicas.health import TickReport
 
 log = structlog.get_logger()

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 
 from common.calls.failures import RpcFailure
+from common.rows import time_text
 from protos import order_pb2
 from trading.operator.resync import Resyncer, ResyncResult, Show
-from trading.operator.status import time_text
 from trading.process import OncePerProcess, cluster_config, network
 
 log = structlog.get_logger()

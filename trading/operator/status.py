@@ -1,9 +1,9 @@
 """The state of the order service as an operator reads it: the `data` of GET /replicas (docs/API.md, "Operation")."""
 
-from datetime import datetime
 from typing import Any
 
 from common.process.config import ClusterConfig
+from common.rows import time_text
 from protos import order_pb2
 from trading.replicas.health import is_in_sync
 from trading.replicas.view import ClusterView, ReplicaReport, short_text
@@ -36,11 +36,6 @@ def status_data(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
         "catalog": _catalog(view, config),
         "replicas": [_replica(view, report, last_number) for report in reports],
     }
-
-
-def time_text(moment: datetime) -> str:
-    """Return a time in UTC as the REST interface writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def in_sync_count(data: dict[str, Any]) -> int:

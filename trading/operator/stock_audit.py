@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call, Steps
+from common.rows import places, split_rows
 from protos import catalog_pb2
 
 PAGE_TIMEOUT_S = 5.0
 PAGE_STOCKS = 500
+_NAME, _TYPE, _QUANTITY = places("stock_name", "order_type", "quantity")
 
 
 @dataclass
@@ -58,14 +60,14 @@ class StockAudit:
 
     def take(self, rows: bytes, after: int) -> None:
         """Add up whole rows above `after`. Those above the trade as of which a stock was read do not count for it."""
-        for number, line in enumerate(rows.splitlines(), start=after + 1):
-            _, _, name, kind, quantity, _ = line.split(b",", 5)
+        for number, fields in enumerate(split_rows(rows.splitlines(), last="quantity"), start=after + 1):
+            name = fields[_NAME]
             stock = self._stocks.get(name)
             if stock is None:
                 if number <= self._listed_from:
                     self._strangers.setdefault(name, number)
             elif number <= stock.as_of:
-                stock.level += int(quantity) if kind == b"sell" else -int(quantity)
+                stock.level += int(fields[_QUANTITY]) if fields[_TYPE] == b"sell" else -int(fields[_QUANTITY])
                 if stock.level < 0:
                     self._faults.append(f"{name.decode()}: {stock.level} shares at order {number}")
 

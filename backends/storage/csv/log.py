@@ -17,7 +17,7 @@ from backends.storage.csv.log_check import CheckedFile, Visit
 from backends.storage.csv.log_opening import Damage, cut, leave_marker, open_checked
 from backends.storage.values import Position
 from common.process.failpoints import failpoint
-from common.rows import CHAIN_BYTES, BadRow, CheckedRows, Row, chain_seed, check_rows, check_unchanged, parse_row
+from common.rows import BadRow, CheckedRows, Row, chain_seed, check_rows, check_unchanged, end_chain, parse_row
 from common.rwlock import ReadWriteLock
 
 log = structlog.get_logger()
@@ -229,7 +229,7 @@ class Log:
                 raise BadRow(first, f"is not in the file, which ends at byte {before + len(data)}")
             prev_chain = self._seed
             if first > 1:
-                prev_chain = int(data[start - before - CHAIN_BYTES : start - before - 1], 16)
+                prev_chain = end_chain(data[: start - before])
             check_unchanged(data[start - before :], first - 1, prev_chain)
         except (BadRow, ValueError) as error:
             self._die(f"{self.path}: bytes that were good are no longer: {error}")

@@ -1,11 +1,11 @@
 """Searching a log: filters over the bytes of its rows, a bounded number of them a call."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from backends.storage.csv.log import Log
 from backends.storage.values import RowPage, RowQuery
-from common.rows import Row, parse_row
+from common.rows import Row, parse_row, row_pattern
 
 CHUNK_ROWS = 4_096
 # Some 30 ms of scanning: a sparse filter gives short pages with a place to go on, not a call that keeps the processor
@@ -78,21 +78,14 @@ def _chunks(first: int, last: int, descending: bool) -> Iterator[tuple[int, int]
 
 
 def _pattern(query: RowQuery) -> "re.Pattern[bytes]":
-    """Return what matches a whole row of the log that passes the filters; field order: common/rows.py."""
-    names = b"|".join(re.escape(name.encode()) for name in query.stock_names)
-    key = re.escape(query.idempotency_key.encode())
-    account = re.escape(query.account.encode()) if query.account is not None else None
-    anything = rb"[^,\n]*"
-    fields = [
-        anything,  # transaction_number
-        anything,  # epoch
-        rb"(?:" + names + rb")" if names else anything,
-        query.order_type.encode() or anything,
-        anything,  # quantity
-        anything,  # price
-        anything if account is None else account,
-        key or anything,
-        anything,  # created_at
-        anything,  # chain
-    ]
-    return re.compile(rb"^" + b",".join(fields) + rb"\n", re.MULTILINE)
+    """Return what finds the rows of the log that pass the filters."""
+    wanted: dict[str, Sequence[str]] = {}
+    if query.stock_names:
+        wanted["stock_name"] = query.stock_names
+    if query.order_type:
+        wanted["order_type"] = [query.order_type]
+    if query.account is not None:
+        wanted["account"] = [query.account]
+    if query.idempotency_key:
+        wanted["idempotency_key"] = [query.idempotency_key]
+    return row_pattern(wanted)

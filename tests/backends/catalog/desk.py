@@ -89,7 +89,7 @@ class Desk:
         self.epoch, self.batch_seq = response.epoch, 0
         return response
 
-    def batch(self, *trades: catalog_pb2.Trade, **fields: int) -> catalog_pb2.UpdateStockRequest:
+    def batch(self, *trades: catalog_pb2.NewOrder, **fields: int) -> catalog_pb2.UpdateStockRequest:
         """Return the next batch; `fields` are given instead of the right ones."""
         number, chain = self.position
         request = catalog_pb2.UpdateStockRequest(
@@ -97,20 +97,20 @@ class Desk:
         )
         return changed(request, fields)
 
-    def send(self, *trades: catalog_pb2.Trade, **fields: int) -> list[catalog_pb2.TradeResult]:
+    def send(self, *trades: catalog_pb2.NewOrder, **fields: int) -> list[catalog_pb2.TradeResult]:
         """Send the next batch and return its results."""
         request = self.batch(*trades, **fields)
         self.batch_seq = request.batch_seq
         return list(self.catalog.update_stock(request).results)
 
-    def trade(self, order_type: Any, name: str, quantity: int, **fields: Any) -> catalog_pb2.Trade:
+    def trade(self, order_type: Any, name: str, quantity: int, **fields: Any) -> catalog_pb2.NewOrder:
         fields.setdefault("idempotency_key", f"key-{next(self.keys)}")
-        return catalog_pb2.Trade(stock_name=name, order_type=order_type, quantity=quantity, **fields)
+        return catalog_pb2.NewOrder(stock_name=name, order_type=order_type, quantity=quantity, **fields)
 
-    def buy(self, name: str, quantity: int, **fields: Any) -> catalog_pb2.Trade:
+    def buy(self, name: str, quantity: int, **fields: Any) -> catalog_pb2.NewOrder:
         return self.trade(BUY, name, quantity, **fields)
 
-    def sell(self, name: str, quantity: int, **fields: Any) -> catalog_pb2.Trade:
+    def sell(self, name: str, quantity: int, **fields: Any) -> catalog_pb2.NewOrder:
         return self.trade(SELL, name, quantity, **fields)
 
     def quantity(self, name: str) -> int:

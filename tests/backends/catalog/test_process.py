@@ -72,7 +72,7 @@ def test_trades_survive_a_kill_and_a_clean_stop(start, tmp_path):
     health = network.call(address, catalog_pb2.CatalogHealthRequest(), 5.0)
     begin = catalog_pb2.BeginEpochRequest(leader_id=1, chain=health.last_chain)
     begun = network.call(address, begin, 5.0)
-    trade = catalog_pb2.Trade(stock_name="AAPL", order_type=catalog_pb2.BUY, quantity=30, idempotency_key="k")
+    trade = catalog_pb2.NewOrder(stock_name="AAPL", order_type=catalog_pb2.BUY, quantity=30, idempotency_key="k")
     batch = catalog_pb2.UpdateStockRequest(
         epoch=begun.epoch, batch_seq=1, first_number=1, prev_chain=begun.last_chain, trades=[trade]
     )

@@ -193,7 +193,7 @@ class DirectCluster:
         assert isinstance(answer, order_pb2.AssignLeaderResponse)
         return answer
 
-    def submit(self, leader_id: int, *orders: order_pb2.NewOrder, wait_s: float = 8.0) -> list[Ticket]:
+    def submit(self, leader_id: int, *orders: catalog_pb2.NewOrder, wait_s: float = 8.0) -> list[Ticket]:
         """Give orders to a replica in its present epoch; they are answered by turns."""
         replica = self.replicas[leader_id]
         taken = replica.submit(replica.health().epoch, orders, self.patient(wait_s))
@@ -205,7 +205,7 @@ class DirectCluster:
         while self.replicas[replica_id].has_work():
             self.network.run(self.replicas[replica_id].turn())
 
-    def place(self, leader_id: int, order: order_pb2.NewOrder) -> order_pb2.Order:
+    def place(self, leader_id: int, order: catalog_pb2.NewOrder) -> order_pb2.Order:
         """Place one order at the leader and return it; raises the failure it is answered with."""
         (ticket,) = self.submit(leader_id, order)
         self.turn(leader_id)
@@ -259,12 +259,12 @@ class DirectCluster:
         raise AssertionError(f"a replica is not asked for {type(request)}")
 
 
-def buy(key: str, quantity: int = 1, name: str = "AAPL") -> order_pb2.NewOrder:
-    return order_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
+def buy(key: str, quantity: int = 1, name: str = "AAPL") -> catalog_pb2.NewOrder:
+    return catalog_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
 
 
-def sell(key: str, quantity: int = 1, name: str = "AAPL") -> order_pb2.NewOrder:
-    return order_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.SELL, quantity=quantity, idempotency_key=key)
+def sell(key: str, quantity: int = 1, name: str = "AAPL") -> catalog_pb2.NewOrder:
+    return catalog_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.SELL, quantity=quantity, idempotency_key=key)
 
 
 def follower_states(cluster: DirectCluster, leader_id: int = 3) -> dict[int, int]:

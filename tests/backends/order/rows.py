@@ -24,8 +24,3 @@ def make_rows(count: int, *, first: int = 1, chain: int | None = None, names: tu
         )
         rows.append(row)
     return b"".join(rows)
-
-
-def chain_of(rows: bytes) -> int:
-    """Return the chain at the last of the rows."""
-    return int(rows[-9:-1], 16)

@@ -16,8 +16,8 @@ class Clock:
         return self.now
 
 
-def order(key: str = "k1", quantity: int = 1) -> order_pb2.NewOrder:
-    return order_pb2.NewOrder(stock_name="ACME", order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
+def order(key: str = "k1", quantity: int = 1) -> catalog_pb2.NewOrder:
+    return catalog_pb2.NewOrder(stock_name="ACME", order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
 
 
 def failure_of(ticket: Ticket) -> RpcFailure:

@@ -42,7 +42,7 @@ class Served:
     def call(self, replica_id: int, request, timeout_s: float = 5.0):
         return self.network.call(self.replicas[replica_id].address, request, timeout_s)
 
-    def place(self, *orders: order_pb2.NewOrder, timeout_s: float = 5.0):
+    def place(self, *orders: catalog_pb2.NewOrder, timeout_s: float = 5.0):
         request = order_pb2.PlaceOrdersRequest(epoch=1, orders=orders)
         return self.call(2, request, timeout_s).results
 
@@ -93,8 +93,8 @@ def served(tmp_path: Path, open_store) -> Iterator[Served]:
     directory.close()
 
 
-def buy(key: str, quantity: int = 1, name: str = "AAPL") -> order_pb2.NewOrder:
-    return order_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
+def buy(key: str, quantity: int = 1, name: str = "AAPL") -> catalog_pb2.NewOrder:
+    return catalog_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
 
 
 def test_one_order_is_placed_and_found_at_any_replica(served):
@@ -140,8 +140,8 @@ def test_refusal_of_a_single_order_is_its_status(served):
         (buy("k", 1, "A B"), "'A B'"),
         (buy("k", 1, "x" * 33), "x{33}"),
         (buy("k", 1, "AAPL\n"), "AAPL"),
-        (order_pb2.NewOrder(stock_name="AAPL", quantity=1, idempotency_key="k"), "order_type 0"),
-        (order_pb2.NewOrder(stock_name="AAPL", order_type=7, quantity=1, idempotency_key="k"), "order_type 7"),  # type: ignore[arg-type]
+        (catalog_pb2.NewOrder(stock_name="AAPL", quantity=1, idempotency_key="k"), "order_type 0"),
+        (catalog_pb2.NewOrder(stock_name="AAPL", order_type=7, quantity=1, idempotency_key="k"), "order_type 7"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_orders_are_invalid_arguments_that_name_the_value(served, order, named):

@@ -8,8 +8,8 @@ from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from backends.storage.engines import open_csv_log
 from common.calls.failures import RpcFailure
-from common.rows import chain_seed
-from tests.backends.order.rows import CLUSTER, chain_of, make_rows
+from common.rows import chain_seed, end_chain
+from tests.backends.order.rows import CLUSTER, make_rows
 from tests.backends.storage.csv.log_files import Died, FaultyFiles, die
 
 SEED = chain_seed(CLUSTER)
@@ -34,7 +34,7 @@ def test_first_rows_bring_the_cluster_along(open_store):
     rows = make_rows(3)
     assert store.extend(CLUSTER, 0, SEED, rows) == 3
     assert store.cluster_id == CLUSTER
-    assert store.position == (3, chain_of(rows))
+    assert store.position == (3, end_chain(rows))
     assert store.order(2).idempotency_key == "k2"
 
 

@@ -20,7 +20,7 @@ Response = catalog_pb2.UpdateStockResponse
 
 
 def update(name: str) -> catalog_pb2.UpdateStockRequest:
-    return catalog_pb2.UpdateStockRequest(trades=[catalog_pb2.Trade(stock_name=name)])
+    return catalog_pb2.UpdateStockRequest(trades=[catalog_pb2.NewOrder(stock_name=name)])
 
 
 class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):

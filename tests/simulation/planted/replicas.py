@@ -7,7 +7,6 @@ import pytest
 from backends.order import epochs, listing, promotion
 from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
-from backends.order.model import order_from_row
 from backends.order.pending import PendingOrders
 from backends.order.reading import OrderReader
 from backends.order.refusals import Refusals
@@ -67,7 +66,7 @@ def acknowledged_before_sync(patch: Patch) -> None:
         rows = take(self, *batch)
         for ticket in self._decided:
             if ticket.row:
-                self._orders.settle(ticket, order_from_row(row.parse_row(ticket.row)))
+                self._orders.settle(ticket, row.order_from_row(row.parse_row(ticket.row)))
         return rows
 
     patch.setattr(Leadership, "_take_results", take_and_answer)

@@ -4,7 +4,7 @@ import threading
 import time
 
 from common.calls.failures import RpcFailure
-from protos import order_pb2
+from protos import catalog_pb2, order_pb2
 from tests.trading.procedures import perform
 from trading.replicas.election import Leadership
 
@@ -70,7 +70,7 @@ class Crowd:
             threading.Event().wait(0.002)
 
     def _place(self, key):
-        order = order_pb2.NewOrder(idempotency_key=key)
+        order = catalog_pb2.NewOrder(idempotency_key=key)
         try:
             placed = perform(self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds))
             self.results[key] = placed.order.idempotency_key

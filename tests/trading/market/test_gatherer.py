@@ -5,7 +5,7 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from protos import order_pb2
+from protos import catalog_pb2
 from tests.trading.fake_network import refusal
 from tests.trading.market.crowd import LEADERSHIP, BlockingLeader, Crowd, result
 from tests.trading.procedures import perform, procedure
@@ -141,7 +141,7 @@ def test_an_order_in_a_call_that_goes_on_is_unknown_when_its_time_is_up(leader, 
 def test_an_answer_of_the_wrong_length_is_a_failure(crowd):
     gatherer = Gatherer(procedure(lambda *_: []))
     with pytest.raises(RpcFailure) as failure:
-        perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
+        perform(gatherer.place(LEADERSHIP, catalog_pb2.NewOrder(), time.monotonic() + 1))
     assert failure.value.may_be_executed
 
 
@@ -151,14 +151,14 @@ def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
 
     gatherer = Gatherer(procedure(fail))
     with pytest.raises(ZeroDivisionError):
-        perform(gatherer.place(LEADERSHIP, order_pb2.NewOrder(), time.monotonic() + 1))
+        perform(gatherer.place(LEADERSHIP, catalog_pb2.NewOrder(), time.monotonic() + 1))
     assert all(lane.calls == 0 and not lane.waiting for lane in gatherer._lanes.values())
 
 
 def test_lanes_of_past_leaderships_are_dropped(leader):
     gatherer = Gatherer(procedure(lambda _leadership, orders, _timeout_s: [result(order) for order in orders]))
     for epoch in range(20):
-        perform(gatherer.place(Leadership(3, "order:3", epoch), order_pb2.NewOrder(), time.monotonic() + 1))
+        perform(gatherer.place(Leadership(3, "order:3", epoch), catalog_pb2.NewOrder(), time.monotonic() + 1))
     assert len(gatherer._lanes) == 1
 
 
@@ -188,7 +188,7 @@ def test_many_threads_and_many_orders_end_with_every_result_in_place():
             key = f"{name}-{number}"
             try:
                 placed = perform(
-                    gatherer.place(LEADERSHIP, order_pb2.NewOrder(idempotency_key=key), time.monotonic() + 10)
+                    gatherer.place(LEADERSHIP, catalog_pb2.NewOrder(idempotency_key=key), time.monotonic() + 10)
                 )
                 if placed.order.idempotency_key != key:
                     wrong.append(key)

@@ -29,7 +29,7 @@ def order(**changes):
         "quantity": 3,
         "idempotency_key": "k-1",
     }
-    return order_pb2.NewOrder(**(fields | changes))
+    return catalog_pb2.NewOrder(**(fields | changes))
 
 
 def test_the_first_order_elects_a_leader_and_is_placed(cluster, client):

@@ -81,7 +81,7 @@ def servers():
 
 
 def order(key):
-    return order_pb2.NewOrder(stock_name="ACME", order_type=catalog_pb2.BUY, quantity=1, idempotency_key=key)
+    return catalog_pb2.NewOrder(stock_name="ACME", order_type=catalog_pb2.BUY, quantity=1, idempotency_key=key)
 
 
 def test_orders_of_many_threads_go_on_when_the_leader_dies(servers):

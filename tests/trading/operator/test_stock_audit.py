@@ -1,5 +1,6 @@
 import pytest
 
+from common.rows import encode_row
 from protos import catalog_pb2
 from tests.trading.fake_cluster import CATALOG, FakeCluster
 from trading.operator.stock_audit import StockAudit
@@ -9,10 +10,21 @@ TIME = "2031-04-09T13:05:22.104511Z"
 
 def rows(*trades: tuple[str, str, int]) -> bytes:
     lines = [
-        f"{number},1,{name},{kind},{quantity},1.00,,k{number},{TIME},00000000\n"
+        encode_row(
+            transaction_number=number,
+            epoch=1,
+            stock_name=name,
+            order_type=kind,
+            quantity=quantity,
+            price_cents=100,
+            account="",
+            idempotency_key=f"k{number}",
+            created_at=TIME,
+            prev_chain=0,
+        )[0]
         for number, (name, kind, quantity) in enumerate(trades, start=1)
     ]
-    return "".join(lines).encode()
+    return b"".join(lines)
 
 
 def stock(name: str, initial: int, quantity: int) -> catalog_pb2.Stock:

@@ -4,8 +4,9 @@ from typing import Any
 
 from common.bounds import MAX_NUMBER, MAX_ORDER_QUANTITY, MAX_PAGE, MAX_PRICE_CENTS, MAX_REPLICA_ID, MAX_STOCK_QUANTITY
 from common.calls.reasons import Reason
+from common.rows import ORDER_TYPES
 from trading.api.errors import NOT_EXECUTED, UNKNOWN
-from trading.api.representations import FILLED, TYPES
+from trading.api.representations import FILLED
 
 Schema = dict[str, Any]
 
@@ -18,7 +19,7 @@ NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
 NAME: Schema = {"type": "string", "pattern": STOCK_NAME_PATTERN}
 KEY: Schema = {"type": "string", "pattern": KEY_PATTERN}
 TIME: Schema = {"type": "string", "format": "date-time"}
-TYPE: Schema = {"type": "string", "enum": list(TYPES)}
+TYPE: Schema = {"type": "string", "enum": list(ORDER_TYPES)}
 LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
 REPLICA_ID: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_REPLICA_ID}
 

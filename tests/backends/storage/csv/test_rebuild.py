@@ -11,7 +11,7 @@ from backends.storage.csv.rebuild.rebuild import Rebuild
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.ports import StartRefused
 from common.calls.failures import RpcFailure
-from common.rows import HEADER
+from common.rows import HEADER, end_chain
 from tests.backends.catalog.desk import Desk
 from tests.backends.storage.csv.log_files import CLUSTER, Crash, CrashingFiles, FaultyFiles, make_rows
 from tests.backends.storage.csv.rebuild_site import Site
@@ -117,7 +117,7 @@ def test_lost_epochs_begin_above_those_of_the_orders(site):
 
 
 def test_two_replicas_that_disagree_are_refused(site):
-    rows = site.rows[:5] + make_rows(5, first=6, prev_chain=int(site.rows[4][-9:-1], 16))
+    rows = site.rows[:5] + make_rows(5, first=6, prev_chain=end_chain(site.rows[4]))
     site.add_replica(2, 10, rows=rows)
     said = site.refused()
     assert "disagree from order 6 on" in said
@@ -130,7 +130,7 @@ def test_replicas_of_two_clusters_are_refused(site):
 
 
 def test_journal_of_another_history_gives_way_to_the_replicas(site):
-    rows = site.rows[:5] + make_rows(9, first=6, prev_chain=int(site.rows[4][-9:-1], 16))
+    rows = site.rows[:5] + make_rows(9, first=6, prev_chain=end_chain(site.rows[4]))
     site.journal.write_bytes(HEADER + b"".join(rows))
     assert "the journal is of another history from row 6 on" in site.rebuild()
     site.check_whole()
