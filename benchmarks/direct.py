@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.bourse import Bourse
 from benchmarks.load_client import LoadResult, latency_note
@@ -14,6 +15,7 @@ from benchmarks.plan import Plan
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import HOT
 from common.calls.failures import RpcFailure
+from common.rows import ORDER_TYPE_NAMES
 from protos import catalog_pb2, order_pb2
 
 PART = "c  PlaceOrder by gRPC at the leader, one order a call, a thread a client"
@@ -49,7 +51,7 @@ def _place_orders(bourse: Bourse, clients: int, seconds: float, results: Results
             order = _new_order()
             sent_at = time.perf_counter()
             try:
-                request = order_pb2.PlaceOrderRequest(epoch=leader.epoch, order=order)
+                request = order_pb2.PlaceOrderRequest(epoch=leader.epoch, **order)
                 answer = bourse.network.call(bourse.replicas[leader.replica_id], request, CALL_TIMEOUT_S)
             except RpcFailure as failure:
                 failures.append(failure)
@@ -71,14 +73,14 @@ def _place_orders(bourse: Bourse, clients: int, seconds: float, results: Results
     return result
 
 
-def _new_order() -> catalog_pb2.NewOrder:
+def _new_order() -> dict[str, Any]:
     number = next(_keys)
-    return catalog_pb2.NewOrder(
-        stock_name=HOT[0],
-        order_type=catalog_pb2.SELL if number % 2 else catalog_pb2.BUY,
-        quantity=1,
-        idempotency_key=f"direct-{number:025d}",
-    )
+    return {
+        "stock_name": HOT[0],
+        "order_type": catalog_pb2.SELL if number % 2 else catalog_pb2.BUY,
+        "quantity": 1,
+        "idempotency_key": f"direct-{number:025d}",
+    }
 
 
 def _as_rest(order: order_pb2.Order) -> bytes:
@@ -86,7 +88,7 @@ def _as_rest(order: order_pb2.Order) -> bytes:
     data = {
         "transaction_number": order.transaction_number,
         "name": order.stock_name,
-        "type": "sell" if order.order_type == catalog_pb2.SELL else "buy",
+        "type": ORDER_TYPE_NAMES[order.order_type],
         "quantity": order.quantity,
         "client_order_id": order.idempotency_key,
     }

@@ -89,16 +89,16 @@ Global___Stock: _TypeAlias = Stock  # noqa: Y015
 class LookupStockRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    NAME_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
+    STOCK_NAME_FIELD_NUMBER: _builtins.int
+    stock_name: _builtins.str
     def __init__(
         self,
         *,
-        name: _builtins.str = ...,
+        stock_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stock_name", b"stock_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -114,25 +114,56 @@ Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class PlaceOrderRequest(_message.Message):
+    """NewOrder's fields, with its numbers and bounds. stock_name, quantity and order_type are enough. (Before it was flat,
+    field 1 was a number and field 2 a message: nobody reads one form as an order of the other.)
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
+    STOCK_NAME_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
-    ORDER_FIELD_NUMBER: _builtins.int
+    stock_name: _builtins.str
+    quantity: _builtins.int
+    order_type: _catalog_pb2.OrderType.ValueType
+    account: _builtins.str
+    """unset: "" """
+    idempotency_key: _builtins.str
+    """unset: a new one is made"""
+    request_id: _builtins.str
     epoch: _builtins.int
-    """the leadership that the caller means to address"""
-    @_builtins.property
-    def order(self) -> _catalog_pb2.NewOrder: ...
+    """the leadership that the caller means to address; unset: whichever it is in"""
     def __init__(
         self,
         *,
-        epoch: _builtins.int = ...,
-        order: _catalog_pb2.NewOrder | None = ...,
+        stock_name: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        order_type: _catalog_pb2.OrderType.ValueType = ...,
+        account: _builtins.str | None = ...,
+        idempotency_key: _builtins.str | None = ...,
+        request_id: _builtins.str = ...,
+        epoch: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "_epoch", b"_epoch", "_idempotency_key", b"_idempotency_key", "account", b"account", "epoch", b"epoch", "idempotency_key", b"idempotency_key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "order", b"order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "_epoch", b"_epoch", "_idempotency_key", b"_idempotency_key", "account", b"account", "epoch", b"epoch", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "request_id", b"request_id", "stock_name", b"stock_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__account: _TypeAlias = _typing.Literal["account"]  # noqa: Y015
+    _WhichOneofArgType__account: _TypeAlias = _typing.Literal["_account", b"_account"]  # noqa: Y015
+    _WhichOneofReturnType__epoch: _TypeAlias = _typing.Literal["epoch"]  # noqa: Y015
+    _WhichOneofArgType__epoch: _TypeAlias = _typing.Literal["_epoch", b"_epoch"]  # noqa: Y015
+    _WhichOneofReturnType__idempotency_key: _TypeAlias = _typing.Literal["idempotency_key"]  # noqa: Y015
+    _WhichOneofArgType__idempotency_key: _TypeAlias = _typing.Literal["_idempotency_key", b"_idempotency_key"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account) -> _WhichOneofReturnType__account | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epoch) -> _WhichOneofReturnType__epoch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__idempotency_key) -> _WhichOneofReturnType__idempotency_key | None: ...
 
 Global___PlaceOrderRequest: _TypeAlias = PlaceOrderRequest  # noqa: Y015
 
@@ -293,17 +324,17 @@ Global___OrderFailure: _TypeAlias = OrderFailure  # noqa: Y015
 class LookUpOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    TRANSACTION_NUMBER_FIELD_NUMBER: _builtins.int
-    transaction_number: _builtins.int
-    """from 1"""
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.int
+    """the order's transaction_number, from 1"""
     def __init__(
         self,
         *,
-        transaction_number: _builtins.int = ...,
+        transaction_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_number", b"transaction_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,6 +54,11 @@ class OrderServiceStub:
                 request_serializer=protos_dot_order__pb2.ListOrdersRequest.SerializeToString,
                 response_deserializer=protos_dot_order__pb2.ListOrdersResponse.FromString,
                 _registered_method=True)
+        self.HealthCheck = channel.unary_unary(
+                '/bourse.order.v1.OrderService/HealthCheck',
+                request_serializer=protos_dot_order__pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=protos_dot_order__pb2.HealthCheckResponse.FromString,
+                _registered_method=True)
 
 
 class OrderServiceServicer:
@@ -65,9 +70,11 @@ class OrderServiceServicer:
 
         Idempotent by (account, idempotency_key): a known key gets its order again (replayed). A message that arrives
         executes at most once. A refusal is remembered while this leadership lasts and given again for the same key.
+        Without a key one is made: it is in the order, and in the metadata of every failure [idempotency_key].
 
         Not executed:
-        FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]: not the leader, or another epoch than its own.
+        FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch, leader_address]: not the leader, or another epoch than its
+        own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
         NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
         ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
         RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
@@ -107,6 +114,13 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HealthCheck(self, request, context):
+        """Who this replica is, whether it leads, and how far it is. Never waits for an order, a sync or another RPC.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +143,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.ListOrders,
                     request_deserializer=protos_dot_order__pb2.ListOrdersRequest.FromString,
                     response_serializer=protos_dot_order__pb2.ListOrdersResponse.SerializeToString,
+            ),
+            'HealthCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.HealthCheck,
+                    request_deserializer=protos_dot_order__pb2.HealthCheckRequest.FromString,
+                    response_serializer=protos_dot_order__pb2.HealthCheckResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -249,6 +268,33 @@ class OrderService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def HealthCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bourse.order.v1.OrderService/HealthCheck',
+            protos_dot_order__pb2.HealthCheckRequest.SerializeToString,
+            protos_dot_order__pb2.HealthCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class ReplicationServiceStub:
     """Missing associated documentation comment in .proto file."""
@@ -351,7 +397,8 @@ class ReplicationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HealthCheck(self, request, context):
-        """Never waits for an order, a sync or another RPC.
+        """OrderService.HealthCheck under its former name, for a rolling upgrade from processes that know no other. It goes in
+        0.2.0, and with it what makes callers use it where the present name is not known (common/calls/channels.py).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

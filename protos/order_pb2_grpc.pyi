@@ -9,6 +9,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from protos import order_pb2 as _order_pb2
 import abc as _abc_1
+import builtins as _builtins
 import grpc as _grpc
 import sys
 import typing as _typing
@@ -17,6 +18,11 @@ if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
     from typing_extensions import Self as _Self
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 _T = _typing.TypeVar("_T")
 
@@ -39,9 +45,11 @@ class OrderServiceStub:
 
     Idempotent by (account, idempotency_key): a known key gets its order again (replayed). A message that arrives
     executes at most once. A refusal is remembered while this leadership lasts and given again for the same key.
+    Without a key one is made: it is in the order, and in the metadata of every failure [idempotency_key].
 
     Not executed:
-    FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]: not the leader, or another epoch than its own.
+    FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch, leader_address]: not the leader, or another epoch than its
+    own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
     NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
     ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
     RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
@@ -65,6 +73,8 @@ class OrderServiceStub:
     UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
     DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
     """
+    HealthCheck: _grpc.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]
+    """Who this replica is, whether it leads, and how far it is. Never waits for an order, a sync or another RPC."""
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
@@ -75,9 +85,11 @@ class OrderServiceAsyncStub(OrderServiceStub):
 
     Idempotent by (account, idempotency_key): a known key gets its order again (replayed). A message that arrives
     executes at most once. A refusal is remembered while this leadership lasts and given again for the same key.
+    Without a key one is made: it is in the order, and in the metadata of every failure [idempotency_key].
 
     Not executed:
-    FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]: not the leader, or another epoch than its own.
+    FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch, leader_address]: not the leader, or another epoch than its
+    own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
     NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
     ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
     RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
@@ -101,6 +113,8 @@ class OrderServiceAsyncStub(OrderServiceStub):
     UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
     DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
     """
+    HealthCheck: _aio.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]  # type: ignore[assignment]
+    """Who this replica is, whether it leads, and how far it is. Never waits for an order, a sync or another RPC."""
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -114,9 +128,11 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent by (account, idempotency_key): a known key gets its order again (replayed). A message that arrives
         executes at most once. A refusal is remembered while this leadership lasts and given again for the same key.
+        Without a key one is made: it is in the order, and in the metadata of every failure [idempotency_key].
 
         Not executed:
-        FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch]: not the leader, or another epoch than its own.
+        FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch, leader_address]: not the leader, or another epoch than its
+        own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
         NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
         ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
         RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
@@ -158,6 +174,14 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         UNAVAILABLE (CATALOG). UNAVAILABLE (LAGGING): it does not get there within 1 s; ask another replica.
         DATA_LOSS (HALTED): as LookUpOrder. `last_number` of a page by account and key is that of the look-up of the key.
         """
+
+    @_abc_1.abstractmethod
+    def HealthCheck(
+        self,
+        request: _order_pb2.HealthCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_pb2.HealthCheckResponse, _abc.Awaitable[_order_pb2.HealthCheckResponse]]:
+        """Who this replica is, whether it leads, and how far it is. Never waits for an order, a sync or another RPC."""
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -201,8 +225,12 @@ class ReplicationServiceStub:
     """Rows of this replica's own log above `after`, as they are on its disk, up to 1 MiB: for who compares logs. Read only.
     OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
     """
-    HealthCheck: _grpc.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]
-    """Never waits for an order, a sync or another RPC."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def HealthCheck(self) -> _grpc.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]:
+        """OrderService.HealthCheck under its former name, for a rolling upgrade from processes that know no other. It goes in
+        0.2.0, and with it what makes callers use it where the present name is not known (common/calls/channels.py).
+        """
 
 @_typing.type_check_only
 class ReplicationServiceAsyncStub(ReplicationServiceStub):
@@ -242,8 +270,12 @@ class ReplicationServiceAsyncStub(ReplicationServiceStub):
     """Rows of this replica's own log above `after`, as they are on its disk, up to 1 MiB: for who compares logs. Read only.
     OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
     """
-    HealthCheck: _aio.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]  # type: ignore[assignment]
-    """Never waits for an order, a sync or another RPC."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def HealthCheck(self) -> _aio.UnaryUnaryMultiCallable[_order_pb2.HealthCheckRequest, _order_pb2.HealthCheckResponse]:  # type: ignore[override]
+        """OrderService.HealthCheck under its former name, for a rolling upgrade from processes that know no other. It goes in
+        0.2.0, and with it what makes callers use it where the present name is not known (common/calls/channels.py).
+        """
 
 class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -311,12 +343,15 @@ class ReplicationServiceServicer(metaclass=_abc_1.ABCMeta):
         OUT_OF_RANGE (OUT_OF_RANGE) [last_number]: `after` is above its last number. RESOURCE_EXHAUSTED (TOO_MANY_READERS).
         """
 
+    @_deprecated("""OrderService.HealthCheck under its former name, for a rolling upgrade from processes that know no other. It goes in\n0.2.0, and with it what makes callers use it where the present name is not known (common/calls/channels.py).""")
     @_abc_1.abstractmethod
     def HealthCheck(
         self,
         request: _order_pb2.HealthCheckRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_order_pb2.HealthCheckResponse, _abc.Awaitable[_order_pb2.HealthCheckResponse]]:
-        """Never waits for an order, a sync or another RPC."""
+        """OrderService.HealthCheck under its former name, for a rolling upgrade from processes that know no other. It goes in
+        0.2.0, and with it what makes callers use it where the present name is not known (common/calls/channels.py).
+        """
 
 def add_ReplicationServiceServicer_to_server(servicer: ReplicationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -64,9 +64,9 @@ class Catalog:
     def lookup_stock(self, request: catalog_pb2.LookupStockRequest) -> catalog_pb2.LookupStockResponse:
         """Return one stock as of the last synced trade."""
         check_lookup(request)
-        stock = self._ledger.stock(request.name)
+        stock = self._ledger.stock(request.stock_name)
         if stock is None:
-            raise RpcFailure(Reason.UNKNOWN_STOCK, f"no stock is named {request.name!r}")
+            raise RpcFailure(Reason.UNKNOWN_STOCK, f"no stock is named {request.stock_name!r}")
         return catalog_pb2.LookupStockResponse(stock=_message(stock), last_number=stock.last_trade)
 
     def list_stocks(self, request: catalog_pb2.ListStocksRequest) -> catalog_pb2.ListStocksResponse:

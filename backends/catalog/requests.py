@@ -31,7 +31,7 @@ _MAX_LIMIT = 2**31 - 1
 
 def check_lookup(request: catalog_pb2.LookupStockRequest) -> None:
     """Check a LookupStock request."""
-    check_stock_name(request.name)
+    check_stock_name(request.stock_name)
 
 
 def check_list_stocks(request: catalog_pb2.ListStocksRequest) -> None:

@@ -55,6 +55,13 @@ def failure_from_message(failure: order_pb2.OrderFailure) -> RpcFailure:
     return failure_from_wire(failure.code, failure.reason, failure.message, failure.metadata)
 
 
+def naming_key(failure: RpcFailure, idempotency_key: str) -> RpcFailure:
+    """Return the same failure, with the key of the order that it is about; others may be told the one that is given."""
+    named = failure.again()
+    named.metadata["idempotency_key"] = idempotency_key
+    return named
+
+
 def log_answers(orders: Iterable[catalog_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
     """Log, at the level debug alone, what each order was answered."""
     if not log.is_enabled_for(logging.DEBUG):

@@ -1,5 +1,8 @@
 """What the messages to a replica must look like and mean; no I/O."""
 
+import uuid
+from typing import Any
+
 from backends.checks import check_within
 from backends.failures import InvalidArgument
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID
@@ -24,6 +27,16 @@ def _check_peer(peer: order_pb2.Peer) -> None:
         parse_address(peer.address, name=f"address of replica {peer.replica_id}")
     except ConfigError as error:
         raise InvalidArgument(str(error)) from error
+
+
+def order_of(request: order_pb2.PlaceOrderRequest) -> catalog_pb2.NewOrder:
+    """Return the order that is asked for; one that has no key gets a new one."""
+    fields: dict[str, Any] = {
+        field.name: getattr(request, field.name) for field in catalog_pb2.NewOrder.DESCRIPTOR.fields
+    }
+    if not request.HasField("idempotency_key"):
+        fields["idempotency_key"] = uuid.uuid4().hex
+    return catalog_pb2.NewOrder(**fields)
 
 
 def is_same_intent(order: order_pb2.Order, wanted: catalog_pb2.NewOrder) -> bool:

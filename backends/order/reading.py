@@ -43,7 +43,7 @@ class OrderReader:
         """
         self._store.refuse_if_foreign()
         if number < 1:
-            raise InvalidArgument(f"transaction_number {number} is below 1")
+            raise InvalidArgument(f"transaction_id {number} is below 1")
         if number <= self._store.last_number:
             return self._store.order(number)
         last_number = yield from self._catalog_last_number()

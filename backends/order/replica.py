@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -57,6 +57,7 @@ class Replica:
         # All below are guarded by _lock; no lock is held across an RPC or a sync.
         self._leader = Leader(0, store.last_epoch())  # the newest that it has seen
         self._leadership: Leadership | None = None
+        self._addresses: Mapping[int, str] = {}  # of all replicas, as the manager last told them
         self._held_until = float("-inf")  # until when the health loop leaves our leadership alone
         self._is_promoting = False
         self._backfill_wanted = False
@@ -67,8 +68,12 @@ class Replica:
         """The highest epoch that it has seen. Never waits."""
         return self._leader.epoch
 
-    def submit(self, epoch: int, orders: Sequence[catalog_pb2.NewOrder], caller: Caller) -> list[Ticket | RpcFailure]:
+    def submit(
+        self, epoch: int | None, orders: Sequence[catalog_pb2.NewOrder], caller: Caller
+    ) -> list[Ticket | RpcFailure]:
         """Take orders in; for each a ticket, or why it alone was not taken. They are answered by later turns.
+
+        They are for the leadership of this epoch; with None for whichever there is.
 
         Raises:
             RpcFailure: INVALID_ARGUMENT, HALTED, NOT_LEADER: nothing was done.
@@ -97,6 +102,8 @@ class Replica:
             RpcFailure: FENCED, HALTED, BACKFILLING, PROMOTING, CATALOG: see protos/order.proto.
         """
         check_assign_leader(request)
+        with self._lock:
+            self._addresses = {peer.replica_id: peer.address for peer in request.peers}
         if request.leader_id == self.replica_id:
             yield from self._lead(request)
         else:
@@ -192,6 +199,7 @@ class Replica:
         """Return the leadership if there is one, of this epoch unless None is given; raise HALTED or NOT_LEADER."""
         with self._lock:
             leadership, leader, halted = self._leadership, self._leader, self._halted
+            address = self._addresses.get(leader.leader_id)
         if halted:
             raise RpcFailure(Reason.HALTED, f"replica {self.replica_id} has halted: {halted}")
         if leadership is None or epoch not in (None, leadership.epoch):
@@ -200,7 +208,8 @@ class Replica:
             raise RpcFailure(
                 Reason.NOT_LEADER,
                 f"replica {self.replica_id} does not lead{addressed}; leader {leader.leader_id}, epoch {own_epoch}",
-                metadata={"leader_id": leader.leader_id, "epoch": own_epoch},
+                metadata={"leader_id": leader.leader_id, "epoch": own_epoch}
+                | ({"leader_address": address} if address else {}),
             )
         return leadership
 

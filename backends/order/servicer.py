@@ -8,7 +8,8 @@ from concurrent import futures
 
 import grpc
 
-from backends.order.answers import failure_from_message, failure_result, log_answers, result_of
+from backends.order.answers import failure_from_message, failure_result, log_answers, naming_key, result_of
+from backends.order.model import order_of
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader, list_rows
 from backends.order.replica import Replica
@@ -31,7 +32,7 @@ PROGRESS_WAIT_S = 0.2
 
 
 class OrderServicer(order_pb2_grpc.OrderServiceServicer):
-    """The RPCs for those who trade. A thread waits for each call with orders in it."""
+    """The RPCs for those who trade. A thread waits for each call with orders in it; HealthCheck waits for nothing."""
 
     def __init__(self, replica: Replica, reader: OrderReader, network: Network, monotonic: Callable[[], float]) -> None:
         self._replica = replica
@@ -45,9 +46,14 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: order_pb2.PlaceOrderRequest, context: grpc.ServicerContext
     ) -> order_pb2.PlaceOrderResponse:
         with aborting_on_failures(context):
-            result = self._place(request.epoch, [request.order], context)[0]
-            if result.HasField("failure"):
-                raise failure_from_message(result.failure)
+            order = order_of(request)
+            try:
+                result = self._place(request.epoch if request.HasField("epoch") else None, [order], context)[0]
+                if result.HasField("failure"):
+                    raise failure_from_message(result.failure)
+            except RpcFailure as failure:
+                # The caller may have no other word of the key that was made for it, and needs it to ask again.
+                raise naming_key(failure, order.idempotency_key) from failure
             return result.placed
 
     def PlaceOrders(
@@ -60,9 +66,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: order_pb2.LookUpOrderRequest, context: grpc.ServicerContext
     ) -> order_pb2.LookUpOrderResponse:
         with aborting_on_failures(context), self._reading.place():
-            return order_pb2.LookUpOrderResponse(
-                order=self._network.run(self._reader.look_up(request.transaction_number))
-            )
+            return order_pb2.LookUpOrderResponse(order=self._network.run(self._reader.look_up(request.transaction_id)))
 
     def ListOrders(
         self, request: order_pb2.ListOrdersRequest, context: grpc.ServicerContext
@@ -70,8 +74,14 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         with aborting_on_failures(context), self._reading.place():
             return self._network.run(self._reader.list_orders(request))
 
+    def HealthCheck(
+        self, request: order_pb2.HealthCheckRequest, context: grpc.ServicerContext
+    ) -> order_pb2.HealthCheckResponse:
+        with aborting_on_failures(context):
+            return self._replica.health()
+
     def _place(
-        self, epoch: int, orders: list[catalog_pb2.NewOrder], context: grpc.ServicerContext
+        self, epoch: int | None, orders: list[catalog_pb2.NewOrder], context: grpc.ServicerContext
     ) -> list[order_pb2.PlaceOrdersResult]:
         with self._waiting.place():
             given_s = context.time_remaining()

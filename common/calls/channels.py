@@ -2,7 +2,7 @@
 
 import os
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf import message_factory
@@ -29,18 +29,33 @@ CHANNEL_OPTIONS = [
 ]
 
 
-def _paths_by_request() -> dict[str, tuple[str, type[Message]]]:
-    """Map each request's full name to its RPC's path and response class: no two RPCs share a request."""
-    paths: dict[str, tuple[str, type[Message]]] = {}
+class _Rpc(NamedTuple):
+    """How to make the RPC of a request.
+
+    Attributes:
+        former_path: its deprecated name, by which callees of the version before know it; "" if it has none.
+    """
+
+    path: str
+    response: type[Message]
+    former_path: str
+
+
+def _rpcs_by_request() -> dict[str, _Rpc]:
+    """Map each request's full name to its RPC: no two share a request, except one and its deprecated name."""
+    paths: dict[str, str] = {}
+    former: dict[str, str] = {}
+    responses: dict[str, type[Message]] = {}
     for module in (catalog_pb2, order_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
-                response = message_factory.GetMessageClass(method.output_type)
-                paths[method.input_type.full_name] = (f"/{service.full_name}/{method.name}", response)
-    return paths
+                request = method.input_type.full_name
+                (former if method.GetOptions().deprecated else paths)[request] = f"/{service.full_name}/{method.name}"
+                responses[request] = message_factory.GetMessageClass(method.output_type)
+    return {request: _Rpc(path, responses[request], former.get(request, "")) for request, path in paths.items()}
 
 
-_PATHS = _paths_by_request()
+_RPCS = _rpcs_by_request()
 
 
 def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
@@ -52,7 +67,21 @@ def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
 
 def response_class(request: Message) -> type[Message]:
     """Return the class of the responses to a request."""
-    return _PATHS[request.DESCRIPTOR.full_name][1]
+    return _RPCS[request.DESCRIPTOR.full_name].response
+
+
+def _by_either_name(rpc: Any, former: Any) -> Any:
+    """Return a unary RPC that is made by its former name where the callee does not know the present one yet."""
+
+    def call(request: Message, **options: Any) -> Any:
+        try:
+            return rpc(request, **options)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
+                raise
+        return former(request, **options)
+
+    return call
 
 
 class Channels:
@@ -78,15 +107,23 @@ class Channels:
         key = (address, request.DESCRIPTOR.full_name)
         made = self._callables.get(key)
         if made is None:
-            channel = self.channel(address)
-            made = (channel.unary_stream if streaming else channel.unary_unary)(
-                _PATHS[request.DESCRIPTOR.full_name][0],
-                request_serializer=type(request).SerializeToString,
-                response_deserializer=response_class(request).FromString,
-            )
+            made = self._make(address, request, streaming=streaming)
             with self._lock:
                 self._callables[key] = made
         return made
+
+    def _make(self, address: str, request: Message, *, streaming: bool) -> Any:
+        channel = self.channel(address)
+        rpc = _RPCS[request.DESCRIPTOR.full_name]
+
+        def named(path: str) -> Any:
+            return (channel.unary_stream if streaming else channel.unary_unary)(
+                path,
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=rpc.response.FromString,
+            )
+
+        return _by_either_name(named(rpc.path), named(rpc.former_path)) if rpc.former_path else named(rpc.path)
 
     def close(self) -> None:
         """Close all; calls under way are cancelled."""

@@ -90,7 +90,7 @@ def test_a_caller_without_a_certificate_gets_nowhere(cluster: Cluster):
     credentials = grpc.ssl_channel_credentials(own.ca)
     with grpc.secure_channel(cluster.replicas[1], credentials, CHANNEL_OPTIONS) as channel:
         call = channel.unary_unary(
-            "/bourse.order.v1.ReplicationService/HealthCheck",
+            "/bourse.order.v1.OrderService/HealthCheck",
             request_serializer=order_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=order_pb2.HealthCheckResponse.FromString,
         )

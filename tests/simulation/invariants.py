@@ -134,7 +134,7 @@ class Invariants:
         changes = catalog.watch_stocks(catalog_pb2.WatchStocksRequest(cursor=self._cursor))
         self._cursor = changes.cursor
         for name in STOCKS if changes.reset else changes.names:
-            self._history.see_stock(catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name)).stock)
+            self._history.see_stock(catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name=name)).stock)
 
     def _is_new(self, node: CatalogNode | ReplicaNode) -> bool:
         """Whether the process has been started since it was last asked for here."""

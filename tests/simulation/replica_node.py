@@ -119,7 +119,7 @@ class ReplicaNode(Node):
                 case order_pb2.AssignLeaderRequest():
                     self._answer(replica.assign_leader(message), request)
                 case order_pb2.LookUpOrderRequest():
-                    self._answer(self._look_up(message.transaction_number), request)
+                    self._answer(self._look_up(message.transaction_id), request)
                 case order_pb2.ListOrdersRequest():
                     self._answer(self.reader.list_orders(message), request)
                 case order_pb2.ResyncRequest():

@@ -96,11 +96,11 @@ class FakeReplica:
                     raise refusal(Reason.NOT_LEADER, leader_id=self.leader_id, epoch=self.epoch)
                 return order_pb2.PlaceOrdersResponse(results=[self.place(order) for order in request.orders])
             case order_pb2.LookUpOrderRequest():
-                if request.transaction_number > self.last_number:
+                if request.transaction_id > self.last_number:
                     if CATALOG in self.cluster.network.dead:
                         raise refusal(Reason.CATALOG)
                     raise refusal(Reason.UNKNOWN_ORDER)
-                order = order_pb2.Order(transaction_number=request.transaction_number)
+                order = order_pb2.Order(transaction_number=request.transaction_id)
                 return order_pb2.LookUpOrderResponse(order=order)
             case order_pb2.ListRowsRequest():
                 held = self.rows[: self.last_number]

@@ -38,7 +38,7 @@ class CatalogClient:
             RpcFailure: UNKNOWN_STOCK, INVALID_ARGUMENT, HALTED, CATALOG.
         """
         response: catalog_pb2.LookupStockResponse = yield from self._ask(
-            catalog_pb2.LookupStockRequest(name=name), LOOK_UP_BUDGET_S
+            catalog_pb2.LookupStockRequest(stock_name=name), LOOK_UP_BUDGET_S
         )
         return _stock(response.stock)
 

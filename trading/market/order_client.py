@@ -66,7 +66,7 @@ class OrderClient:
             RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG: no replica that answers holds it, and the
                 catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
         """
-        request = order_pb2.LookUpOrderRequest(transaction_number=number)
+        request = order_pb2.LookUpOrderRequest(transaction_id=number)
         response: order_pb2.LookUpOrderResponse = yield from self._reader.steps(
             request, self._leader_id, LOOK_UP_TIMEOUT_S
         )

@@ -114,7 +114,7 @@ class Desk:
         return self.trade(SELL, name, quantity, **fields)
 
     def quantity(self, name: str) -> int:
-        return self.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name)).stock.quantity
+        return self.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name=name)).stock.quantity
 
     def set_stock(self, **fields: Any) -> catalog_pb2.SetStockResponse:
         return self.catalog.set_stock(catalog_pb2.SetStockRequest(**fields))

@@ -80,7 +80,7 @@ def test_trades_survive_a_kill_and_a_clean_stop(start, tmp_path):
     process.kill()
     process.wait()
     process, address = start()
-    assert network.call(address, catalog_pb2.LookupStockRequest(name="AAPL"), 5.0).stock.quantity == 70
+    assert network.call(address, catalog_pb2.LookupStockRequest(stock_name="AAPL"), 5.0).stock.quantity == 70
     assert (tmp_path / "catalog" / JOURNAL_NAME).read_bytes() == HEADER + row
     process.send_signal(signal.SIGTERM)
     assert process.wait(TIMEOUT_S) == 0

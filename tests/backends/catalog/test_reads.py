@@ -11,7 +11,7 @@ from protos import catalog_pb2
 
 
 def test_new_catalog_shows_its_stocks(desk):
-    answer = desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="ACME"))
+    answer = desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name="ACME"))
     assert answer.stock == catalog_pb2.Stock(name="ACME", price_cents=4135, quantity=100, initial_quantity=100)
     assert answer.last_number == 0
     health = desk.health()
@@ -21,14 +21,14 @@ def test_new_catalog_shows_its_stocks(desk):
 @pytest.mark.parametrize("name", ["", "A C", "a/b", "ü", "x" * 10_000, "A\n"])
 def test_malformed_name_is_an_invalid_argument(desk, name):
     with pytest.raises(RpcFailure) as caught:
-        desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name))
+        desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name=name))
     assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
     assert len(caught.value.message) < 300
 
 
 def test_unknown_name_is_not_found(desk):
     with pytest.raises(RpcFailure) as caught:
-        desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="NONE"))
+        desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name="NONE"))
     assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.NOT_FOUND, Reason.UNKNOWN_STOCK)
 
 

@@ -39,7 +39,7 @@ def test_trade_and_look_up(desk, served):
     desk.epoch = begun.epoch
     answer = served(desk.batch(desk.buy("ACME", 1)))
     assert served(catalog_pb2.ListTradesRequest()).rows == answer.results[0].row
-    assert served(catalog_pb2.LookupStockRequest(name="ACME")).stock.quantity == 99
+    assert served(catalog_pb2.LookupStockRequest(stock_name="ACME")).stock.quantity == 99
     assert len(served(catalog_pb2.ListStocksRequest(limit=500)).stocks) == 3
     assert served(catalog_pb2.CatalogHealthRequest()).last_number == 1
 

@@ -18,7 +18,7 @@ def test_price_change_is_durable_and_traded_at(desk):
     assert parse_row(desk.send(desk.buy("ACME", 1))[0].row).price_cents == 5000
     desk.crash()
     desk.open()
-    stock = desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="ACME")).stock
+    stock = desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name="ACME")).stock
     assert (stock.price_cents, stock.quantity) == (5000, 98)
 
 

@@ -272,7 +272,7 @@ def follower_states(cluster: DirectCluster, leader_id: int = 3) -> dict[int, int
 
 
 def quantity(cluster: DirectCluster, name: str = "AAPL") -> int:
-    return cluster.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name=name)).stock.quantity
+    return cluster.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name=name)).stock.quantity
 
 
 def assert_identical(cluster: DirectCluster) -> None:

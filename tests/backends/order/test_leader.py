@@ -75,7 +75,7 @@ def test_deposed_leader_does_not_repeat_a_refusal_that_a_newer_epoch_made_untrue
 def test_another_epoch_than_its_own_is_not_led(led):
     with pytest.raises(RpcFailure, match="NOT_LEADER") as caught:
         led.replicas[3].submit(99, [buy("k")], led.patient())
-    assert caught.value.metadata == {"leader_id": "3", "epoch": "1"}
+    assert caught.value.metadata == {"leader_id": "3", "epoch": "1", "leader_address": "order-3:1"}
     with pytest.raises(RpcFailure, match="NOT_LEADER"):
         led.replicas[1].submit(1, [buy("k")], led.patient())
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from backends.storage.values import Stock
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
+from common.calls.statuses import failure_from_error
 from deploy.probe import ask
-from protos import catalog_pb2, order_pb2
+from protos import catalog_pb2, order_pb2, order_pb2_grpc
 from tests.backends.order.direct import Clock
 from tests.harness.waiting import wait_until
 
@@ -97,12 +99,29 @@ def buy(key: str, quantity: int = 1, name: str = "AAPL") -> catalog_pb2.NewOrder
     return catalog_pb2.NewOrder(stock_name=name, order_type=catalog_pb2.BUY, quantity=quantity, idempotency_key=key)
 
 
+def alone(order: catalog_pb2.NewOrder) -> order_pb2.PlaceOrderRequest:
+    return order_pb2.PlaceOrderRequest(
+        epoch=1,
+        stock_name=order.stock_name,
+        order_type=order.order_type,
+        quantity=order.quantity,
+        idempotency_key=order.idempotency_key,
+    )
+
+
+@contextmanager
+def plain_client(served: Served, replica_id: int) -> Iterator[order_pb2_grpc.OrderServiceStub]:
+    """What protoc generates and nothing else: no key, no epoch, no channel options."""
+    with grpc.insecure_channel(served.replicas[replica_id].address) as channel:
+        yield order_pb2_grpc.OrderServiceStub(channel)
+
+
 def test_one_order_is_placed_and_found_at_any_replica(served):
-    placed = served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=buy("k", 3)))
+    placed = served.call(2, alone(buy("k", 3)))
     assert placed.order.transaction_number == 1
     assert not placed.replayed
     for replica_id in (1, 2):
-        assert served.call(replica_id, order_pb2.LookUpOrderRequest(transaction_number=1)).order == placed.order
+        assert served.call(replica_id, order_pb2.LookUpOrderRequest(transaction_id=1)).order == placed.order
 
 
 def test_rows_of_both_replicas_are_the_same_bytes(served):
@@ -123,9 +142,9 @@ def test_repeated_key_is_replayed_and_a_reused_one_names_its_order(served):
 
 def test_refusal_of_a_single_order_is_its_status(served):
     with pytest.raises(RpcFailure) as caught:
-        served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=buy("k", 101)))
+        served.call(2, alone(buy("k", 101)))
     assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.FAILED_PRECONDITION, Reason.INSUFFICIENT_STOCK)
-    assert caught.value.metadata == {"available": "100"}
+    assert caught.value.metadata == {"available": "100", "idempotency_key": "k"}
 
 
 @pytest.mark.parametrize(
@@ -146,14 +165,14 @@ def test_refusal_of_a_single_order_is_its_status(served):
 )
 def test_bad_orders_are_invalid_arguments_that_name_the_value(served, order, named):
     with pytest.raises(RpcFailure, match=named) as caught:
-        served.call(2, order_pb2.PlaceOrderRequest(epoch=1, order=order))
+        served.call(2, alone(order))
     assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_bad_numbers_are_invalid_or_not_found(served):
     for number, reason in ((0, Reason.INVALID_ARGUMENT), (-1, Reason.INVALID_ARGUMENT), (2**62, Reason.UNKNOWN_ORDER)):
         with pytest.raises(RpcFailure, match=str(number)) as caught:
-            served.call(1, order_pb2.LookUpOrderRequest(transaction_number=number))
+            served.call(1, order_pb2.LookUpOrderRequest(transaction_id=number))
         assert caught.value.reason is reason
 
 
@@ -238,3 +257,68 @@ def test_standard_health_of_a_halted_replica_says_that_it_lives_and_does_not_tra
     assert shown("") == shown("bourse.order.v1.ReplicationService") == "SERVING"
     assert ask(served.replicas[2].address, "bourse.order.v1.OrderService", 5.0) == "SERVING"
     assert ask(served.catalog.address, "bourse.catalog.v1.CatalogService", 5.0) == "SERVING"
+
+
+THREE_FIELDS = order_pb2.PlaceOrderRequest(stock_name="AAPL", quantity=3, order_type=catalog_pb2.BUY)
+
+
+def test_client_that_knows_three_fields_trades_at_the_leader(served):
+    with plain_client(served, 2) as orders:
+        first, second = orders.PlaceOrder(THREE_FIELDS), orders.PlaceOrder(THREE_FIELDS)
+        assert (first.order.transaction_number, second.order.transaction_number) == (1, 2)
+        assert first.order.idempotency_key != second.order.idempotency_key
+        assert first.order.account == ""
+        again = order_pb2.PlaceOrderRequest(idempotency_key=first.order.idempotency_key)
+        again.MergeFrom(THREE_FIELDS)
+        assert orders.PlaceOrder(again) == order_pb2.PlaceOrderResponse(order=first.order, replayed=True)
+        assert orders.LookUpOrder(order_pb2.LookUpOrderRequest(transaction_id=1)).order == first.order
+
+
+def test_follower_names_the_leader_to_a_client_that_knows_three_fields(served):
+    with plain_client(served, 1) as orders, pytest.raises(grpc.RpcError) as caught:
+        orders.PlaceOrder(THREE_FIELDS)
+    failure = failure_from_error(caught.value, "")
+    key = failure.metadata.pop("idempotency_key")
+    assert failure.reason is Reason.NOT_LEADER
+    assert failure.metadata == {"leader_id": "2", "epoch": "1", "leader_address": served.replicas[2].address}
+    with plain_client(served, 2) as orders:
+        request = order_pb2.PlaceOrderRequest(idempotency_key=key)
+        request.MergeFrom(THREE_FIELDS)
+        assert not orders.PlaceOrder(request).replayed
+
+
+def test_refused_order_without_a_key_names_the_key_that_was_made(served):
+    request = order_pb2.PlaceOrderRequest(stock_name="AAPL", quantity=101, order_type=catalog_pb2.BUY)
+    with pytest.raises(RpcFailure) as caught:
+        served.call(2, request)
+    assert (caught.value.reason, caught.value.metadata["available"]) == (Reason.INSUFFICIENT_STOCK, "100")
+    assert len(caught.value.metadata["idempotency_key"]) == 32
+
+
+def test_order_for_another_epoch_is_not_placed(served):
+    request = order_pb2.PlaceOrderRequest(epoch=2)
+    request.MergeFrom(THREE_FIELDS)
+    with pytest.raises(RpcFailure) as caught:
+        served.call(2, request)
+    assert (caught.value.reason, caught.value.metadata["epoch"]) == (Reason.NOT_LEADER, "1")
+
+
+def test_key_that_was_given_and_is_empty_is_no_order_without_a_key(served):
+    request = order_pb2.PlaceOrderRequest(idempotency_key="")
+    request.MergeFrom(THREE_FIELDS)
+    with pytest.raises(RpcFailure, match="idempotency_key ''"):
+        served.call(2, request)
+
+
+def test_order_in_the_form_of_before_it_was_flat_is_refused(served):
+    former = b"\x08\x01" + b"\x12\x0d" + b"\x0a\x04AAPL\x10\x01\x18\x03\x2a\x01k"  # epoch = 1, order = NewOrder
+    with pytest.raises(RpcFailure, match="stock_name ''"):
+        served.call(2, order_pb2.PlaceOrderRequest.FromString(former))
+
+
+def test_replica_says_how_it_is_under_the_former_name_too(served):
+    health = served.call(1, order_pb2.HealthCheckRequest())
+    with grpc.insecure_channel(served.replicas[1].address) as channel:
+        assert order_pb2_grpc.OrderServiceStub(channel).HealthCheck(order_pb2.HealthCheckRequest()) == health
+        assert order_pb2_grpc.ReplicationServiceStub(channel).HealthCheck(order_pb2.HealthCheckRequest()) == health
+    assert (health.replica_id, health.leader_id, health.role) == (1, 2, order_pb2.FOLLOWER)

@@ -23,10 +23,10 @@ class Handlers:
         self.release = threading.Event()
 
     def look_up(self, request: Any, context: Any) -> LookupStockResponse:
-        if request.name == "hang":
+        if request.stock_name == "hang":
             self.entered.set()
             self.release.wait(10)
-        return LookupStockResponse(last_number=len(request.name))
+        return LookupStockResponse(last_number=len(request.stock_name))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def stream(server: BackendServer) -> Iterator[Stream]:
 
 
 def look_up(name: str) -> bytes:
-    return LookupStockRequest(name=name).SerializeToString()
+    return LookupStockRequest(stock_name=name).SerializeToString()
 
 
 def test_what_is_sent_ahead_is_answered_in_order(stream):

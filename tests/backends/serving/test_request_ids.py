@@ -13,7 +13,7 @@ from common.calls.steps import Call, Steps, Together
 from common.process.request_context import METADATA_KEY, current_request_id, working_for
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 
-LOOK_UP = catalog_pb2.LookupStockRequest(name="ACME")
+LOOK_UP = catalog_pb2.LookupStockRequest(stock_name="ACME")
 
 
 class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
@@ -21,7 +21,7 @@ class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
 
     def LookupStock(self, request, context):
         with aborting_on_failures(context):
-            if request.name == "fail":
+            if request.stock_name == "fail":
                 raise RpcFailure(Reason.FENCED, current_request_id())
             return catalog_pb2.LookupStockResponse(stock=catalog_pb2.Stock(name=current_request_id()))
 
@@ -53,7 +53,7 @@ def test_the_callee_works_for_the_callers_request(network, address):
     with working_for("req-1"):
         assert network.call(address, LOOK_UP, 5).stock.name == "req-1"
         with pytest.raises(RpcFailure, match="req-1"):
-            network.call(address, catalog_pb2.LookupStockRequest(name="fail"), 5)
+            network.call(address, catalog_pb2.LookupStockRequest(stock_name="fail"), 5)
         assert next(network.stream(address, order_pb2.ResyncRequest(replica_id=1), 5)).done_number == 5
 
 

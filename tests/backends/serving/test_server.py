@@ -113,4 +113,4 @@ def test_a_client_that_knows_no_proto_calls_by_reflection(address):
         )
         assert call(request, timeout=5).status == health_pb2.HealthCheckResponse.SERVING
         fields = pool.FindServiceByName(SERVICE).methods_by_name["LookupStock"].input_type.fields_by_name
-        assert list(fields) == ["name"]
+        assert list(fields) == ["stock_name"]

@@ -20,13 +20,13 @@ class FakeCatalog(catalog_pb2_grpc.CatalogServiceServicer):
 
     def LookupStock(self, request, context):
         with aborting_on_failures(context):
-            if request.name == "fenced":
+            if request.stock_name == "fenced":
                 raise RpcFailure(Reason.FENCED, "epoch 3 is not 4", metadata={"epoch": 4, "leader_id": 2})
-            if request.name == "bug":
+            if request.stock_name == "bug":
                 raise KeyError("secret")
-            if request.name == "hang":
+            if request.stock_name == "hang":
                 self.release.wait(10)
-            return catalog_pb2.LookupStockResponse(last_number=len(request.name))
+            return catalog_pb2.LookupStockResponse(last_number=len(request.stock_name))
 
 
 class FakeReplica(order_pb2_grpc.ReplicationServiceServicer):
@@ -61,7 +61,7 @@ def network() -> Iterator[Network]:
 
 
 def lookup(name: str) -> catalog_pb2.LookupStockRequest:
-    return catalog_pb2.LookupStockRequest(name=name)
+    return catalog_pb2.LookupStockRequest(stock_name=name)
 
 
 def test_the_request_names_the_rpc(network, address):
@@ -164,5 +164,5 @@ def test_call_without_a_connection_was_certainly_not_sent(network):
 
 def test_call_that_is_cut_off_may_have_been_sent(network, catalog, address):
     with pytest.raises(RpcFailure) as failure:
-        network.call(address, catalog_pb2.LookupStockRequest(name="hang"), 0.2)
+        network.call(address, catalog_pb2.LookupStockRequest(stock_name="hang"), 0.2)
     assert failure.value.was_sent

@@ -16,7 +16,7 @@ def network():
 
     def answer(request):
         match request:
-            case catalog_pb2.LookupStockRequest(name="ACME"):
+            case catalog_pb2.LookupStockRequest(stock_name="ACME"):
                 return catalog_pb2.LookupStockResponse(stock=stock("ACME"))
             case catalog_pb2.LookupStockRequest():
                 raise RpcFailure(Reason.UNKNOWN_STOCK, "no stock")

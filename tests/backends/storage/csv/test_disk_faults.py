@@ -49,7 +49,7 @@ def test_full_disk_refuses_epochs_and_stock_changes_but_no_reads(tmp_path):
         with pytest.raises(RpcFailure) as caught:
             refused()
         assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.DISK_FULL)
-    assert desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(name="ACME")).stock.price_cents == 4135
+    assert desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name="ACME")).stock.price_cents == 4135
     desk.stop()  # a checkpoint that finds no space is no error: the journal holds everything
     files.room = None
     desk.open()
