@@ -42,6 +42,7 @@ _ANSWER = json.dumps(
     {
         "data": {
             "transaction_number": _placed.transaction_number,
+            "transaction_id": _placed.transaction_number,
             "number": _placed.transaction_number,
             "name": _placed.stock_name,
             "type": "sell",

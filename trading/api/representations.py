@@ -17,11 +17,14 @@ def stock_data(stock: Stock) -> dict[str, Any]:
     return {"name": stock.name, **_price_data(stock.price_cents), "quantity": stock.quantity}
 
 
+# An order's number by each of the names that clients know it by; they read one of the three. Nobody else lists them.
+NUMBER_FIELDS = ("transaction_number", "transaction_id", "number")
+
+
 def order_data(order: order_pb2.Order) -> dict[str, Any]:
     """Return the JSON object of an order."""
     return {
-        "transaction_number": order.transaction_number,
-        "number": order.transaction_number,
+        **dict.fromkeys(NUMBER_FIELDS, order.transaction_number),
         "name": order.stock_name,
         "type": ORDER_TYPE_NAMES[order.order_type],
         "quantity": order.quantity,

@@ -22,7 +22,7 @@ def numbers(response):
 @pytest.mark.parametrize("path", ["/orders/5", "/orders/5/"])
 def test_order_is_found_by_its_number(rest, seven, path):
     order = rest.get(path).json()["data"]
-    assert (order["number"], order["transaction_number"], order["quantity"]) == (5, 5, 5)
+    assert [order[name] for name in ("transaction_number", "transaction_id", "number", "quantity")] == [5, 5, 5, 5]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_order_is_created_and_found_again(rest, post, market):
     assert response.json() == {
         "data": {
             "transaction_number": 1,
+            "transaction_id": 1,
             "number": 1,
             "name": "BlueFinch",
             "type": "buy",

@@ -6,7 +6,7 @@ from common.bounds import MAX_NUMBER, MAX_ORDER_QUANTITY, MAX_PAGE, MAX_PRICE_CE
 from common.calls.reasons import Reason
 from common.rows import ORDER_TYPES
 from trading.api.errors import NOT_EXECUTED, UNKNOWN
-from trading.api.representations import FILLED
+from trading.api.representations import FILLED, NUMBER_FIELDS
 
 Schema = dict[str, Any]
 
@@ -53,9 +53,9 @@ def _array(schema: Schema) -> Schema:
     return {"type": "array", "items": schema}
 
 
+_NUMBER_NAMES = f"The order's number. The same in {', '.join(NUMBER_FIELDS)}."
 _ORDER: dict[str, Schema] = {
-    "transaction_number": NUMBER,
-    "number": {**NUMBER, "description": "The same as transaction_number."},
+    **{name: {**NUMBER, "description": _NUMBER_NAMES} for name in NUMBER_FIELDS},
     "name": NAME,
     "type": TYPE,
     "quantity": {"type": "integer", "minimum": 1, "maximum": MAX_ORDER_QUANTITY},

@@ -1,10 +1,10 @@
 """Examples of what the operations answer."""
 
+from trading.api.representations import NUMBER_FIELDS
 from trading.api.schema.components import KEY_EXAMPLE, TIME_EXAMPLE
 
 ORDER = {
-    "transaction_number": 57,
-    "number": 57,
+    **dict.fromkeys(NUMBER_FIELDS, 57),
     "name": "AAPL",
     "type": "buy",
     "quantity": 3,
