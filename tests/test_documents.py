@@ -55,3 +55,28 @@ def test_every_link_between_the_documents_leads_somewhere():
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_file_of_code_that_a_document_names_exists():
+    missing = [
+        (path.name, named)
+        for path in DOCUMENTS
+        if path.suffix == ".md"
+        for named in re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|proto))`", path.read_text())
+        if not (ROOT / named).is_file()
+    ]
+    assert missing == []
+
+
+def test_everything_that_the_design_names_in_a_file_is_there():
+    """A cell is `file`: `name`, `Class.method`: each part of a name is defined in that file."""
+    cells = re.findall(r"\| `([\w/-]+\.(?:py|proto))`: (`[^|]+`) \|", (ROOT / "docs/DESIGN.md").read_text())
+    assert len(cells) > 30
+    missing = [
+        (file, part)
+        for file, names in cells
+        for name in re.findall(r"`([\w.]+)`", names)
+        for part in name.split(".")
+        if not re.search(rf"\b(class|def|rpc|message) {part}\b", (ROOT / file).read_text())
+    ]
+    assert missing == []

@@ -56,16 +56,16 @@ class CacheCounts(NamedTuple):
 
 
 class StockCache:
-    """At most `size` stocks. Any number of threads may use it. No RPC is made here; the clock is passed in.
+    """At most `max_size` stocks. Any number of threads may use it. No RPC is made here; the clock is passed in.
 
     A hit changes the order of eviction, so it would be a write. To let hits run side by side under the read lock they
     are only noted there, in a bounded buffer, and the next writer drains it before it does anything else. So in one
     thread the order of eviction is exactly least recently used; between threads it is that of the notes.
     """
 
-    def __init__(self, size: int, monotonic: Callable[[], float]) -> None:
-        """`size` is at least 1; `monotonic` never goes back."""
-        self._size = size
+    def __init__(self, max_size: int, monotonic: Callable[[], float]) -> None:
+        """`max_size` is at least 1; `monotonic` never goes back."""
+        self._max_size = max_size
         self._monotonic = monotonic
         self._lock = ReadWriteLock()
         # Guarded by _lock: read under the read lock, changed under the write lock alone.
@@ -118,7 +118,7 @@ class StockCache:
                 if held is None or held.sent_at <= fill.sent_at:
                     self._entries[fill.name] = _Entry(stock, fill.sent_at)
                 self._entries.move_to_end(fill.name)
-                if len(self._entries) > self._size:
+                if len(self._entries) > self._max_size:
                     self._entries.popitem(last=False)
                     self._evictions += 1
         fill._finish(stock)
