@@ -12,7 +12,8 @@ from common.bounds import MAX_NUMBER
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
-from common.rows import check_rows, order_from_row, parse_row
+from common.row_checks import check_rows
+from common.rows import order_from_row, parse_row
 from protos import catalog_pb2, order_pb2
 
 LIST_WAIT_S = 1.0

@@ -7,7 +7,8 @@ from backends.storage.ports import OrderLog, StartRefused, StoreFull
 from backends.storage.values import Position, RowPage, RowQuery
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.rows import BadRow, order_from_row
+from common.row_checks import BadRow
+from common.rows import order_from_row
 from protos import order_pb2
 
 

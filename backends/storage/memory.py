@@ -11,7 +11,8 @@ from backends.storage.ports import StartRefused, StoreFull
 from backends.storage.replay import Replay
 from backends.storage.stocks import StockTable
 from backends.storage.values import Epoch, Position, RowPage, RowQuery, Stock
-from common.rows import Row, chain_seed, check_rows, parse_row
+from common.row_checks import check_rows
+from common.rows import Row, chain_seed, parse_row
 
 MAX_SCANNED_ROWS = 20_000
 

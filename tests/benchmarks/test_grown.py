@@ -1,7 +1,8 @@
 from itertools import islice
 
 from benchmarks.grown import grown_rows
-from common.rows import chain_seed, check_rows, parse_row
+from common.row_checks import check_rows
+from common.rows import chain_seed, parse_row
 
 
 def test_grown_rows_are_a_history():

@@ -17,7 +17,8 @@ from backends.storage.csv.log_check import CheckedFile, Visit
 from backends.storage.csv.log_opening import Damage, cut, leave_marker, open_checked
 from backends.storage.values import Position
 from common.process.failpoints import failpoint
-from common.rows import BadRow, CheckedRows, Row, chain_seed, check_rows, check_unchanged, end_chain, parse_row
+from common.row_checks import BadRow, CheckedRows, check_rows, check_unchanged
+from common.rows import Row, chain_seed, end_chain, parse_row
 from common.rwlock import ReadWriteLock
 
 log = structlog.get_logger()

@@ -21,7 +21,8 @@ from typing import TypeAlias
 from zlib import crc32
 
 from backends.storage.csv.files import Files
-from common.rows import HEADER, MAX_ROW_BYTES, MIN_ROW_BYTES, FoundRow, chain_seed, check_prefix, find_rows
+from common.row_checks import FoundRow, check_prefix, find_rows
+from common.rows import HEADER, MAX_ROW_BYTES, MIN_ROW_BYTES, chain_seed
 
 CHUNK_BYTES = 1 << 18  # larger ones are slower: the rows of one should stay in the processor's cache
 

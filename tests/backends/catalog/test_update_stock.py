@@ -5,7 +5,8 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.rows import HEADER, check_rows, parse_row
+from common.row_checks import check_rows
+from common.rows import HEADER, parse_row
 
 
 def refusals(results):

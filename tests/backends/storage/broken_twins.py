@@ -14,7 +14,7 @@ from backends.storage.ports import StoreFull
 from backends.storage.stocks import StockTable
 from backends.storage.values import Gate, RowPage, RowQuery, StockPage
 from common.calls.failures import RpcFailure
-from common.rows import BadRow
+from common.row_checks import BadRow
 from tests.backends.storage.engines import CsvEngine, MemoryEngine, PowerCutCsvEngine
 
 Patch = pytest.MonkeyPatch

@@ -13,7 +13,8 @@ from backends.storage.ports import Ledger, StartRefused, StoreFull
 from backends.storage.values import NO_EPOCH, Answer, Decision, LedgerState, Position, Stock
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.rows import chain_seed, check_rows, parse_row
+from common.row_checks import check_rows
+from common.rows import chain_seed, parse_row
 from protos import catalog_pb2
 from protos.catalog_pb2 import BUY, SELL
 from tests.backends.storage.engines import CLUSTER, STOCKS, Engine

@@ -8,7 +8,8 @@ import pytest
 
 from backends.storage.ports import OrderLog, StartRefused, StoreFull
 from backends.storage.values import RowQuery
-from common.rows import BadRow, Row, chain_seed, check_rows, encode_row, parse_row
+from common.row_checks import BadRow, check_rows
+from common.rows import Row, chain_seed, encode_row, parse_row
 from tests.backends.storage.engines import CLUSTER, Engine
 
 

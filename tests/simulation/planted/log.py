@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from backends.storage.csv import files, log, log_check, log_opening
-from common import rows as row
+from common import row_checks
+from common.rows import WHOLE_ROW
 
 Patch = pytest.MonkeyPatch
 
@@ -41,17 +42,17 @@ def no_chain_check(patch: Patch) -> None:
 
     def check_prefix(
         data: bytes, prev_number: int, prev_chain: int, base: int = 0
-    ) -> tuple[row.CheckedRows, str | None]:
+    ) -> tuple[row_checks.CheckedRows, str | None]:
         number, chain, ends, position = prev_number, prev_chain, array("q"), 0
         reason = None
         while position < len(data) and reason is None:
-            match = row._ROW.match(data, position)
+            match = WHOLE_ROW.match(data, position)
             if match is None or int(match[2]) != number + 1:
                 reason = "is not well formed"
             else:
                 number, chain, position = number + 1, int(match[3], 16), match.end()
                 ends.append(base + position)
-        return row.CheckedRows(len(ends), ends, number, chain), reason
+        return row_checks.CheckedRows(len(ends), ends, number, chain), reason
 
-    patch.setattr(row, "check_prefix", check_prefix)
+    patch.setattr(row_checks, "check_prefix", check_prefix)
     patch.setattr(log_check, "check_prefix", check_prefix)

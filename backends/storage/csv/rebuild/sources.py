@@ -9,7 +9,8 @@ from pathlib import Path
 from backends.storage.csv.files import Files
 from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_good_row
 from backends.storage.ports import StartRefused
-from common.rows import MIN_ROW_BYTES, find_rows
+from common.row_checks import find_rows
+from common.rows import MIN_ROW_BYTES
 
 _COMPARE_BYTES = 1 << 20
 

@@ -8,7 +8,8 @@ from backends.storage.csv.ledger import JOURNAL_NAME
 from backends.storage.csv.rebuild.rebuild import Rebuild
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.ports import StartRefused
-from common.rows import HEADER, chain_seed, check_rows
+from common.row_checks import check_rows
+from common.rows import HEADER, chain_seed
 from tests.backends.catalog.desk import Desk
 from tests.backends.storage.csv.log_files import CLUSTER, die
 

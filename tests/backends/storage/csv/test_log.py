@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from backends.storage.csv.log import Log
 from backends.storage.ports import StartRefused
-from common.rows import HEADER, BadRow, chain_seed, encode_row, parse_row
+from common.row_checks import BadRow
+from common.rows import HEADER, chain_seed, encode_row, parse_row
 from tests.backends.storage.csv.log_files import (
     CLUSTER,
     ROWS,
