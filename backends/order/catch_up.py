@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import structlog
 
-from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
+from backends.order.peer_link import NEAR_ORDERS, PeerLink
 from backends.order.store import OrderStore
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.steps import Call, Pause, Steps
+from common.calls.steps import Pause, Steps
 from common.process.failpoints import failpoint
 from protos import order_pb2
 
@@ -20,12 +20,8 @@ log = structlog.get_logger()
 HEALTH_TIMEOUT_S = 1.0
 HEALTH_ATTEMPTS = 12
 HEALTH_PAUSE_S = 0.1
-BULK_TIMEOUT_S = 10.0
-BULK_BYTES = 1 << 18
 # Between two pages, while orders come: on one machine, disk and processors are the orders' first.
 BREATH_S = 0.02
-# With no more left than this, the rest goes with the next batch, and the follower is a member from then on.
-JOIN_ORDERS = 1000
 POLL_PAUSE_S = 0.02
 
 
@@ -45,16 +41,17 @@ class CatchUp:
         Raises:
             RpcFailure: UNKNOWN_REPLICA: the leadership has no follower of this id.
         """
-        addresses = leadership.followers.addresses()
-        if replica_id not in addresses:
+        followers = {peer.replica_id: peer for peer in leadership.followers.peers()}
+        if replica_id not in followers:
             raise RpcFailure(
-                Reason.UNKNOWN_REPLICA, f"replica {replica_id} is no follower; followers: {list(addresses)}"
+                Reason.UNKNOWN_REPLICA, f"replica {replica_id} is no follower; followers: {list(followers)}"
             )
         self._leadership = leadership
         self._store = store
         self._catalog = catalog
         self._replica_id = replica_id
-        self._address = addresses[replica_id]
+        self._peer = followers[replica_id]
+        self._peers = PeerLink(store)
         self._report = report
         self._from_number = leadership.followers.status(replica_id, store.last_number).last_number
 
@@ -81,18 +78,11 @@ class CatchUp:
         """Copy from our log until a small rest is left; then ask to be taken in with the next batch."""
         number = yield from self._ask_position()
         self._from_number = number
-        while self._store.last_number - number > JOIN_ORDERS:
+        while self._store.last_number - number > NEAR_ORDERS:
             self._check_leading()
             last_number = self._store.last_number
-            request = order_pb2.BulkUpsertRequest(
-                cluster_id=self._store.cluster_id,
-                prev_number=number,
-                prev_chain=self._store.chain_at(number),
-                rows=self._store.read_after(number, BULK_BYTES),
-            )
-            answer: order_pb2.BulkUpsertResponse = yield Call(self._address, request, BULK_TIMEOUT_S)
+            number = yield from self._peers.send_page(self._peer, number)
             failpoint("catch-up-page")
-            number = answer.equal_number
             self._leadership.followers.record_progress(self._replica_id, number)
             self._report_at(number)
             if self._store.last_number > last_number:
@@ -102,40 +92,23 @@ class CatchUp:
     def _ask_position(self) -> Steps[int]:
         """Return the number up to which the follower's log is a prefix of ours."""
         health = yield from self._ask_health()
-        if health.replica_id != self._replica_id:
-            raise RpcFailure(Reason.WRONG_REPLICA, f"{self._address} is replica {health.replica_id}")
-        if health.cluster_id not in ("", self._store.cluster_id):
-            raise RpcFailure(Reason.WRONG_CLUSTER, f"it belongs to cluster {health.cluster_id}")
-        number, own_last = health.last_number, self._store.last_number
-        if number > own_last:
-            # It may have read ahead of us from the catalog; a log longer than the catalog's proves lost history.
-            if number > (yield from self._catalog.health()).last_number:
-                raise self._diverged(health)
-            return own_last
-        if number and self._store.chain_at(number) != health.last_chain:
-            raise self._diverged(health)
-        return number
+        journal_last = self._store.last_number
+        if health.last_number > journal_last:  # it may have read ahead of us from the catalog
+            journal_last = (yield from self._catalog.health()).last_number
+        return self._peers.common_number(self._peer, health, journal_last)
 
     def _ask_health(self) -> Steps[order_pb2.HealthCheckResponse]:
         """Ask the follower; again for a moment, as a channel to a process that has just returned may still back off."""
         for _attempt in range(HEALTH_ATTEMPTS):
             try:
-                health: order_pb2.HealthCheckResponse = yield Call(
-                    self._address, order_pb2.HealthCheckRequest(), HEALTH_TIMEOUT_S
-                )
-                return health
+                health: order_pb2.HealthCheckResponse = yield self._peers.health_call(self._peer, HEALTH_TIMEOUT_S)
+                return self._peers.health(self._peer, health)
             except RpcFailure as failure:
                 if failure.reason is not Reason.UNREACHABLE:
                     raise
                 unreachable = failure
             yield Pause(HEALTH_PAUSE_S)
         raise unreachable
-
-    def _diverged(self, health: order_pb2.HealthCheckResponse) -> Diverged:
-        return Diverged(
-            f"replica {self._replica_id} holds {health.last_number} orders of another history",
-            metadata={"number": health.last_number, "chain": health.last_chain},
-        )
 
     def _wait_for_membership(self) -> Steps[None]:
         while True:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from backends.order.peer_link import Peer
 from protos import order_pb2
 
 IN_SYNC = order_pb2.IN_SYNC
@@ -28,31 +29,26 @@ class Follower:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncTarget:
+class SyncTarget(Peer):
     """A follower that is in sync up to `number`, or joins with that number."""
 
-    replica_id: int
-    address: str
     number: int
     is_joining: bool
-
-
-def peer_addresses(peers: Iterable[order_pb2.Peer], own_id: int) -> dict[int, str]:
-    """Return the addresses of the peers by id, without our own."""
-    return {peer.replica_id: peer.address for peer in peers if peer.replica_id != own_id}
 
 
 class Followers:
     """The followers of one leadership. Any thread may use it; nothing is awaited inside."""
 
     def __init__(self, peers: Iterable[order_pb2.Peer], own_id: int) -> None:
+        """Begin with all peers but ourselves, as faulty."""
         self._lock = threading.Lock()
-        addresses = peer_addresses(peers, own_id)
-        self._by_id = {replica_id: Follower(replica_id, address) for replica_id, address in addresses.items()}
+        self._by_id = {
+            peer.replica_id: Follower(peer.replica_id, peer.address) for peer in peers if peer.replica_id != own_id
+        }
 
-    def addresses(self) -> dict[int, str]:
-        """Return all followers' addresses by id."""
-        return {follower.replica_id: follower.address for follower in self._by_id.values()}
+    def peers(self) -> list[Peer]:
+        """Return all followers."""
+        return [Peer(follower.replica_id, follower.address) for follower in self._by_id.values()]
 
     def sync_targets(self) -> list[SyncTarget]:
         """Return the followers that are in sync or join now."""

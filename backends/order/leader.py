@@ -13,7 +13,6 @@ import structlog
 from backends.failures import CatalogUnavailable
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, show_log
-from backends.order.followers import Followers
 from backends.order.pending import Caller, PendingOrders, Ticket
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
@@ -53,8 +52,7 @@ class Leadership:
         epoch: int,
         store: OrderStore,
         catalog: CatalogLink,
-        followers: Followers,
-        min_in_sync: int,
+        replication: Replication,
         monotonic: Callable[[], float],
         on_end: Callable[["Leadership", Leader], None],
         on_halt: Callable[[str], None],
@@ -65,12 +63,12 @@ class Leadership:
         """Lead in `epoch`, which the catalog gave to this replica; the store holds everything decided before it."""
         self.replica_id = replica_id
         self.epoch = epoch
-        self.followers = followers
+        self.followers = replication.followers
         self.is_active = True
         self._store = store
         self._catalog = catalog
         self._orders = PendingOrders(monotonic)
-        self._replication = Replication(store, followers, min_in_sync)
+        self._replication = replication
         self._on_end = on_end
         self._on_halt = on_halt
         self._on_epoch = on_epoch

@@ -10,7 +10,7 @@ from backends.checks import check_new_order, check_within
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
-from backends.order.followers import peer_addresses
+from backends.order.followers import Followers
 from backends.order.leader import Leader, Leadership
 from backends.order.model import check_assign_leader
 from backends.order.pending import Caller, Ticket
@@ -218,9 +218,9 @@ class Replica:
             if self._halted:
                 raise RpcFailure(Reason.HALTED, f"replica {self.replica_id} has halted: {self._halted}")
             self._refuse_older(request.expected_epoch)
-            peers = peer_addresses(request.peers, self.replica_id)
             leadership = self._leadership
-            if leadership and (leadership.epoch, leadership.followers.addresses()) == (request.expected_epoch, peers):
+            peers = set(Followers(request.peers, self.replica_id).peers())
+            if leadership and (leadership.epoch, set(leadership.followers.peers())) == (request.expected_epoch, peers):
                 return
             if self._is_promoting:
                 raise RpcFailure(Reason.PROMOTING, f"replica {self.replica_id} is being promoted already")
@@ -232,7 +232,13 @@ class Replica:
 
     def _promote(self, request: order_pb2.AssignLeaderRequest) -> Steps[None]:
         self._end_leadership(Leader(0, request.expected_epoch), "a newer epoch has begun")
-        promotion = Promotion(self.replica_id, self.store, self._catalog, self._monotonic)
+        promotion = Promotion(
+            replica_id=self.replica_id,
+            store=self.store,
+            catalog=self._catalog,
+            min_in_sync=self._min_in_sync,
+            monotonic=self._monotonic,
+        )
         try:
             promoted = yield from promotion.run(request.expected_epoch, request.peers)
         except RpcFailure as failure:
@@ -251,8 +257,7 @@ class Replica:
                 epoch=promoted.epoch,
                 store=self.store,
                 catalog=self._catalog,
-                followers=promoted.followers,
-                min_in_sync=self._min_in_sync,
+                replication=promoted.replication,
                 monotonic=self._monotonic,
                 on_end=self._leadership_ended,
                 on_halt=self._halt,

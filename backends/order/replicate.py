@@ -4,27 +4,27 @@ import structlog
 
 from backends.failures import Diverged
 from backends.order.followers import Followers, SyncTarget
+from backends.order.peer_link import PeerLink
 from backends.order.store import OrderStore
 from common.calls.failures import RpcFailure
-from common.calls.reasons import Reason
-from common.calls.steps import Call, Outcome, Steps, Together
+from common.calls.steps import Outcome, Steps, Together
 from common.process.failpoints import failpoint
-from protos import order_pb2
 
 log = structlog.get_logger()
 
-# A follower without success within this time is left out. Orders stall for 1 s at most: what the batch takes besides,
-# and the turn of an order that came meanwhile, is in that second too.
-FOLLOWER_TIMEOUT_S = 0.8
-
 
 class Replication:
-    """Brings the followers in sync up to date and knows what is committed. Used by one thread at a time."""
+    """Brings the followers in sync up to date and knows what is committed. Used by one thread at a time.
+
+    Attributes:
+        followers: those of the leadership.
+    """
 
     def __init__(self, store: OrderStore, followers: Followers, min_in_sync: int) -> None:
         self._store = store
-        self._followers = followers
+        self.followers = followers
         self._min_in_sync = min_in_sync
+        self._peers = PeerLink(store)
         # Invariant: every row up to it is synced here, at every follower in sync, and at min_in_sync replicas in all.
         self.committed_number = 0
 
@@ -39,7 +39,7 @@ class Replication:
 
         Raises:
             RpcFailure: the rows could not be appended here. The followers may hold them: that is harmless.
-            Diverged: a follower's checked log shows another history. Metadata: number, chain.
+            Diverged: a follower's checked log shows another history (PeerLink).
         """
         prev_number, prev_chain = self._store.position
         cluster_id = self._store.cluster_id
@@ -50,38 +50,26 @@ class Replication:
                 self._store.extend(cluster_id, prev_number, prev_chain, rows)
                 failpoint("leader-appended")
 
-        members = self._followers.sync_targets()
+        members = self.followers.sync_targets()
         lacking = [member for member in members if asks_all or member.number < end or member.is_joining]
         holders = 1 + len(members) - len(lacking)
-        calls = [self._sync_call(member, prev_number, rows) for member in lacking]
+        calls = [self._peers.sync_call(member, member.number, prev_number, rows) for member in lacking]
         outcomes: list[Outcome] = yield Together(calls, meanwhile=append)
         for member, outcome in zip(lacking, outcomes, strict=True):
             holders += self._record(member, outcome, end)
         if holders >= self._min_in_sync:
             self.committed_number = end
 
-    def _sync_call(self, target: SyncTarget, prev_number: int, rows: bytes) -> Call:
-        lacking = self._store.read(target.number + 1, prev_number)
-        request = order_pb2.SyncOrderRequest(
-            cluster_id=self._store.cluster_id,
-            prev_number=target.number,
-            prev_chain=self._store.chain_at(target.number),
-            rows=lacking + rows,
-        )
-        return Call(target.address, request, FOLLOWER_TIMEOUT_S)
-
     def _record(self, target: SyncTarget, outcome: Outcome, end: int) -> bool:
         """Record one follower's answer; whether it holds everything."""
-        if isinstance(outcome, order_pb2.SyncOrderResponse) and outcome.equal_number == end:
-            if self._followers.mark_in_sync(target.replica_id, end):
-                log.info("follower in sync", follower_id=target.replica_id, last_number=end)
-            return True
-        if isinstance(outcome, RpcFailure) and outcome.reason is Reason.DIVERGED:
-            raise Diverged(
-                f"replica {target.replica_id}: {outcome.message}",
-                metadata={**outcome.metadata, "replica_id": target.replica_id},
-            )
-        error = str(outcome) if isinstance(outcome, RpcFailure) else f"answered for {outcome}, not for {end}"
-        if self._followers.mark_faulty(target.replica_id, error):
-            log.warning("follower faulty", follower_id=target.replica_id, error=error)
-        return False
+        try:
+            self._peers.check_equal(target, outcome, end)
+        except Diverged:
+            raise
+        except RpcFailure as failure:
+            if self.followers.mark_faulty(target.replica_id, str(failure)):
+                log.warning("follower faulty", follower_id=target.replica_id, error=str(failure))
+            return False
+        if self.followers.mark_in_sync(target.replica_id, end):
+            log.info("follower in sync", follower_id=target.replica_id, last_number=end)
+        return True

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from backends.order.replicate import FOLLOWER_TIMEOUT_S
+from backends.order.peer_link import FOLLOWER_TIMEOUT_S
 from tests.chaos.proxy import REPLIES
 from tests.chaos.trial import Trial, fault
 

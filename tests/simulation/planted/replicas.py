@@ -76,7 +76,7 @@ def silent_follower_counted(patch: Patch) -> None:
     """A follower in sync stays so, whatever it answers."""
 
     def record(self: Replication, target: Any, _outcome: Any, end: int) -> bool:
-        self._followers.mark_in_sync(target.replica_id, end)
+        self.followers.mark_in_sync(target.replica_id, end)
         return True
 
     patch.setattr(Replication, "_record", record)
