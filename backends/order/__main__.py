@@ -73,7 +73,7 @@ def main() -> None:
         min_in_sync=config.min_in_sync,
         monotonic=time.monotonic,
         on_work=work.set,
-        metrics=metrics,
+        observer=metrics,
     )
     metrics.sample(replica.health)
     shown = show_metrics(arguments.metrics, metrics.registry)

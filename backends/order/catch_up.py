@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
+from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
@@ -26,7 +27,10 @@ POLL_PAUSE_S = 0.02
 
 
 class CatchUp:
-    """The catch-up of one follower of one leadership. `report` is called with each step's progress."""
+    """The catch-up of one follower of one leadership.
+
+    `report` is called with each step's progress, `on_work` when the leadership's next turn has to take the follower in.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class CatchUp:
         catalog: CatalogLink,
         replica_id: int,
         report: Callable[[order_pb2.ResyncProgress], None],
+        on_work: Callable[[], None],
     ) -> None:
         """Prepare to catch a follower up.
 
@@ -53,12 +58,14 @@ class CatchUp:
         self._peer = followers[replica_id]
         self._peers = PeerLink(store)
         self._report = report
+        self._on_work = on_work
         self._from_number = leadership.followers.status(replica_id, store.last_number).last_number
 
     def run(self) -> Steps[None]:
         """Bring the follower into sync. If somebody else is doing so, or it is in sync already, watch until it is.
 
         Raises:
+            Diverged: its log is of another history (PeerLink): the leadership cannot go on.
             RpcFailure: FOLLOWER: it does not answer, or refuses the rows. NOT_LEADER: the leadership ended.
         """
         followers = self._leadership.followers
@@ -67,8 +74,8 @@ class CatchUp:
                 yield from self._copy_until_near()
             except RpcFailure as failure:
                 followers.mark_faulty(self._replica_id, str(failure))
-                if failure.reason is Reason.DIVERGED:
-                    yield from self._leadership.end_after(failure)
+                if isinstance(failure, Diverged):
+                    raise
                 raise RpcFailure(Reason.FOLLOWER, f"replica {self._replica_id}: {failure}") from failure
             finally:
                 followers.end_catch_up(self._replica_id)
@@ -79,7 +86,7 @@ class CatchUp:
         number = yield from self._ask_position()
         self._from_number = number
         while self._store.last_number - number > NEAR_ORDERS:
-            self._check_leading()
+            self._leadership.check_active()
             last_number = self._store.last_number
             number = yield from self._peers.send_page(self._peer, number)
             failpoint("catch-up-page")
@@ -87,7 +94,8 @@ class CatchUp:
             self._report_at(number)
             if self._store.last_number > last_number:
                 yield Pause(BREATH_S)
-        self._leadership.ask_to_join(self._replica_id, number)
+        self._leadership.followers.ask_to_join(self._replica_id, number)
+        self._on_work()
 
     def _ask_position(self) -> Steps[int]:
         """Return the number up to which the follower's log is a prefix of ours."""
@@ -112,7 +120,7 @@ class CatchUp:
 
     def _wait_for_membership(self) -> Steps[None]:
         while True:
-            self._check_leading()
+            self._leadership.check_active()
             status = self._leadership.followers.status(self._replica_id, self._store.last_number)
             if status.state == FAULTY:
                 raise RpcFailure(Reason.FOLLOWER, f"replica {self._replica_id}: {status.error}")
@@ -120,10 +128,6 @@ class CatchUp:
             if status.state == IN_SYNC:
                 return
             yield Pause(POLL_PAUSE_S)
-
-    def _check_leading(self) -> None:
-        if not self._leadership.is_active:
-            raise RpcFailure(Reason.NOT_LEADER, "the leadership ended during the catch-up")
 
     def _report_at(self, number: int, state: order_pb2.FollowerState.ValueType = order_pb2.CATCHING_UP) -> None:
         self._report(

@@ -1,22 +1,22 @@
 """One order replica: what it does with each message, as a follower and as a leader."""
 
 import math
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from backends.checks import check_new_order, check_within
+from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
 from backends.order.epochs import read_missing, show_log
 from backends.order.followers import Followers
-from backends.order.leader import Leader, Leadership
+from backends.order.leader import Leader, LeaderObserver, Leadership
 from backends.order.model import check_assign_leader
 from backends.order.pending import Caller, Ticket
 from backends.order.promotion import Promotion
+from backends.order.standing import Standing
 from backends.order.store import OrderStore, WrongCluster
-from backends.serving.order_metrics import OrderMetrics
 from common.bounds import MAX_BATCH_ORDERS, MAX_NUMBER
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
@@ -42,8 +42,8 @@ class Replica:
         catalog: CatalogLink,
         min_in_sync: int,
         monotonic: Callable[[], float],
+        observer: LeaderObserver,
         on_work: Callable[[], None] = lambda: None,
-        metrics: OrderMetrics | None = None,
     ) -> None:
         """Start as a follower. `on_work` is called, by any thread, when a turn has something to do."""
         self.replica_id = replica_id
@@ -51,22 +51,20 @@ class Replica:
         self._catalog = catalog
         self._min_in_sync = min_in_sync
         self._monotonic = monotonic
+        self._observer = observer
         self._on_work = on_work
-        self._metrics = metrics or OrderMetrics()
-        self._lock = threading.Lock()
-        # All below are guarded by _lock; no lock is held across an RPC or a sync.
-        self._leader = Leader(0, store.last_epoch())  # the newest that it has seen
-        self._leadership: Leadership | None = None
-        self._addresses: Mapping[int, str] = {}  # of all replicas, as the manager last told them
-        self._held_until = float("-inf")  # until when the health loop leaves our leadership alone
-        self._is_promoting = False
-        self._backfill_wanted = False
-        self._halted = ""
+        self._standing = Standing(replica_id, store.last_epoch(), monotonic)
+        self._backfill_wanted = False  # set by a promotion that found much lacking, cleared by the turn that reads it
 
     @property
     def epoch(self) -> int:
         """The highest epoch that it has seen. Never waits."""
-        return self._leader.epoch
+        return self._standing.epoch
+
+    @property
+    def leadership(self) -> Leadership | None:
+        """Its leadership, None while it does not lead. Never waits."""
+        return self._standing.leadership
 
     def submit(
         self, epoch: int | None, orders: Sequence[catalog_pb2.NewOrder], caller: Caller
@@ -81,13 +79,14 @@ class Replica:
         check_within("number of orders", len(orders), 1, MAX_BATCH_ORDERS)
         for order in orders:
             check_new_order(order)
-        leadership = self._leading(epoch)
+        leadership = self._standing.leading(epoch)
         taken: list[Ticket | RpcFailure] = []
         for order in orders:
             try:
                 taken.append(leadership.submit(order, caller))
             except RpcFailure as failure:
                 taken.append(failure)
+        self._on_work()
         return taken
 
     def sync_order(self, request: order_pb2.SyncOrderRequest | order_pb2.BulkUpsertRequest) -> int:
@@ -102,58 +101,65 @@ class Replica:
             RpcFailure: FENCED, HALTED, BACKFILLING, PROMOTING, CATALOG: see protos/order.proto.
         """
         check_assign_leader(request)
-        with self._lock:
-            self._addresses = {peer.replica_id: peer.address for peer in request.peers}
+        self._standing.note_addresses({peer.replica_id: peer.address for peer in request.peers})
         if request.leader_id == self.replica_id:
             yield from self._lead(request)
         else:
-            with self._lock:
-                self._refuse_older(request.expected_epoch)
-            self._see(Leader(request.leader_id, request.expected_epoch))
-        with self._lock:
-            leader = self._leader
+            self._standing.refuse_older(request.expected_epoch)
+            self._standing.see(Leader(request.leader_id, request.expected_epoch))
+        leader = self._standing.snapshot().leader
         return order_pb2.AssignLeaderResponse(
             epoch=leader.epoch, leader_id=leader.leader_id, last_number=self.store.last_number
         )
 
     def resync(self, replica_id: int, report: Callable[[order_pb2.ResyncProgress], None]) -> Steps[None]:
-        """Bring one follower up to date now. Raises NOT_LEADER, and as `CatchUp`."""
-        leadership = self._leading(None)
-        yield from CatchUp(leadership, self.store, self._catalog, replica_id, report).run()
+        """Bring one follower up to date now.
+
+        Raises:
+            RpcFailure: HALTED, NOT_LEADER, UNKNOWN_REPLICA.
+                FOLLOWER: it does not answer, refuses the rows, or holds another history.
+        """
+        leadership = self._standing.leading()
+        catch_up = CatchUp(leadership, self.store, self._catalog, replica_id, report, self._on_work)
+        try:
+            yield from catch_up.run()
+        except Diverged as failure:
+            yield from self._end_after(leadership, failure)
+            raise RpcFailure(Reason.FOLLOWER, str(failure)) from failure
 
     def health(self) -> order_pb2.HealthCheckResponse:
         """Say how this replica is; never waits for a sync or another process."""
         last_number, chain = self.store.position
-        with self._lock:
-            leadership, leader, halted = self._leadership, self._leader, self._halted
-            held_s = max(0.0, self._held_until - self._monotonic()) if leadership else 0.0
-            role = order_pb2.PROMOTING if self._is_promoting else order_pb2.FOLLOWER
+        now = self._standing.snapshot()
         return order_pb2.HealthCheckResponse(
             replica_id=self.replica_id,
-            role=order_pb2.LEADER if leadership else role,
-            leader_id=leader.leader_id,
-            epoch=leadership.epoch if leadership else leader.epoch,
+            role=now.role,
+            leader_id=now.leader.leader_id,
+            epoch=now.leadership.epoch if now.leadership else now.leader.epoch,
             last_number=last_number,
             last_chain=chain,
             stalled=self.store.stalled_s() > STALL_LIMIT_S,
-            halted=halted,
+            halted=now.halted,
             cluster_id=self.store.cluster_id,
             catalog_reachable=self._catalog.is_reachable,
             min_in_sync=self._min_in_sync,
-            followers=leadership.followers.statuses(last_number) if leadership else [],
-            held_s=math.ceil(held_s),
+            followers=now.leadership.followers.statuses(last_number) if now.leadership else [],
+            held_s=math.ceil(now.held_s),
         )
 
     def has_work(self) -> bool:
         """Whether a turn would do anything."""
-        leadership = self._leadership
+        leadership = self.leadership
         return self._backfill_wanted or (leadership is not None and leadership.has_work())
 
     def turn(self) -> Steps[None]:
         """Do what waits: one batch of the leadership, or the rest of a long backfill."""
-        leadership = self._leadership
+        leadership = self.leadership
         if leadership is not None and leadership.has_work():
-            yield from leadership.turn()
+            try:
+                yield from leadership.turn()
+            except RpcFailure as failure:
+                yield from self._end_after(leadership, failure)
         elif self._backfill_wanted:
             self._backfill_wanted = False
             try:
@@ -161,7 +167,7 @@ class Replica:
             except RpcFailure as failure:
                 log.warning("backfill ended early", error=str(failure))
                 if failure.reason is Reason.DIVERGED:
-                    self._halt(failure.message)
+                    self._standing.halt(failure.message)
 
     def heartbeat(self) -> Steps[None]:
         """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history; then at the followers."""
@@ -175,63 +181,37 @@ class Replica:
             self.store.adopt(health.cluster_id)
         except WrongCluster as failure:
             self.store.mark_foreign(str(failure))
-            self._halt(str(failure))
+            self._standing.halt(str(failure))
             return
         except RpcFailure as failure:
             log.warning("the directory cannot be begun now", error=str(failure))
             return
         if health.halted:
-            self._halt(f"the catalog has halted: {health.halted}")
+            self._standing.halt(f"the catalog has halted: {health.halted}")
         elif number and (number, chain) != (health.last_number, health.last_chain) and number >= health.last_number:
-            yield from self._show_longer_log(number, chain, health)
+            why = f"our log holds {number} orders (chain {chain:08x}), the catalog {health.last_number}"
+            yield from self._show_log(health.epoch, number, chain, f"{why}: it lost history")
         else:
-            self._see(Leader(health.leader_id, health.epoch))
-            if (leadership := self._leadership) is not None:
-                yield from leadership.check_followers()
+            self._standing.see(Leader(health.leader_id, health.epoch))
+            yield from self._check_followers()
 
     def stop(self) -> None:
         """Lead no longer, as the process ends."""
-        self._end_leadership(Leader(0, self._leader.epoch), "the process stops")
+        self._standing.step_down(self.epoch, "the process stops")
 
     # -- Roles -----------------------------------------------------------------------------------------------------
 
-    def _leading(self, epoch: int | None) -> Leadership:
-        """Return the leadership if there is one, of this epoch unless None is given; raise HALTED or NOT_LEADER."""
-        with self._lock:
-            leadership, leader, halted = self._leadership, self._leader, self._halted
-            address = self._addresses.get(leader.leader_id)
-        if halted:
-            raise RpcFailure(Reason.HALTED, f"replica {self.replica_id} has halted: {halted}")
-        if leadership is None or epoch not in (None, leadership.epoch):
-            addressed = "" if epoch is None else f" in epoch {epoch}"
-            own_epoch = leadership.epoch if leadership else leader.epoch
-            raise RpcFailure(
-                Reason.NOT_LEADER,
-                f"replica {self.replica_id} does not lead{addressed}; leader {leader.leader_id}, epoch {own_epoch}",
-                metadata={"leader_id": leader.leader_id, "epoch": own_epoch}
-                | ({"leader_address": address} if address else {}),
-            )
-        return leadership
-
     def _lead(self, request: order_pb2.AssignLeaderRequest) -> Steps[None]:
-        with self._lock:
-            if self._halted:
-                raise RpcFailure(Reason.HALTED, f"replica {self.replica_id} has halted: {self._halted}")
-            self._refuse_older(request.expected_epoch)
-            leadership = self._leadership
-            peers = set(Followers(request.peers, self.replica_id).peers())
-            if leadership and (leadership.epoch, set(leadership.followers.peers())) == (request.expected_epoch, peers):
-                return
-            if self._is_promoting:
-                raise RpcFailure(Reason.PROMOTING, f"replica {self.replica_id} is being promoted already")
-            self._is_promoting = True
+        peers = frozenset(Followers(request.peers, self.replica_id).peers())
+        if not self._standing.begin_promotion(request.expected_epoch, peers):
+            return
         try:
             yield from self._promote(request)
         finally:
-            self._is_promoting = False
+            self._standing.end_promotion()
 
     def _promote(self, request: order_pb2.AssignLeaderRequest) -> Steps[None]:
-        self._end_leadership(Leader(0, request.expected_epoch), "a newer epoch has begun")
+        self._standing.step_down(request.expected_epoch, "a newer epoch has begun")
         promotion = Promotion(
             replica_id=self.replica_id,
             store=self.store,
@@ -243,73 +223,53 @@ class Replica:
             promoted = yield from promotion.run(request.expected_epoch, request.peers)
         except RpcFailure as failure:
             if failure.reason is Reason.HALTED:
-                self._halt(failure.message)
+                self._standing.halt(failure.message)
             elif failure.reason is Reason.BACKFILLING:
                 self._backfill_wanted = True
                 self._on_work()
             raise
-        with self._lock:
-            self._refuse_older(promoted.epoch)
-            self._leader = Leader(self.replica_id, promoted.epoch)
-            self._held_until = self._monotonic() + request.hold_s
-            self._leadership = Leadership(
-                replica_id=self.replica_id,
-                epoch=promoted.epoch,
-                store=self.store,
-                catalog=self._catalog,
-                replication=promoted.replication,
-                monotonic=self._monotonic,
-                on_end=self._leadership_ended,
-                on_halt=self._halt,
-                on_epoch=lambda epoch: self._see(Leader(self.replica_id, epoch)),
-                on_work=self._on_work,
-                metrics=self._metrics,
-            )
+        leadership = Leadership(
+            replica_id=self.replica_id,
+            epoch=promoted.epoch,
+            store=self.store,
+            catalog=self._catalog,
+            replication=promoted.replication,
+            monotonic=self._monotonic,
+            observer=self._observer,
+        )
+        self._standing.lead(leadership, request.hold_s)
         log.info("leading", epoch=promoted.epoch, last_number=self.store.last_number)
 
-    def _refuse_older(self, epoch: int) -> None:
-        """Raise FENCED if a newer epoch was seen. The caller holds _lock."""
-        if epoch < self._leader.epoch:
-            raise RpcFailure(
-                Reason.FENCED,
-                f"epoch {epoch} is older than epoch {self._leader.epoch} of leader {self._leader.leader_id}",
-                metadata={"epoch": self._leader.epoch, "leader_id": self._leader.leader_id},
-            )
+    def _check_followers(self) -> Steps[None]:
+        if (leadership := self.leadership) is not None:
+            try:
+                yield from leadership.check_followers()
+            except RpcFailure as failure:
+                yield from self._end_after(leadership, failure)
 
-    def _see(self, leader: Leader) -> None:
-        """Learn who leads. A leadership of our own in an older epoch is over."""
-        with self._lock:
-            if leader.epoch < self._leader.epoch:
-                return
-            self._leader = leader
-            leadership = self._leadership
-        if leadership is not None and leader.epoch > leadership.epoch and leader.leader_id != self.replica_id:
-            leadership.step_down(leader, "a newer epoch has begun")
+    def _end_after(self, leadership: Leadership, failure: RpcFailure) -> Steps[None]:
+        """End a leadership for what it could not go on after, and halt if that proves that histories differ."""
+        successor = Leader(0, leadership.epoch)
+        if failure.reason is Reason.DIVERGED:
+            yield from self._show_log(leadership.epoch, *self._proof(failure), str(failure))
+        elif failure.reason is Reason.HALTED:
+            self._standing.halt(str(failure))
+        elif failure.reason is Reason.FENCED:
+            successor = Leader(failure.number("leader_id"), failure.number("epoch"))
+        self._standing.end(leadership, successor, str(failure))
 
-    def _end_leadership(self, successor: Leader, why: str) -> None:
-        if (leadership := self._leadership) is not None:
-            leadership.step_down(successor, why)
+    def _proof(self, failure: RpcFailure) -> tuple[int, int]:
+        """Return the number and chain of the log that differs: another replica's if it is named, else our own."""
+        if "chain" in failure.metadata:
+            return failure.number("number"), failure.number("chain")
+        return self.store.position
 
-    def _leadership_ended(self, leadership: Leadership, successor: Leader) -> None:
-        with self._lock:
-            if self._leadership is leadership:
-                self._leadership = None
-                self._leader = successor if successor.epoch >= self._leader.epoch else Leader(0, self._leader.epoch)
-
-    def _show_longer_log(self, number: int, chain: int, health: catalog_pb2.CatalogHealthResponse) -> Steps[None]:
-        """Our log, read before the catalog's position, is longer or another: the catalog lost history."""
-        why = f"our log holds {number} orders (chain {chain:08x}), the catalog {health.last_number}: it lost history"
+    def _show_log(self, epoch: int, number: int, chain: int, why: str) -> Steps[None]:
+        """Show the catalog a log that differs from its history, ours or a follower's: it then halts, and so do we."""
         try:
-            yield from show_log(self._catalog, self.replica_id, health.epoch, number, chain)
+            yield from show_log(self._catalog, self.replica_id, epoch, number, chain)
         except RpcFailure as failure:
             if failure.reason is Reason.HALTED:
-                self._halt(why)
-                return
-            log.warning("could not show the catalog a longer log", error=str(failure))
-
-    def _halt(self, why: str) -> None:
-        with self._lock:
-            is_new, self._halted = not self._halted, self._halted or why
-        if is_new:
-            log.error("halted", why=why)
-            self._end_leadership(Leader(0, self._leader.epoch), f"halted: {why}")
+                self._standing.halt(f"{why}; {failure}")
+            else:
+                log.error("could not show the catalog a log that differs", why=why, error=str(failure))

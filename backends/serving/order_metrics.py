@@ -12,7 +12,7 @@ _STATES = {order_pb2.IN_SYNC: "in_sync", order_pb2.CATCHING_UP: "catching_up", o
 
 
 class OrderMetrics:
-    """The metrics of one replica. Any thread may use it."""
+    """The metrics of one replica: observes its leaderships (LeaderObserver). Any thread may use it."""
 
     def __init__(self) -> None:
         self.registry = new_registry()
@@ -40,9 +40,10 @@ class OrderMetrics:
             registry=self.registry,
         )
         self.note_sync = sync.observe
-        self.pending = Gauge(
+        pending = Gauge(
             "bourse_replica_pending_orders", "Orders taken by this leader and not answered yet", registry=self.registry
         )
+        self.watch_pending = pending.set_function
 
     def note_decided(self, orders: int, seconds: float) -> None:
         """Count a batch that the catalog answered, `seconds` after it was first sent."""

@@ -61,7 +61,7 @@ class ReplicaNode(Node):
             min_in_sync=self._min_in_sync,
             monotonic=self.world.clock,
             on_work=work.set,
-            metrics=METRICS,
+            observer=METRICS,
         )
         self.spawn(self._work(self.replica, work))
 
@@ -78,7 +78,7 @@ class ReplicaNode(Node):
     @property
     def leadership(self) -> Leadership | None:
         """Its leadership, None while it does not lead."""
-        return self.replica._leadership if self.replica is not None else None
+        return self.replica.leadership if self.replica is not None else None
 
     def die(self, *, silently: bool = False) -> None:
         super().die(silently=silently)

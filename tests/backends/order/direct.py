@@ -14,6 +14,7 @@ from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import OrderStore
+from backends.serving.order_metrics import OrderMetrics
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.ledger import open_ledger
 from backends.storage.csv.small_files import SmallFiles
@@ -104,6 +105,7 @@ class DirectCluster:
         self.min_in_sync = min_in_sync
         self.catalog: Catalog
         self.replicas: dict[int, Replica] = {}
+        self.metrics: dict[int, OrderMetrics] = {}
         self.readers: dict[int, OrderReader] = {}
         self.start_catalog()
         for replica_id in (1, 2, 3):
@@ -158,12 +160,14 @@ class DirectCluster:
     def start_replica(self, replica_id: int) -> Replica:
         store, link = self._open_store(replica_id), CatalogLink(CATALOG, self.clock)
         self.readers[replica_id] = OrderReader(store, link, self.clock)
+        self.metrics[replica_id] = OrderMetrics()
         replica = Replica(
             replica_id=replica_id,
             store=store,
             catalog=link,
             min_in_sync=self.min_in_sync,
             monotonic=self.clock,
+            observer=self.metrics[replica_id],
         )
         self.replicas[replica_id] = replica
         self.network.handlers[self.address(replica_id)] = lambda request: self._handle(replica, request)

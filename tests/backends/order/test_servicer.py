@@ -17,6 +17,7 @@ from backends.order.__main__ import make_server, work_until_stopped
 from backends.order.catalog_link import CatalogLink
 from backends.order.reading import OrderReader
 from backends.order.replica import Replica
+from backends.serving.order_metrics import OrderMetrics
 from backends.serving.server import BackendServer
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.ledger import open_ledger
@@ -73,6 +74,7 @@ def served(tmp_path: Path, open_store) -> Iterator[Served]:
             catalog=link,
             min_in_sync=1,
             monotonic=time.monotonic,
+            observer=OrderMetrics(),
             on_work=work.set,
         )
         replicas.append(replica)
@@ -248,7 +250,7 @@ def test_malformed_assignment_is_invalid(served):
 
 
 def test_standard_health_of_a_halted_replica_says_that_it_lives_and_does_not_trade(served):
-    served.logic[1]._halt("histories differ")
+    served.logic[1]._standing.halt("histories differ")
 
     def shown(service: str) -> str:
         return ask(served.replicas[1].address, service, 5.0)

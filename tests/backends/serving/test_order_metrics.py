@@ -4,7 +4,7 @@ from tests.backends.order.direct import buy
 
 
 def test_a_turn_of_the_leader_is_counted(led):
-    metrics: OrderMetrics = led.replicas[3]._metrics
+    metrics = led.metrics[3]
     metrics.sample(led.replicas[3].health)
 
     def value(name: str, **labels: str) -> float | None:
