@@ -6,10 +6,9 @@ import grpc
 import structlog
 
 from backends.catalog.catalog import Catalog
-from backends.serving.server import WAITING_COUNT
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
-from common.calls.waiting_room import WaitingRoom
+from common.calls.waiting_room import WAITING_COUNT, WaitingRoom
 from common.rows import parse_row
 from protos import catalog_pb2, catalog_pb2_grpc
 

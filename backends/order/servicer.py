@@ -13,12 +13,11 @@ from backends.order.model import order_of
 from backends.order.pending import Caller, Ticket
 from backends.order.reading import OrderReader, list_rows
 from backends.order.replica import Replica
-from backends.serving.server import READING_COUNT, WAITING_COUNT
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
-from common.calls.waiting_room import WaitingRoom
+from common.calls.waiting_room import READING_COUNT, WAITING_COUNT, WaitingRoom
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
 # What a caller that gave no deadline is given.

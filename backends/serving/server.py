@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
+from typing import Any
 
 import grpc
 import structlog
@@ -13,23 +14,18 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from backends.serving.call_streams import CallStreams, Handler
-from backends.serving.request_ids import RequestIds
 from backends.storage.ports import StartRefused
+from common.calls.streams import CallStreamServicer, Handler
+from common.calls.waiting_room import WORKER_COUNT
 from common.process import failpoints
 from common.process.config import ConfigError
 from common.process.logs import configure_logs
+from common.process.request_context import METADATA_KEY, VALID_REQUEST_ID, work_for
 from common.process.tls import Tls
 from protos import calls_pb2_grpc
 
 log = structlog.get_logger()
 
-WORKER_COUNT = 192
-# Threads that RPCs which wait (an order or a long poll; a read that may have to ask the catalog) may hold at most.
-# Streams of calls hold MOST_STREAMS. The rest is for HealthCheck, AssignLeader and BulkUpsert, which must never queue
-# behind them, or load would look like death.
-WAITING_COUNT = 64
-READING_COUNT = 40
 STOP_GRACE_S = 2.0
 # Within this time the standard health service says that a service has become of use, or is no longer.
 READY_INTERVAL_S = 1.0
@@ -40,6 +36,24 @@ SERVER_OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # below the channels' keepalive_time_ms
 ]
+
+
+class RequestIds(grpc.ServerInterceptor):
+    """Has each call's handler, and what it calls itself, work for the request that the caller named in the metadata.
+
+    gRPC runs an interceptor and then the handler, in another thread, in one context of the call's own.
+    """
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Any],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Note the id, if there is a valid one, and go on."""
+        for key, value in handler_call_details.invocation_metadata:
+            if key == METADATA_KEY and isinstance(value, str) and VALID_REQUEST_ID.fullmatch(value):
+                work_for(value)
+        return continuation(handler_call_details)
 
 
 class BackendServer:
@@ -64,7 +78,7 @@ class BackendServer:
             StartRefused: the address cannot be listened on.
         """
         _check_can_listen(address)
-        self._streams = CallStreams(carried or {})
+        self._streams = CallStreamServicer(carried or {})
         self._server = grpc.server(
             futures.ThreadPoolExecutor(WORKER_COUNT, thread_name_prefix="rpc"),
             interceptors=[RequestIds()],

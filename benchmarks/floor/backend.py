@@ -13,12 +13,13 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from backends.serving.call_streams import CallStreams, Handler
-from backends.serving.server import SERVER_OPTIONS, WORKER_COUNT
+from backends.serving.server import SERVER_OPTIONS
 from benchmarks.floor.gatherer import Gatherer
 from benchmarks.floor.messages import DECIDED, PLACED, ROW, TRADE
 from common.calls.network import Network
 from common.calls.steps import Call, Steps, Together
+from common.calls.streams import CallStreamServicer, Handler
+from common.calls.waiting_room import WORKER_COUNT
 from protos import calls_pb2_grpc, catalog_pb2, order_pb2
 
 CALL_TIMEOUT_S = 5.0
@@ -104,7 +105,7 @@ def main() -> None:
         handlers[order_pb2.SyncOrderRequest] = Follower(file).sync_order
     else:
         handlers[order_pb2.PlaceOrdersRequest] = Leader(file, peers[0], peers[1:]).place_orders
-    calls_pb2_grpc.add_CallStreamServiceServicer_to_server(CallStreams(handlers), server)
+    calls_pb2_grpc.add_CallStreamServiceServicer_to_server(CallStreamServicer(handlers), server)
     server.add_insecure_port(address)
     server.start()
     server.wait_for_termination()

@@ -15,7 +15,7 @@ from common.calls.channels import Channels, response_class
 from common.calls.failures import RpcFailure
 from common.calls.statuses import failure_from_error
 from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait, run_steps
-from common.calls.streams import CallStreams
+from common.calls.streams import OpenStreams
 from common.process.request_context import METADATA_KEY, current_request_id
 from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2
@@ -39,7 +39,7 @@ class _Connections:
     def __init__(self, tls: Tls | None) -> None:
         self.pid = os.getpid()
         self.channels = Channels(tls)
-        self.streams = CallStreams(self.channels.channel)
+        self.streams = OpenStreams(self.channels.channel)
         # A thread is started when there is a call for it and none is idle.
         self.callers = ThreadPoolExecutor(CALLS_SIDE_BY_SIDE, thread_name_prefix="call")
 

@@ -1,14 +1,15 @@
-"""Calls over streams that stay: what every order calls (docs/decisions/call_streams.md).
+"""Calls over streams that stay: what every order calls (docs/decisions/call_streams.md). Both ends are here.
 
-A stream carries one call after the other, as a unary call would, without what it costs to start one.
+A stream carries one call after the other, as a unary call would, without what it costs to start one. The caller keeps
+OpenStreams; the callee has a CallStreamServicer, which handles each call as the unary one that it stands for.
 """
 
 import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -17,19 +18,24 @@ from google.rpc import status_pb2
 from common.calls.deadlines import Deadlines
 from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
-from common.calls.statuses import failure_from_error, failure_from_status
-from protos import calls_pb2
+from common.calls.statuses import STATUS_DETAILS_KEY, aborting_on_failures, failure_from_error, failure_from_status
+from common.calls.waiting_room import STREAM_COUNT, WaitingRoom
+from common.process.request_context import VALID_REQUEST_ID, working_for
+from protos import calls_pb2, calls_pb2_grpc
 
 _CARRY = f"/{calls_pb2.DESCRIPTOR.services_by_name['CallStreamService'].full_name}/Carry"
-# More are only open while so many calls are under way.
+# Of a caller to one callee: more are only open while so many calls are under way.
 KEPT_STREAMS = 4
-# One that was idle for longer is not used again: the callee ends it after IDLE_S.
-FRESH_S = 30.0
+# The callee ends a stream that was idle for so long; the caller uses none that was idle for longer than FRESH_S.
 IDLE_S = 60.0
+FRESH_S = 30.0
 # An answer that is there already is read, however late it is asked for: its reader waited for something else.
 READING_S = 0.05
 
 OpenChannel = Callable[[str], grpc.Channel]
+Handler = Callable[[Any, grpc.ServicerContext], Message]
+
+# -- The caller's end --------------------------------------------------------------------------------------------------
 
 
 class CallStream:
@@ -105,7 +111,7 @@ class CallStream:
         return RpcFailure(Reason.NO_ANSWER, f"{self.address}: no answer in time")
 
 
-class CallStreams:
+class OpenStreams:
     """The open streams by address. Any thread may use them; each is one call's at a time."""
 
     def __init__(self, channel: OpenChannel) -> None:
@@ -146,3 +152,102 @@ class CallStreams:
         for stream in streams:
             stream.close()
         self._deadlines.close()
+
+
+# -- The callee's end --------------------------------------------------------------------------------------------------
+
+
+class _Aborted(grpc.RpcError):
+    """A handler has answered with a status: as gRPC's own error it is no failure of the handler."""
+
+    def __init__(self, status: grpc.Status) -> None:
+        self.status_bytes = cast(bytes, dict(status.trailing_metadata)[STATUS_DETAILS_KEY])
+
+
+class _CarriedContext:
+    """What a handler may ask of the call that it handles: as of a gRPC context, as far as ours need it."""
+
+    def __init__(self, stream: grpc.ServicerContext, timeout_s: float) -> None:
+        self.is_active = stream.is_active
+        self._deadline = time.monotonic() + timeout_s
+
+    def time_remaining(self) -> float:
+        """Seconds that the caller still waits."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def abort_with_status(self, status: grpc.Status) -> None:
+        """Answer with a status; raises in any case."""
+        raise _Aborted(status)
+
+
+class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
+    """Carries calls to handlers, in the thread of their stream; `stop` ends the streams and cuts no call off.
+
+    A stream without a call for IDLE_S is ended: its caller may be frozen, or its machine gone.
+    """
+
+    def __init__(self, handlers: Mapping[type[Message], Handler]) -> None:
+        """Handlers of unary RPCs, by the class of the request."""
+        self._handlers = {request.DESCRIPTOR.full_name: (request, handler) for request, handler in handlers.items()}
+        self._places = WaitingRoom(STREAM_COUNT, Reason.TOO_MANY_STREAMS)
+        self._deadlines = Deadlines()
+        self._lock = threading.Lock()
+        # Guarded by _lock.
+        self._idle: set[grpc.ServicerContext] = set()
+        self._is_stopping = False
+
+    def Carry(
+        self, request_iterator: Iterator[calls_pb2.CarriedCall], context: grpc.ServicerContext
+    ) -> Iterator[calls_pb2.CarriedAnswer]:
+        with aborting_on_failures(context), self._places.place():
+            try:
+                while self._may_wait(context):
+                    call = next(request_iterator, None)
+                    if call is None or not self._may_answer(context):
+                        return
+                    yield self._answer(call, context)
+            finally:
+                self._note_busy(context)
+
+    def stop(self) -> None:
+        """End the streams: those that wait for a call now, the others after the answer."""
+        with self._lock:
+            self._is_stopping = True
+            idle = list(self._idle)
+        for context in idle:
+            context.cancel()
+        self._deadlines.close()
+
+    def _may_wait(self, context: grpc.ServicerContext) -> bool:
+        with self._lock:
+            if self._is_stopping:
+                return False
+            self._idle.add(context)
+        self._deadlines.set(context.cancel, time.monotonic() + IDLE_S)
+        return True
+
+    def _may_answer(self, context: grpc.ServicerContext) -> bool:
+        """Whether the stream was not ended while it waited: its caller is told so, and the call must not be made."""
+        return self._note_busy(context) and not self._is_stopping
+
+    def _note_busy(self, context: grpc.ServicerContext) -> bool:
+        """Note that a stream waits no longer; whether it was in time."""
+        with self._lock:
+            self._idle.discard(context)
+        return self._deadlines.drop(context.cancel)
+
+    def _answer(self, call: calls_pb2.CarriedCall, context: grpc.ServicerContext) -> calls_pb2.CarriedAnswer:
+        carried = cast(grpc.ServicerContext, _CarriedContext(context, call.timeout_ms / 1000))
+        request_id = call.request_id if VALID_REQUEST_ID.fullmatch(call.request_id) else ""
+        try:
+            with working_for(request_id), aborting_on_failures(carried):
+                return calls_pb2.CarriedAnswer(response=self._handle(call, carried).SerializeToString())
+        except _Aborted as aborted:
+            return calls_pb2.CarriedAnswer(status=aborted.status_bytes)
+
+    def _handle(self, call: calls_pb2.CarriedCall, carried: grpc.ServicerContext) -> Message:
+        known = self._handlers.get(call.request_type)
+        if known is None:
+            raise RpcFailure(Reason.NOT_CARRIED, f"{call.request_type[:80]!r} is not carried here")
+        request_class, handle = known
+        return handle(request_class.FromString(call.request), carried)

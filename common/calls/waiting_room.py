@@ -1,4 +1,8 @@
-"""Admission: so many may wait, and no more."""
+"""Admission: so many may wait, and no more.
+
+Of the threads of a backend's server, some are never held by callers that wait: HealthCheck, AssignLeader and BulkUpsert
+must not queue behind them, or load would look like death.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -6,6 +10,14 @@ from contextlib import contextmanager
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+
+WORKER_COUNT = 192  # threads of a backend's server
+# How many of them may be held, at most, by callers that wait for an order or a long poll,
+WAITING_COUNT = 64
+# by reads, which may have to ask the catalog,
+READING_COUNT = 40
+# and by streams of calls, each as long as it is open.
+STREAM_COUNT = 64
 
 
 class WaitingRoom:

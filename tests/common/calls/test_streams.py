@@ -6,12 +6,12 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from backends.serving.call_streams import CallStreams
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Steps, Together
+from common.calls.streams import CallStreamServicer
 from common.process.request_context import current_request_id, working_for
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc
 from tests.harness.waiting import wait_until
@@ -60,7 +60,7 @@ def text_of(response: Response) -> str:
     return response.results[0].row.decode()
 
 
-class Streams(CallStreams):
+class Streams(CallStreamServicer):
     """Counts the streams that were opened."""
 
     opened = 0
@@ -82,7 +82,7 @@ def streams(catalog: FakeCatalog) -> Streams:
 
 
 @contextmanager
-def serving(catalog: FakeCatalog, streams: CallStreams, address: str = "127.0.0.1:0") -> Iterator[str]:
+def serving(catalog: FakeCatalog, streams: CallStreamServicer, address: str = "127.0.0.1:0") -> Iterator[str]:
     server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, server)
     calls_pb2_grpc.add_CallStreamServiceServicer_to_server(streams, server)
@@ -209,7 +209,7 @@ def is_answered(network: Network, address: str) -> bool:
 
 
 def test_a_callee_that_has_too_many_streams_does_nothing_and_says_so(network, catalog, monkeypatch):
-    monkeypatch.setattr("backends.serving.call_streams.MOST_STREAMS", 1)
+    monkeypatch.setattr("common.calls.streams.STREAM_COUNT", 1)
     other = Network()
     with serving(catalog, Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})) as address:
         other.call(address, update("first"), 5)

@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import pytest
 
-from backends.serving.call_streams import CallStreams
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import status_from_failure
+from common.calls.streams import CallStreamServicer
 from common.process.config import ClusterConfig
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 from tests.trading.fake_cluster import FakeCluster
@@ -65,7 +65,7 @@ class Servers:
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, server)
         order_pb2_grpc.add_OrderServiceServicer_to_server(servicer, server)
         order_pb2_grpc.add_ReplicationServiceServicer_to_server(servicer, server)
-        streams = CallStreams({order_pb2.PlaceOrdersRequest: servicer.PlaceOrders})
+        streams = CallStreamServicer({order_pb2.PlaceOrdersRequest: servicer.PlaceOrders})
         calls_pb2_grpc.add_CallStreamServiceServicer_to_server(streams, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()

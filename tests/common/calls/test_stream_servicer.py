@@ -8,10 +8,10 @@ import grpc
 import pytest
 from google.rpc import status_pb2
 
-from backends.serving.call_streams import MOST_STREAMS
 from backends.serving.server import STOP_GRACE_S, BackendServer
 from common.calls.failures import RpcFailure
 from common.calls.statuses import failure_from_status
+from common.calls.waiting_room import STREAM_COUNT
 from protos import calls_pb2, calls_pb2_grpc
 from protos.catalog_pb2 import LookupStockRequest, LookupStockResponse
 from tests.harness.waiting import wait_until
@@ -131,10 +131,10 @@ def test_a_stop_lets_a_call_under_way_be_answered_and_takes_none_after_it(server
 
 
 def test_a_stream_without_a_call_is_ended_after_a_while_and_its_place_is_free(server, stream, monkeypatch):
-    monkeypatch.setattr("backends.serving.call_streams.IDLE_S", 0.1)
+    monkeypatch.setattr("common.calls.streams.IDLE_S", 0.1)
     stream.send(look_up("a"))
     assert stream.receive() == 1
     with pytest.raises(grpc.RpcError) as caught:
         next(stream.answers)
     assert caught.value.code() == grpc.StatusCode.CANCELLED
-    wait_until(lambda: server._streams._places._places._value == MOST_STREAMS, 5, "the stream's place")
+    wait_until(lambda: server._streams._places._places._value == STREAM_COUNT, 5, "the stream's place")

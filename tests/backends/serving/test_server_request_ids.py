@@ -4,7 +4,7 @@ from concurrent import futures
 import grpc
 import pytest
 
-from backends.serving.request_ids import RequestIds
+from backends.serving.server import RequestIds
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
