@@ -1,6 +1,5 @@
-"""How long the catalog's small files have been waiting for the disk."""
+"""How long durable writes have been waiting for the disk."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,23 +9,30 @@ class BusyWatch:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._begun: dict[object, float] = {}  # guarded by _lock
+        # When each began. No lock, as every batch comes by: the interpreter does each step below as a whole.
+        self._begun: list[float] = []
+
+    def begin(self) -> float:
+        """Count one as under way from now on, until `end` is called with what this returns."""
+        began = self._monotonic()
+        self._begun.append(began)
+        return began
+
+    def end(self, began: float) -> float:
+        """Note that it is over; return how many seconds it took."""
+        self._begun.remove(began)
+        return self._monotonic() - began
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """Count as under way what is done inside a `with` block."""
-        token = object()
-        with self._lock:
-            self._begun[token] = self._monotonic()
+        began = self.begin()
         try:
             yield
         finally:
-            with self._lock:
-                del self._begun[token]
+            self.end(began)
 
     def stalled_s(self) -> float:
         """Return the age in seconds of the oldest one, 0.0 if there is none."""
-        with self._lock:
-            oldest = min(self._begun.values(), default=None)
+        oldest = min(self._begun, default=None)
         return 0.0 if oldest is None else max(0.0, self._monotonic() - oldest)

@@ -5,8 +5,9 @@ import re
 
 import structlog
 
-from backends.storage.csv.files import DiskFull, sync_shown, write_all
-from backends.storage.csv.log_opening import cut, leave_marker, marker_path
+from backends.storage.csv.appended_file import AppendedFile
+from backends.storage.csv.files import sync_shown
+from backends.storage.csv.log_opening import marker_path
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.values import Epoch
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID, TIME
@@ -78,11 +79,21 @@ class EpochsFile:
         self._small_files = small_files
         self._files = small_files.files
         self._path = small_files.path(EPOCHS_NAME)
-        epochs, self._length = self._mend(small_files.read(EPOCHS_NAME))
+        epochs, length = self._mend(small_files.read(EPOCHS_NAME))
         self.recent = tuple(epochs[-RECENT_COUNT:])
         self._descriptor = self._files.open(self._path, os.O_RDWR)
         sync_shown(self._files, self._descriptor)
         self._files.sync_directory(self._path.parent)
+        self._file = AppendedFile(
+            self._path,
+            self._descriptor,
+            length,
+            files=self._files,
+            busy=small_files.busy,
+            die=small_files.die,
+            on_written=lambda: failpoint("epoch-written"),
+            on_synced=lambda: failpoint("epoch-begun"),
+        )
 
     def append(self, epoch: Epoch) -> None:
         """Add a leadership; it is on stable storage when this returns, and only then the newest.
@@ -90,29 +101,12 @@ class EpochsFile:
         Raises:
             DiskFull: nothing changed.
         """
-        line = _line(epoch)
-        try:
-            with self._small_files.busy.under_way():
-                self._store(line)
-        except OSError as error:
-            left = "" if leave_marker(self._path, self._files) else "; no marker could be left for the next start"
-            self._small_files.die(f"{self._path}: {error}: this process ends without an answer{left}")
-        self._length += len(line)
+        self._file.append(_line(epoch))
         self.recent = (*self.recent[1 - RECENT_COUNT :], epoch)
 
     def close(self) -> None:
         """Close the file; nobody may append afterwards."""
         self._files.close(self._descriptor)
-
-    def _store(self, line: bytes) -> None:
-        try:
-            write_all(self._files, self._descriptor, line, self._length)
-        except DiskFull:
-            cut(self._files, self._descriptor, self._length)
-            raise
-        failpoint("epoch-written")
-        self._files.fdatasync(self._descriptor)
-        failpoint("epoch-begun")
 
     def _mend(self, data: bytes) -> tuple[list[Epoch], int]:
         epochs, good_length = parse_epochs(data)

@@ -1,7 +1,5 @@
 """The log: the rows of one history in a file, appended with one write and one sync, found by number in one read."""
 
-import os
-import sys
 import threading
 import time
 from array import array
@@ -12,9 +10,11 @@ from typing import NoReturn
 
 import structlog
 
-from backends.storage.csv.files import OS_FILES, DiskFull, Files, write_all
+from backends.storage.csv.appended_file import AppendedFile, exit_process, leave_marker_and_die
+from backends.storage.csv.busy import BusyWatch
+from backends.storage.csv.files import OS_FILES, Files
 from backends.storage.csv.log_check import CheckedFile, Visit
-from backends.storage.csv.log_opening import Damage, cut, leave_marker, open_checked
+from backends.storage.csv.log_opening import Damage, open_checked
 from backends.storage.values import Position
 from common.process.failpoints import failpoint
 from common.row_checks import BadRow, CheckedRows, check_rows, check_unchanged
@@ -23,16 +23,8 @@ from common.rwlock import ReadWriteLock
 
 log = structlog.get_logger()
 
-EXIT_CODE = 74  # EX_IOERR of sysexits.h
 # An order waits for this at several processes: whoever asks why it took so long finds it in the log.
 SLOW_S = 0.5
-
-
-def exit_process(message: str) -> NoReturn:
-    """End this process at once, from any thread, without an answer to anybody."""
-    log.critical(message)
-    sys.stderr.flush()
-    os._exit(EXIT_CODE)
 
 
 class Log:
@@ -58,15 +50,23 @@ class Log:
         self._seed = chain_seed(cluster_id)
         self._descriptor = descriptor
         self._files = files
-        self._monotonic = monotonic
         self._die = die
-        # Invariant: the bytes up to _ends[-1] are synced. The file is longer only while an append is under way.
+        self._busy = BusyWatch(monotonic)
+        self._file = AppendedFile(
+            path,
+            descriptor,
+            checked.ends[-1],
+            files=files,
+            busy=self._busy,
+            die=die,
+            on_written=lambda: failpoint("log-written"),
+            on_synced=lambda: failpoint("log-synced"),
+        )
+        # Invariant: _ends[-1] <= _file.length; between the two lie rows that are synced and not shown yet.
         self._ends: array[int] = checked.ends  # guarded by _ends_lock; 8 bytes a row
         self._ends_lock = ReadWriteLock()  # never held across a read, write or sync of the file
         self._position = Position(checked.number, checked.chain)  # replaced as a whole, after _ends
         self._appending = threading.Lock()
-        self._failed = False
-        self._busy_since: float | None = None
         # Told, by the thread that appends, how many seconds each write with its sync took.
         self.on_sync: Callable[[float], None] = lambda _seconds: None
 
@@ -97,7 +97,7 @@ class Log:
         try:
             descriptor, checked = open_checked(path, cluster_id, damage, files, visit)
         except OSError as error:
-            _leave_marker_and_die(path, files, die, error)
+            leave_marker_and_die(path, files, die, error)
         return cls(path, cluster_id, descriptor, checked, files, monotonic, die)
 
     @property
@@ -126,8 +126,6 @@ class Log:
         if not self._appending.acquire(blocking=False):
             raise RuntimeError(f"{self.path}: two appends at a time")
         try:
-            if self._failed:
-                raise RuntimeError(f"{self.path}: an append has failed, the process should have ended")
             number, chain = self._position
             checked = check_rows(rows, number, chain, base=self._ends[-1])
             if checked.count:
@@ -188,31 +186,14 @@ class Log:
 
     def stalled_s(self) -> float:
         """Return for how many seconds the write and sync under way has lasted, 0.0 if there is none. Never waits."""
-        busy_since = self._busy_since
-        return 0.0 if busy_since is None else max(0.0, self._monotonic() - busy_since)
+        return self._busy.stalled_s()
 
     def close(self) -> None:
         """Close the file. Nobody may be reading or appending, or do so afterwards."""
         self._files.close(self._descriptor)
 
     def _store(self, rows: bytes) -> None:
-        length = self._ends[-1]  # read without its lock: only appends change it, and this is the one
-        self._busy_since = began = self._monotonic()
-        try:
-            try:
-                write_all(self._files, self._descriptor, rows, length)
-            except DiskFull:
-                cut(self._files, self._descriptor, length)
-                raise
-            failpoint("log-written")
-            self._files.fdatasync(self._descriptor)
-            failpoint("log-synced")
-        except OSError as error:
-            self._failed = True
-            _leave_marker_and_die(self.path, self._files, self._die, error)
-        finally:
-            self._busy_since = None
-        took_s = self._monotonic() - began
+        took_s = self._file.append(rows)
         self.on_sync(took_s)
         if took_s > SLOW_S:
             log.warning("a write was slow", path=str(self.path), seconds=round(took_s, 2), bytes=len(rows))
@@ -235,8 +216,3 @@ class Log:
         except (BadRow, ValueError) as error:
             self._die(f"{self.path}: bytes that were good are no longer: {error}")
         return data
-
-
-def _leave_marker_and_die(path: Path, files: Files, die: Callable[[str], NoReturn], error: OSError) -> NoReturn:
-    left = "" if leave_marker(path, files) else "; no marker could be left for the next start"
-    die(f"{path}: {error}: this process ends without an answer{left}")

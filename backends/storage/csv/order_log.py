@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from backends.storage.csv.appended_file import exit_process
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.log import Log, exit_process
+from backends.storage.csv.log import Log
 from backends.storage.csv.query import query_log
 from backends.storage.values import Position, RowPage, RowQuery
 from common.rows import Row

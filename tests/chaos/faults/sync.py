@@ -3,7 +3,7 @@
 import time
 from math import inf
 
-from backends.storage.csv.log import EXIT_CODE
+from backends.storage.csv.appended_file import EXIT_CODE
 from tests.chaos.trial import Trial, fault
 from tests.harness.waiting import wait_until
 

@@ -1,5 +1,4 @@
 from backends.storage.csv import checkpoint
-from backends.storage.csv.busy import BusyWatch
 from tests.harness.waiting import wait_until
 
 
@@ -18,15 +17,3 @@ def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):
     desk.crash()
     desk.open()
     assert desk.quantity("ACME") == 97
-
-
-def test_oldest_write_under_way_counts():
-    now = [10.0]
-    busy = BusyWatch(lambda: now[0])
-    assert busy.stalled_s() == 0.0
-    with busy.under_way():
-        now[0] = 12.0
-        with busy.under_way():
-            now[0] = 13.0
-            assert busy.stalled_s() == 3.0
-    assert busy.stalled_s() == 0.0
