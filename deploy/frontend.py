@@ -59,7 +59,7 @@ class ApplicationLoader:
 def stop_serving() -> None:
     """Refuse what has not begun, and end what has no end of its own, in the worker process."""
     from trading.events.hub import event_hub
-    from trading.market.shutdown import begin_shutdown
+    from trading.market.services import begin_shutdown
 
     begin_shutdown()
     # Streams of events have no end of their own; the server waits for every answer that is under way.

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from common.calls.failures import RpcFailure
 from deploy.frontend import stop_serving
-from trading.api.errors import ApiError
 from trading.events import hub
-from trading.market import shutdown
+from trading.market import services
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -56,11 +56,10 @@ def test_what_cannot_be_used_ends_with_one_line(tmp_path: Path, arguments, varia
 def test_stop_refuses_new_orders_and_ends_the_streams(monkeypatch: pytest.MonkeyPatch):
     stopped = threading.Event()
     monkeypatch.setattr(hub, "event_hub", lambda: SimpleNamespace(stop=stopped.set))
-    monkeypatch.setattr(shutdown, "_begun", threading.Event())
-    shutdown.refuse_if_stopping()
+    monkeypatch.setattr(services, "_stopping", threading.Event())
     stop_serving()
-    with pytest.raises(ApiError, match="is stopping"):
-        shutdown.refuse_if_stopping()
+    with pytest.raises(RpcFailure, match="is stopping"):
+        services.place_order(name="ACME", type="buy", quantity=1, client_order_id="mine")
     assert stopped.is_set()
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from common.process.config import ClusterConfig
 from deploy.settings import RunSettings
 from protos import catalog_pb2, order_pb2
 from tests.harness.process import ROOT
-from trading.operator.frontend_metrics import REGISTRY
+from trading.api.request_metrics import REGISTRY
 from trading.operator.watch_metrics import WatchMetrics
 
 Labels = frozenset[str]
@@ -41,6 +42,7 @@ def metrics() -> dict[str, Labels]:
     order.sample(lambda: order_pb2.HealthCheckResponse(followers=[order_pb2.FollowerStatus(replica_id=1)]))
     found = dict(exposed(catalog.registry)) | dict(exposed(order.registry))
     found |= dict(exposed(WatchMetrics(ClusterConfig.from_environment({})).registry))
+    import_module("trading.urls")  # with the views comes all that they show
     return found | dict(exposed(REGISTRY))
 
 

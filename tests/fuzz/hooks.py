@@ -4,9 +4,8 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from trading.api import stock_query
+from trading.api import order_query, stock_query
 from trading.api.cursors import encode_cursor
-from trading.market import order_query
 
 _CURSORS = {
     "/orders": [encode_cursor(order_query.CURSOR_KIND, [("at", str(number))]) for number in (1, 2, 50)],

@@ -10,7 +10,8 @@ from tests.harness.cluster import Cluster
 from tests.harness.preload import preload
 from tests.harness.seeds import write_seed
 from tests.harness.size import FULL, sized
-from trading.market.order_query import OrderFilters, OrderQuery
+from trading.api.order_query import order_cursor
+from trading.market.order_query import OrderFilters
 
 ORDERS = sized(quick=30_000, full=1_000_000)
 LIMIT = 50
@@ -58,15 +59,15 @@ def test_pages_and_look_ups_at_flat_cost(cluster: Cluster):
 def check_pages(cluster: Cluster, what: str, filters: OrderFilters) -> None:
     """Compare the median times of the first page and of page 10,000; by turns, so that noise hits both alike."""
     deep = ORDERS - LIMIT * (DEEP_PAGE if FULL else ORDERS // LIMIT // 2)
-    if filters.direction == "asc":
+    is_descending = filters.direction == "desc"
+    if not is_descending:
         deep = ORDERS - deep
-    query = OrderQuery(filters, None, LIMIT)
-    start = query.cursor_after(ORDERS + 1 if query.is_descending else 1)
+    start = order_cursor(filters, ORDERS + 1 if is_descending else 1)
     times: tuple[list[float], list[float]] = ([], [])
     for _round in range(ROUNDS):
-        for own, cursor in zip(times, (start, query.cursor_after(deep)), strict=True):
+        for own, cursor in zip(times, (start, order_cursor(filters, deep)), strict=True):
             seconds, order = timed(cluster, f"/orders?limit={LIMIT}&cursor={cursor}")
-            assert order["number"] < deep if query.is_descending and own is times[1] else order["number"] > 1
+            assert order["number"] < deep if is_descending and own is times[1] else order["number"] > 1
             own.append(seconds)
     one, two = map(statistics.median, times)
     print(f"{what}: page 1 {one * 1e3:.1f} ms, page {DEEP_PAGE:,} {two * 1e3:.1f} ms, ratio {two / one:.2f}")

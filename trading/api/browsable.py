@@ -7,7 +7,6 @@ from rest_framework.renderers import BrowsableAPIRenderer
 
 from common.bounds import MAX_PAGE
 from common.calls.failures import RpcFailure
-from trading.api.stock_query import StockQuery
 from trading.market import services
 
 _OUTCOME_WORDS = {
@@ -60,6 +59,6 @@ def _row(view: Any, item: dict[str, Any]) -> tuple[str, list[Any]]:
 def stock_names() -> list[str]:
     """Return names to choose from; others can be typed. None while the catalog does not answer: the form stays."""
     try:
-        return [stock.name for stock in services.list_stocks(query=StockQuery("", MAX_PAGE)).stocks]
+        return [stock.name for stock in services.list_stocks(after_name="", limit=MAX_PAGE).stocks]
     except RpcFailure:
         return []

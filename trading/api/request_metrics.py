@@ -1,4 +1,7 @@
-"""Counts each request and its answer; at the log level debug it is a line, too."""
+"""Counts each request and its answer; at the log level debug it is a line, too.
+
+The registry of the frontend's metrics is here. What else is shown in it is registered by the one who knows it.
+"""
 
 import functools
 import logging
@@ -8,13 +11,39 @@ from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from prometheus_client import Counter, Histogram
 
-from trading.operator.frontend_metrics import ORDERS, REQUEST_SECONDS, REQUESTS, STOCK_READS
+from common.process.metrics import SECONDS_BUCKETS, new_registry
 
 log = structlog.get_logger()
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+
+REGISTRY = new_registry()
+
+REQUESTS = Counter(
+    "bourse_frontend_requests", "Requests that were answered", ["method", "route", "code"], registry=REGISTRY
+)
+REQUEST_SECONDS = Histogram(
+    "bourse_frontend_request_seconds",
+    "Time from a request to its answer (of a stream: to its beginning)",
+    ["method", "route"],
+    buckets=SECONDS_BUCKETS,
+    registry=REGISTRY,
+)
+ORDERS = Counter(
+    "bourse_frontend_orders",
+    "POSTed orders by outcome: filled, replayed, not_executed, unknown; and the reason of the last two",
+    ["outcome", "reason"],
+    registry=REGISTRY,
+)
+STOCK_READS = Counter(
+    "bourse_frontend_stock_reads",
+    "Stocks that were read, by the cache's part",
+    ["cache"],
+    registry=REGISTRY,
+)
 
 
 class RequestMetricsMiddleware:

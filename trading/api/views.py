@@ -8,20 +8,20 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.bounds import MAX_NUMBER
+from common.bounds import MAX_NUMBER, STOCK_NAME
 from common.calls.reasons import Reason
 from trading.accounts.account import OPEN, TRADER, account_of
 from trading.api.api_view import ApiView
 from trading.api.errors import ApiError, shown
 from trading.api.exception_handler import unknown_path
 from trading.api.order_key import name_key, unusable_key
+from trading.api.order_query import order_cursor, read_order_query
 from trading.api.representations import order_data, stock_data
 from trading.api.sandbox_faults import read_fault
 from trading.api.schema import operations
 from trading.api.serializers import PlaceOrderSerializer
-from trading.api.stock_query import read_stock_query
+from trading.api.stock_query import read_stock_query, stock_cursor
 from trading.market import services
-from trading.market.order_query import read_order_query
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 _NO_CACHE = re.compile(r"(^|[\s,])no-(cache|store)($|[\s,=])", re.IGNORECASE)
@@ -41,11 +41,12 @@ class StockListView(ApiView):
     def get(self, request: Request) -> Response:
         """Answer with one page."""
         query = read_stock_query(request.query_params)
-        page = services.list_stocks(query=query)
+        page = services.list_stocks(after_name=query.after_name, limit=query.limit)
+        following = stock_cursor(page.stocks[-1].name) if page.has_more and page.stocks else None
         return Response(
             {
                 "data": [stock_data(stock) for stock in page.stocks],
-                "page": _page("/stocks", page.next_cursor, query.limit),
+                "page": _page("/stocks", following, query.limit),
             }
         )
 
@@ -65,6 +66,8 @@ class StockView(ApiView):
     @operations.look_up_stock
     def get(self, request: Request, name: str) -> Response:
         """Answer with the stock; the header X-Cache says how the cache took part."""
+        if not STOCK_NAME.fullmatch(name):  # nobody is asked
+            raise ApiError(Reason.UNKNOWN_STOCK, f"No stock is named {shown(name)}.", [{"field": "name"}])
         past_cache = _NO_CACHE.search(request.headers.get("Cache-Control", "")) is not None
         read = services.look_up_stock(name=name, past_cache=past_cache)
         return Response({"data": stock_data(read.stock)}, headers={"X-Cache": read.cache})
@@ -94,10 +97,11 @@ class OrderListView(ApiView):
         """Answer with one page."""
         query = read_order_query(request.query_params)
         page = services.list_orders(query=query, account=account_of(request))
+        following = None if page.next_position is None else order_cursor(query.filters, page.next_position)
         return Response(
             {
                 "data": [order_data(order) for order in page.orders],
-                "page": _page("/orders", page.next_cursor, query.limit) | {"latest": page.latest},
+                "page": _page("/orders", following, query.limit) | {"latest": page.latest},
             }
         )
 

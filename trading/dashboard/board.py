@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from trading.api.request_metrics import STOCK_READS
 from trading.dashboard.kept import Kept
 from trading.operator.event_file import Event
-from trading.operator.frontend_metrics import STOCK_READS
 from trading.operator.history import read_history
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from common.bounds import MAX_PAGE
-from trading.api.stock_query import StockQuery
 from trading.dashboard.kept import Kept
 from trading.market import services
 from trading.market.catalog_client import catalog_client
@@ -50,9 +49,9 @@ def load_names() -> list[str]:
     """Return the first MOST_NAMES names of stocks. Raises as StockSearch.find."""
     names: list[str] = []
     while len(names) < MOST_NAMES:
-        page = services.list_stocks(query=StockQuery(names[-1] if names else "", MAX_PAGE))
+        page = services.list_stocks(after_name=names[-1] if names else "", limit=MAX_PAGE)
         names += [stock.name for stock in page.stocks]
-        if page.next_cursor is None:
+        if not page.has_more or not page.stocks:
             break
     return names
 

@@ -3,14 +3,17 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 from django.conf import settings
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.process.metrics import Sampled
 from trading.api.errors import ApiError
+from trading.api.request_metrics import REGISTRY
 from trading.events.market import MarketSource, left_out
 from trading.events.query import EventQuery
 from trading.events.replicas import INTERVAL_S, ReplicaSource
@@ -159,3 +162,12 @@ event_hub = OncePerProcess(
         lambda ring: ReplicaSource(lambda: status_data(replica_manager().look(), cluster_config()), ring.publish),
     )
 )
+
+
+def _sample() -> Iterable[Metric]:
+    yield GaugeMetricFamily(
+        "bourse_frontend_event_streams", "Streams of GET /events that are open", value=event_hub().stream_count
+    )
+
+
+REGISTRY.register(Sampled(_sample))

@@ -1,44 +1,24 @@
-"""What a frontend counts and measures, for Prometheus: GET /metrics."""
+"""GET /metrics: what is counted of each request, and what this process's clients, cache and manager know."""
 
 from collections.abc import Iterable
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from common.process.metrics import SECONDS_BUCKETS, Sampled, new_registry
-from trading.events.hub import event_hub
+from common.process.metrics import Sampled
+from trading.api.request_metrics import REGISTRY
 from trading.market.order_client import order_client
 from trading.market.stock_reader import stock_cache_counts
 from trading.replicas.manager import replica_manager
 
-REGISTRY = new_registry()
 
-REQUESTS = Counter(
-    "bourse_frontend_requests", "Requests that were answered", ["method", "route", "code"], registry=REGISTRY
-)
-REQUEST_SECONDS = Histogram(
-    "bourse_frontend_request_seconds",
-    "Time from a request to its answer (of a stream: to its beginning)",
-    ["method", "route"],
-    buckets=SECONDS_BUCKETS,
-    registry=REGISTRY,
-)
-ORDERS = Counter(
-    "bourse_frontend_orders",
-    "POSTed orders by outcome: filled, replayed, not_executed, unknown; and the reason of the last two",
-    ["outcome", "reason"],
-    registry=REGISTRY,
-)
-STOCK_READS = Counter(
-    "bourse_frontend_stock_reads",
-    "Stocks that were read, by the cache's part",
-    ["cache"],
-    registry=REGISTRY,
-)
+def metrics_text() -> bytes:
+    """Return all metrics of this process in the text format of Prometheus."""
+    return generate_latest(REGISTRY)
 
 
 def _sample() -> Iterable[Metric]:
-    """Return what this process's objects know of themselves."""
+    """Return what they know now, all of one moment."""
     gathered = order_client().counts()
     yield CounterMetricFamily("bourse_frontend_order_calls", "PlaceOrders calls that were made", value=gathered.calls)
     yield CounterMetricFamily(
@@ -50,9 +30,6 @@ def _sample() -> Iterable[Metric]:
     known = replica_manager().known
     epoch = known.epoch if known else 0
     yield GaugeMetricFamily("bourse_frontend_epoch", "Epoch that orders are sent to; 0: no leader known", value=epoch)
-    yield GaugeMetricFamily(
-        "bourse_frontend_event_streams", "Streams of GET /events that are open", value=event_hub().stream_count
-    )
     yield from _sample_cache()
 
 

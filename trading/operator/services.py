@@ -5,9 +5,15 @@ from typing import Any
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from trading.operator.jobs import resync_jobs
+from trading.operator.status import status_data
 from trading.process import cluster_config, network
 from trading.replicas.manager import replica_manager
 from trading.replicas.switchover import switch_over
+
+
+def replicas_status() -> dict[str, Any]:
+    """Return the state of the order service, asked of all processes now; takes a second at most."""
+    return status_data(replica_manager().look(measure=True), cluster_config())
 
 
 def start_resync(*, replica_id: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,9 +17,8 @@ from trading.api.errors import ApiError, shown
 from trading.api.renderers import ExactJSONRenderer
 from trading.api.schema import operations
 from trading.api.serializers import SwitchoverSerializer
-from trading.market import services
-from trading.operator import services as operator_services
-from trading.operator.frontend_metrics import REGISTRY
+from trading.operator import services
+from trading.operator.frontend_metrics import metrics_text
 from trading.operator.pages import ReplicasRenderer, ResyncRenderer
 from trading.operator.readiness import readiness
 
@@ -60,12 +59,12 @@ class ResyncView(ApiView):
     @operations.get_resync
     def get(self, request: Request, replica_id: str) -> Response:
         """Answer with the last job of this replica."""
-        return Response({"data": operator_services.last_resync(replica_id=_read_id(replica_id))})
+        return Response({"data": services.last_resync(replica_id=_read_id(replica_id))})
 
     @operations.start_resync
     def post(self, request: Request, replica_id: str) -> Response:
         """Begin, unless a job is under way; answer with the job."""
-        job = operator_services.start_resync(replica_id=_read_id(replica_id))
+        job = services.start_resync(replica_id=_read_id(replica_id))
         return Response({"data": job}, status=202, headers={"Location": f"/replicas/{job['replica']}/resync"})
 
 
@@ -87,7 +86,7 @@ class SwitchoverView(ApiView):
         """Switch over, and answer once the new leader serves."""
         form = SwitchoverSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        return Response({"data": operator_services.change_leader(**form.validated_data)})
+        return Response({"data": services.change_leader(**form.validated_data)})
 
 
 class HealthView(ApiView):
@@ -121,7 +120,7 @@ class MetricsView(ApiView):
     @operations.metrics
     def get(self, request: Request) -> HttpResponse:
         """Answer with the text format of Prometheus."""
-        return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
+        return HttpResponse(metrics_text(), content_type=CONTENT_TYPE_LATEST)
 
 
 class ReadyView(ApiView):

@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from knox.models import AuthToken
 
-from trading.market import services
+from trading.operator import services
 
 ORDER = {"name": "BlueFinch", "type": "buy", "quantity": 1}
 PATHS = ["/", "/stocks", "/stocks/BlueFinch", "/orders", "/orders/1", "/replicas"]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from common.calls.reasons import Reason
 from trading.api.cursors import decode_cursor, encode_cursor
 from trading.api.errors import ApiError
-from trading.market.order_query import OrderFilters, OrderQuery, read_order_query
+from trading.api.order_query import order_cursor, read_order_query
+from trading.market.order_query import OrderFilters, OrderQuery
 
 names = st.from_regex(r"[A-Za-z0-9._-]{1,32}", fullmatch=True)
 times = st.datetimes().map(lambda moment: moment.isoformat(timespec="microseconds") + "Z")
@@ -29,7 +30,7 @@ filters = st.builds(
 @settings(deadline=None)  # other processes may be busy
 @given(filters, st.integers(1, 2**53 - 1))
 def test_cursor_keeps_its_filters_and_its_place(filters, position):
-    cursor = OrderQuery(filters, None, 50).cursor_after(position)
+    cursor = order_cursor(filters, position)
     read = read_order_query(QueryDict(f"cursor={cursor}&limit=7"))
     assert read == OrderQuery(filters, position, 7)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trading.market import services
+from trading.operator import services
 
 STATUS = {"health": "ok", "replicas": []}
 

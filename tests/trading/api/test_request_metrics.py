@@ -2,8 +2,7 @@
 
 import pytest
 
-from trading.api.request_metrics import route_of
-from trading.operator.frontend_metrics import REGISTRY
+from trading.api.request_metrics import REGISTRY, route_of
 
 
 class Counted:

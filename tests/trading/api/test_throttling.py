@@ -7,7 +7,7 @@ import pytest
 from common.process.rates import Rate
 from trading.api import throttling
 from trading.api.throttling import MOST_CALLERS, RateLimiter
-from trading.market import services
+from trading.operator import services
 
 START = 1_700_000_040  # a full minute
 

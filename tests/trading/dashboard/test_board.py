@@ -2,9 +2,9 @@
 
 import pytest
 
+from trading.api.request_metrics import STOCK_READS
 from trading.dashboard.board import HISTORY_S, LOOK_S, SAMPLES_KEPT, Board, count_cached_reads
 from trading.operator.event_file import Event
-from trading.operator.frontend_metrics import STOCK_READS
 
 
 class System:

@@ -8,8 +8,7 @@ from rest_framework.test import APIClient
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
-from trading.market import services
-from trading.operator import services as operator_services
+from trading.operator import services
 from trading.operator.jobs import ResyncJobs
 from trading.operator.resync import ResyncResult
 from trading.operator.status import status_data
@@ -24,10 +23,10 @@ def cluster(monkeypatch):
     cluster.replicas[3].followers = {1: 1, 2: 1}
     manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
     jobs = ResyncJobs(lambda _leader, replica_id, _show: ResyncResult(replica_id, 1, 1, 1, 0.1, True))
-    monkeypatch.setattr(operator_services, "cluster_config", lambda: CONFIG)
-    monkeypatch.setattr(operator_services, "network", lambda: cluster.network)
-    monkeypatch.setattr(operator_services, "replica_manager", lambda: manager)
-    monkeypatch.setattr(operator_services, "resync_jobs", lambda: jobs)
+    monkeypatch.setattr(services, "cluster_config", lambda: CONFIG)
+    monkeypatch.setattr(services, "network", lambda: cluster.network)
+    monkeypatch.setattr(services, "replica_manager", lambda: manager)
+    monkeypatch.setattr(services, "resync_jobs", lambda: jobs)
     monkeypatch.setattr(services, "replicas_status", lambda: status_data(manager.look(), CONFIG))
     return cluster
 
@@ -99,7 +98,7 @@ def test_what_the_target_answers_is_told_in_our_words(rest, cluster, monkeypatch
     def fail(*_):
         raise RpcFailure(reason, "it said so")
 
-    monkeypatch.setattr(operator_services, "switch_over", fail)
+    monkeypatch.setattr(services, "switch_over", fail)
     assert told(rest.post("/replicas/switchover", {"to": 1}, format="json")) == expected
 
 

@@ -1,6 +1,5 @@
 """What the document says of each operation: decorators for the methods of the views."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,7 +12,6 @@ from trading.api.schema import components, examples, parameters
 from trading.api.schema.components import Schema, data_of, ref
 from trading.api.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
 from trading.api.schema.parameters import answer_header, header, path
-from trading.events.ring import TYPES as EVENT_TYPES
 
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -144,25 +142,6 @@ look_up_order = operation(
     answer=data_of(ref("Order")),
     example={"data": examples.ORDER},
     reasons=[*READING, Reason.UNKNOWN_ORDER],
-)
-events = operation(
-    "followEvents",
-    "Live updates, as server-sent events",
-    tag="events",
-    takes=[
-        parameters.query(
-            "types",
-            {"type": "array", "items": {"type": "string", "enum": list(EVENT_TYPES)}},
-            "All, unless given.",
-            explode=False,
-        ),
-        parameters.query("name", {"type": "array", "items": components.NAME}, "Stocks; may be repeated.", explode=True),
-        header("Last-Event-ID", "The id of the last event that was seen: those since then follow, or one `reset`."),
-    ],
-    answer={"type": "string"},
-    example="id: 9f2a01c7-318\nevent: stock\ndata: " + json.dumps(examples.STOCK) + "\n\n",
-    media_type="text/event-stream",
-    reasons=[Reason.SHUTTING_DOWN],
 )
 replicas = operation(
     "getReplicas",
