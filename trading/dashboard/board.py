@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from common.shared import Kept
 from trading.api.request_metrics import STOCK_READS
-from trading.dashboard.kept import Kept
 from trading.operator.event_file import Event
 from trading.operator.history import read_history
 from trading.operator.status import status_data

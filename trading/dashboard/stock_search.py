@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from common.bounds import MAX_PAGE
-from trading.dashboard.kept import Kept
+from common.shared import Kept
 from trading.market import services
 from trading.market.catalog_client import catalog_client
 from trading.market.stock import Stock

@@ -1,11 +1,12 @@
 """The stock cache: least recently used, never older than a second: docs/PROTOCOL.md, "Reads and the stock cache"."""
 
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from common.calls.failures import RpcFailure
 from common.rwlock import ReadWriteLock
+from common.shared import Load
 from trading.market.stock import Stock
 
 # An entry is used only while now - max(fresh, the time its own fill was sent) is at most this.
@@ -14,26 +15,17 @@ MOST_AGE_S = 1.0
 MOST_HITS = 256
 
 
-class Fill:
+class Fill(Load[Stock]):
     """One question to the catalog about a stock, on its way. Whoever began it must complete or abandon it, once.
 
     `sent_at` is a time of the cache's clock from before the question was sent.
-
-    Attributes:
-        done: set once the one who began it has an answer; those who joined wait for it.
-        outcome: what that one got: the stock, or what was raised. None until it is done.
     """
 
     def __init__(self, name: str, sent_at: float) -> None:
+        super().__init__()
         self.name = name
         self.sent_at = sent_at
         self.is_cancelled = False  # guarded by the cache's write lock
-        self.done = threading.Event()
-        self.outcome: Stock | Exception | None = None  # written once, before `done` is set
-
-    def _finish(self, outcome: Stock | Exception) -> None:
-        self.outcome = outcome
-        self.done.set()
 
 
 class _Entry(NamedTuple):
@@ -121,14 +113,17 @@ class StockCache:
                 if len(self._entries) > self._max_size:
                     self._entries.popitem(last=False)
                     self._evictions += 1
-        fill._finish(stock)
+        fill.end(stock)
 
-    def abandon_fill(self, fill: Fill, failure: Exception) -> None:
-        """Tell those who joined that the catalog was not reached, or does not know the stock: nothing is kept."""
+    def abandon_fill(self, fill: Fill, failure: RpcFailure | None) -> None:
+        """Tell those who joined that the catalog was not reached, or does not know the stock: nothing is kept.
+
+        None: the one who began it failed for a reason of its own, and they must ask for themselves.
+        """
         with self._lock.write():
             self._drain_hits()
             self._forget(fill)
-        fill._finish(failure)
+        fill.end(failure)
 
     def invalidate(self, names: Iterable[str]) -> None:
         """Drop the entries of these stocks and cancel their fills under way.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from common.calls.failures import RpcFailure
-from common.calls.steps import Steps, Wait
+from common.calls.steps import Steps
 from common.process.failpoints import failpoint
 from trading.market.catalog_client import LOOK_UP_BUDGET_S, catalog_client
 from trading.market.stock import Stock
@@ -54,17 +54,14 @@ class StockReader:
             return StockRead(stock, HIT)
         fill, is_mine = cache.begin_fill(name)
         if not is_mine:
-            yield Wait(fill.done, LOOK_UP_BUDGET_S)
-            outcome = fill.outcome
-            if isinstance(outcome, Stock) and self._monotonic() - fill.sent_at <= MOST_AGE_S:
-                return StockRead(outcome, MISS)
-            if isinstance(outcome, RpcFailure):
-                raise outcome.again()
+            joined = yield from fill.join(LOOK_UP_BUDGET_S)
+            if joined is not None and self._monotonic() - fill.sent_at <= MOST_AGE_S:
+                return StockRead(joined, MISS)
             return StockRead((yield from self._look_up(name)), MISS)
         try:
             stock = yield from self._look_up(name)
         except BaseException as failure:
-            cache.abandon_fill(fill, failure if isinstance(failure, Exception) else RuntimeError("given up"))
+            cache.abandon_fill(fill, failure if isinstance(failure, RpcFailure) else None)
             raise
         failpoint("cache-filling")
         cache.complete_fill(fill, stock)

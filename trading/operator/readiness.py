@@ -1,12 +1,12 @@
 """Whether orders could be placed now: docs/API.md, "Operation", `/readyz`."""
 
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
+from common.shared import Kept, StillLoading
 from trading.operator.status import in_sync_count, status_data
 from trading.process import OncePerProcess, cluster_config
 from trading.replicas.manager import replica_manager
@@ -34,38 +34,14 @@ class Readiness:
         config: ClusterConfig,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._look = look
-        self._config = config
-        self._monotonic = monotonic
-        self._condition = threading.Condition()
-        self._is_looking = False  # guarded by _condition, like all below
-        self._looked_at = float("-inf")
-        self._checks: list[Check] = []
+        self._checks = Kept(lambda: cluster_checks(look(), config), FRESH_S, monotonic, most_late=1)
 
     def checks(self) -> list[Check]:
         """Return all checks, at most FRESH_S old; takes WAIT_S at most. One thread looks, the others wait for it."""
-        with self._condition:
-            if self._is_looking:
-                self._condition.wait_for(lambda: not self._is_looking, WAIT_S)
-            if self._is_fresh():
-                return self._checks
-            if self._is_looking:
-                return [Check("cluster", Reason.NO_LEADER, "looking at the cluster takes too long")]
-            self._is_looking = True
-        now = self._monotonic()
-        checks: list[Check] = []
         try:
-            checks = cluster_checks(self._look(), self._config)
-        finally:
-            with self._condition:
-                self._is_looking = False
-                if checks:
-                    self._checks, self._looked_at = checks, now
-                self._condition.notify_all()
-        return checks
-
-    def _is_fresh(self) -> bool:
-        return self._monotonic() - self._looked_at < FRESH_S
+            return self._checks.get(wait_s=WAIT_S)
+        except StillLoading:
+            return [Check("cluster", Reason.NO_LEADER, "looking at the cluster takes too long")]
 
 
 def cluster_checks(view: ClusterView, config: ClusterConfig) -> list[Check]:

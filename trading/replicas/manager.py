@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
-from common.calls.steps import Steps, Wait
+from common.calls.steps import Steps
 from common.process.config import ClusterConfig
+from common.shared import Load
 from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.election import Leadership
 from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
@@ -19,14 +20,6 @@ from trading.replicas.view import ClusterView, measure_round_trips, poll
 # A leader that has answered nothing for this long is asked for its health, and the catalog too, before it is given an
 # order: an order that meets dead processes is then known not to be executed. Under load it costs nothing.
 SILENCE_S = 0.3
-
-
-class _Round:
-    """One search for a leader, and what came of it, for the thread that makes it and those that wait for it."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.outcome: Leadership | RpcFailure = RpcFailure(Reason.NO_LEADER, "the search for a leader failed")
 
 
 class ReplicaManager:
@@ -50,7 +43,7 @@ class ReplicaManager:
         self._lock = threading.Lock()  # guards the fields below; _known and _heard_at may be read without it
         self._known: Leadership | None = None
         self._heard_at = float("-inf")
-        self._round: _Round | None = None
+        self._round: Load[Leadership] | None = None  # the search that is under way
         self._last_seen: dict[int, datetime] = {}
 
     @property
@@ -110,15 +103,13 @@ class ReplicaManager:
             round_ = self._round
             is_mine = round_ is None
             if round_ is None:
-                round_ = self._round = _Round()
+                round_ = self._round = Load()
         if is_mine:
-            yield from self._run_round(round_, self._search(known, failed, failure, deadline))
-        elif not (yield Wait(round_.done, max(0.0, deadline - self._monotonic()))):
+            return (yield from self._run_round(round_, self._search(known, failed, failure, deadline)))
+        found = yield from round_.join(max(0.0, deadline - self._monotonic()))
+        if found is None:
             raise RpcFailure(Reason.NO_LEADER, "the time was up while another request looked for a leader")
-        outcome = round_.outcome
-        if isinstance(outcome, RpcFailure):
-            raise outcome.again()
-        return outcome
+        return found
 
     def _search(
         self, known: Leadership | None, failed: Leadership | None, failure: RpcFailure | None, deadline: float
@@ -138,21 +129,24 @@ class ReplicaManager:
         )
         return (yield from search.steps())
 
-    def _run_round(self, round_: _Round, steps: Steps[Leadership]) -> Steps[None]:
+    def _run_round(self, round_: Load[Leadership], steps: Steps[Leadership]) -> Steps[Leadership]:
+        outcome: Leadership | RpcFailure = RpcFailure(Reason.NO_LEADER, "the search for a leader failed")
         try:
-            round_.outcome = yield from steps
+            found = outcome = yield from steps
         except RpcFailure as failure:
-            round_.outcome = failure
+            outcome = failure
+            raise
         finally:
             with self._lock:
                 self._round = None
-                if isinstance(round_.outcome, Leadership):
-                    self._known, self._heard_at = round_.outcome, self._monotonic()
+                if isinstance(outcome, Leadership):
+                    self._known, self._heard_at = outcome, self._monotonic()
                 else:
                     self._heard_at = float("-inf")
-                    if round_.outcome.reason is not Reason.CATALOG:
+                    if outcome.reason is not Reason.CATALOG:
                         self._known = None
-            round_.done.set()
+            round_.end(outcome)
+        return found
 
 
 replica_manager = OncePerProcess(lambda: ReplicaManager(cluster_config(), network()))

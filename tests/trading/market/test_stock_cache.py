@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from tests.trading.fake_network import FakeClock
 from trading.market.stock import Stock
 from trading.market.stock_cache import MOST_HITS, StockCache
@@ -115,7 +117,7 @@ def test_answer_to_an_earlier_question_does_not_replace_a_later_one(cache, clock
 
 def test_abandoned_fill_tells_those_who_joined_and_keeps_nothing(cache):
     begun, _ = cache.begin_fill("ACME")
-    failure = ValueError("unknown")
+    failure = RpcFailure(Reason.UNKNOWN_STOCK, "no stock is named ACME")
     cache.abandon_fill(begun, failure)
     assert begun.outcome is failure
     assert cache.look("ACME") is None

@@ -1,4 +1,4 @@
-"""A value that all who ask share for a while."""
+"""A value that many want at once is asked for once."""
 
 import threading
 
@@ -6,8 +6,10 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.shared import MOST_LATE, Kept, Load, StillLoading
 from tests.harness.waiting import wait_until
-from trading.dashboard.kept import MOST_LATE, Kept
+from tests.trading.fake_network import FakeClock
+from tests.trading.procedures import perform
 
 
 class Source:
@@ -26,6 +28,11 @@ class Source:
         if self.failure is not None:
             raise self.failure
         return number
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
 
 
 @pytest.fixture
@@ -93,3 +100,60 @@ def test_a_value_that_is_far_too_old_is_not_shown_while_one_loads(kept, source, 
     first.join(5)
     second.join(5)
     assert (got_first, got_second) == ([2], [2])
+
+
+def test_who_may_not_be_shown_an_old_value_waits_for_so_long_and_is_told(source, clock):
+    kept = Kept(source.load, 1.0, clock, most_late=1)
+    assert kept.get() == 1
+    clock.now += 1.0
+    source.goes_on.clear()
+    thread, got = in_thread(kept)
+    wait_until(lambda: source.asked == 2, 5, "a thread that loads")
+    with pytest.raises(StillLoading):
+        kept.get(wait_s=0.01)
+    source.goes_on.set()
+    thread.join(5)
+    assert got == [2]
+
+
+def test_who_waited_for_a_load_that_failed_loads_in_its_turn(kept, source):
+    source.goes_on.clear()
+    source.failure = RpcFailure(Reason.CATALOG, "the catalog is away")
+    failures = []
+
+    def get():
+        with pytest.raises(RpcFailure) as raised:
+            kept.get()
+        failures.append(raised.value)
+
+    threads = [threading.Thread(target=get) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: source.asked == 1, 5, "a thread that loads")
+    source.goes_on.set()
+    for thread in threads:
+        thread.join(5)
+    assert (len(failures), source.asked) == (3, 3)
+
+
+def test_those_who_join_a_load_get_what_it_ends_with():
+    load: Load[int] = Load()
+    assert perform(load.join(0.0)) is None
+    load.end(7)
+    assert perform(load.join(1.0)) == 7
+
+
+def test_those_who_join_a_load_that_fails_get_the_failure_as_their_own():
+    load: Load[int] = Load()
+    failure = RpcFailure(Reason.CATALOG, "the catalog is away", metadata={"since": 7})
+    load.end(failure)
+    with pytest.raises(RpcFailure) as raised:
+        perform(load.join(1.0))
+    assert raised.value is not failure
+    assert (str(raised.value), raised.value.metadata) == (str(failure), failure.metadata)
+
+
+def test_a_load_that_was_given_up_gives_nothing():
+    load: Load[int] = Load()
+    load.end(None)
+    assert perform(load.join(1.0)) is None
