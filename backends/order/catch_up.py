@@ -8,8 +8,9 @@ from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.followers import FAULTY, IN_SYNC
 from backends.order.leader import Leadership
-from backends.order.peer_link import NEAR_ORDERS, PeerLink
+from backends.order.peer_link import PeerLink
 from backends.order.store import OrderStore
+from common.bounds import NEAR_ORDERS
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps

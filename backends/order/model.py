@@ -5,11 +5,9 @@ from typing import Any
 
 from backends.checks import check_within
 from backends.failures import InvalidArgument
-from common.bounds import MAX_NUMBER, MAX_REPLICA_ID
+from common.bounds import MAX_HOLD_S, MAX_NUMBER, MAX_REPLICA_ID
 from common.process.config import ConfigError, parse_address
 from protos import catalog_pb2, order_pb2
-
-MAX_HOLD_S = 86_400
 
 
 def check_assign_leader(request: order_pb2.AssignLeaderRequest) -> None:

@@ -18,8 +18,6 @@ from protos import order_pb2
 FOLLOWER_TIMEOUT_S = 0.8
 PAGE_TIMEOUT_S = 10.0
 PAGE_BYTES = 1 << 18
-# A peer that lacks no more than this is sent all of it at once, and is a member from then on.
-NEAR_ORDERS = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import begin_epoch, read_missing, show_log
 from backends.order.followers import Followers
-from backends.order.peer_link import NEAR_ORDERS, PeerLink
+from backends.order.peer_link import PeerLink
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
+from common.bounds import NEAR_ORDERS
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Outcome, Steps, Together

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from common.shared import Kept
 from trading.api.request_metrics import STOCK_READS
-from trading.operator.event_file import Event
+from trading.operator.event_file import ClusterEvent
 from trading.operator.history import read_history
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network
@@ -35,7 +35,7 @@ class Board:
     def __init__(
         self,
         look: Callable[[], dict[str, Any]],
-        read_events: Callable[[], Sequence[Event]],
+        read_events: Callable[[], Sequence[ClusterEvent]],
         count_reads: Callable[[], tuple[int, int]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,7 +56,7 @@ class Board:
         self._status.get()
         return list(self._samples)
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[ClusterEvent]:
         """Return what happened to the cluster, oldest first: an election at once, the rest within HISTORY_S."""
         events = self._events.get(self.status()["epoch"])
         return [event for event in events if event.kind not in _LEFT_OUT]

@@ -15,7 +15,7 @@ from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
 from common.calls.steps import Steps, Wait
 from protos import catalog_pb2, order_pb2
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 
 ORDERS_PER_CALL = 500
 # After so long behind a call, an order goes in a second one.
@@ -29,7 +29,7 @@ LEAST_SEND_S = 0.3
 Result = order_pb2.PlaceOrderResponse | RpcFailure
 Answers = Sequence[order_pb2.PlaceOrdersResult]
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
-Send = Callable[[Leadership, list[catalog_pb2.NewOrder], float], Steps[Answers]]
+Send = Callable[[LeaderAndEpoch, list[catalog_pb2.NewOrder], float], Steps[Answers]]
 
 
 class GathererCounts(NamedTuple):
@@ -95,12 +95,12 @@ class Gatherer:
         self._send = send
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._lanes: dict[Leadership, _Lane] = {}  # guarded by _lock, with all that is in them
+        self._lanes: dict[LeaderAndEpoch, _Lane] = {}  # guarded by _lock, with all that is in them
         self._call_count = 0  # guarded by _lock
         self._order_count = 0  # guarded by _lock
 
     def place(
-        self, leadership: Leadership, order: catalog_pb2.NewOrder, deadline: float
+        self, leadership: LeaderAndEpoch, order: catalog_pb2.NewOrder, deadline: float
     ) -> Steps[order_pb2.PlaceOrderResponse]:
         """Send one order to a leadership, together with those of other threads, and return what became of it.
 
@@ -138,7 +138,7 @@ class Gatherer:
             waiting = sum(len(lane.waiting) for lane in self._lanes.values())
             return GathererCounts(waiting, self._call_count, self._order_count)
 
-    def _enter(self, leadership: Leadership, waiting: _Waiting) -> _Lane:
+    def _enter(self, leadership: LeaderAndEpoch, waiting: _Waiting) -> _Lane:
         with self._lock:
             lane = self._lanes.get(leadership)
             if lane is None:
@@ -149,7 +149,7 @@ class Gatherer:
                 lane.take_turn(waiting)
             return lane
 
-    def _send_turn(self, leadership: Leadership, lane: _Lane, sender: _Waiting, deadline: float) -> Steps[None]:
+    def _send_turn(self, leadership: LeaderAndEpoch, lane: _Lane, sender: _Waiting, deadline: float) -> Steps[None]:
         """Send all that waits, hand the results out, pass the turn on."""
         with self._lock:
             sender.sends = False

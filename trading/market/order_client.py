@@ -13,7 +13,7 @@ from trading.market.gatherer import Answers, Gatherer, GathererCounts
 from trading.market.placing import Placing
 from trading.market.reading import Reader
 from trading.process import OncePerProcess, cluster_config
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.manager import ReplicaManager, replica_manager
 
 ORDER_BUDGET_S = 8.0
@@ -85,10 +85,10 @@ class OrderClient:
         known = self._manager.known
         return known.leader_id if known else None
 
-    def _find(self, failed: tuple[Leadership, RpcFailure] | None, deadline: float) -> Steps[Leadership]:
+    def _find(self, failed: tuple[LeaderAndEpoch, RpcFailure] | None, deadline: float) -> Steps[LeaderAndEpoch]:
         return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
 
-    def _send(self, leadership: Leadership, orders: list[catalog_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
+    def _send(self, leadership: LeaderAndEpoch, orders: list[catalog_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
         # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
         named_after = orders[0].request_id if len(orders) == 1 else ""

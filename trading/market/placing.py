@@ -7,16 +7,16 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason, Verdict
 from common.calls.steps import Pause, Steps
 from protos import order_pb2
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.4
 LEAST_TIME_S = 0.05
 
 # Finds the leadership to try: the first, or the one after a leadership failed. May raise RpcFailure.
-Find = Callable[[tuple[Leadership, RpcFailure] | None, float], Steps[Leadership]]
+Find = Callable[[tuple[LeaderAndEpoch, RpcFailure] | None, float], Steps[LeaderAndEpoch]]
 # Sends the order once to a leadership; may raise RpcFailure. The float is the deadline.
-Attempt = Callable[[Leadership, float], Steps[order_pb2.PlaceOrderResponse]]
+Attempt = Callable[[LeaderAndEpoch, float], Steps[order_pb2.PlaceOrderResponse]]
 
 
 class Placing:
@@ -44,7 +44,7 @@ class Placing:
             RpcFailure: the last word on the order: a refusal, or that nothing was executed, or OUTCOME_UNKNOWN or
                 NOT_REPLICATED. Its reason says which (`may_be_executed`), whatever came before.
         """
-        failed: tuple[Leadership, RpcFailure] | None = None
+        failed: tuple[LeaderAndEpoch, RpcFailure] | None = None
         while True:
             try:
                 leadership = yield from self._find(failed, self._deadline)

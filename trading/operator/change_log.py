@@ -8,7 +8,7 @@ import structlog
 
 from common.process.config import ClusterConfig
 from common.rows import time_text
-from trading.operator.event_file import Event
+from trading.operator.event_file import ClusterEvent
 from trading.operator.status import in_sync_count, status_data
 from trading.replicas.health import TickReport
 
@@ -31,7 +31,7 @@ class ChangeLog:
         *,
         monotonic: Callable[[], float],
         utc_now: Callable[[], datetime],
-        keep: Callable[[Event], None] = lambda _event: None,
+        keep: Callable[[ClusterEvent], None] = lambda _event: None,
     ) -> None:
         self._config = config
         self._monotonic = monotonic
@@ -65,7 +65,7 @@ class ChangeLog:
 
     def note_watch(self, kind: str, text: str) -> None:
         """Keep that the watching begins (`watch-start`) or ends (`watch-end`)."""
-        self._keep(Event(time_text(self._utc_now()), kind, text))
+        self._keep(ClusterEvent(time_text(self._utc_now()), kind, text))
 
     def _note_leader(self, report: TickReport) -> None:
         leader, why = report.leadership, report.trouble.message if report.trouble else "none was elected yet"
@@ -107,4 +107,4 @@ class ChangeLog:
         return before != now
 
     def _event(self, kind: str, text: str, replica_id: int | None = None, epoch: int | None = None) -> None:
-        self._keep(Event(time_text(self._utc_now()), kind, text, replica_id, epoch))
+        self._keep(ClusterEvent(time_text(self._utc_now()), kind, text, replica_id, epoch))

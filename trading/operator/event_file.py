@@ -21,7 +21,7 @@ MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Event:
+class ClusterEvent:
     """One thing that happened.
 
     Attributes:
@@ -48,7 +48,7 @@ class EventFile:
         self._directory = directory
         self._max_bytes = max_bytes
 
-    def append(self, event: Event) -> None:
+    def append(self, event: ClusterEvent) -> None:
         """Keep an event. If it cannot be written that is logged: the health loop goes on without it."""
         line = json.dumps(asdict(event)) + "\n"
         path = self._directory / NAME
@@ -61,7 +61,7 @@ class EventFile:
             log.warning("event not kept", path=str(path), error=error.strerror, event_text=event.text)
 
 
-def read_events(directory: Path) -> Sequence[Event]:
+def read_events(directory: Path) -> Sequence[ClusterEvent]:
     """Return the events that are kept, oldest first; none if no health loop ever used the directory.
 
     A line that is not one, such as one torn by a power cut, is left out, with a warning.
@@ -76,7 +76,7 @@ def read_events(directory: Path) -> Sequence[Event]:
             continue
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
             try:
-                events.append(Event(**json.loads(line)))
+                events.append(ClusterEvent(**json.loads(line)))
             except (ValueError, TypeError):
                 log.warning("not an event", path=str(path), line=number)
     return events

@@ -10,7 +10,7 @@ from common.calls.failures import RpcFailure
 from common.calls.steps import Call, Steps
 from common.process.config import ClusterConfig
 from protos import catalog_pb2
-from trading.operator.event_file import Event, read_events
+from trading.operator.event_file import ClusterEvent, read_events
 from trading.operator.printing import plain_table, tsv
 from trading.replicas.view import short_text
 
@@ -24,7 +24,7 @@ FIELDS = ("time", "kind", "replica_id", "epoch", "text")
 class History:
     """Events, oldest first, and why some may be missing, in words for people."""
 
-    events: tuple[Event, ...]
+    events: tuple[ClusterEvent, ...]
     missing: tuple[str, ...]
 
 
@@ -35,7 +35,7 @@ def read_history(config: ClusterConfig) -> Steps[History]:
     not answer, those that the health loop saw stand for them.
     """
     missing = []
-    elections: list[Event] | None = None
+    elections: list[ClusterEvent] | None = None
     try:
         answer: catalog_pb2.ListEpochsResponse = yield Call(
             config.catalog, catalog_pb2.ListEpochsRequest(limit=MAX_EPOCHS), EPOCHS_TIMEOUT_S
@@ -65,14 +65,16 @@ def print_history(history: History, form: str, limit: int, out: TextIO, err: Tex
         err.write(f"not shown: {line}\n")
 
 
-def _election(epoch: catalog_pb2.Epoch) -> Event:
+def _election(epoch: catalog_pb2.Epoch) -> ClusterEvent:
     if not epoch.leader_id:
-        return Event(epoch.time, "rebuild", f"the catalog was rebuilt, above epoch {epoch.epoch}", None, epoch.epoch)
+        return ClusterEvent(
+            epoch.time, "rebuild", f"the catalog was rebuilt, above epoch {epoch.epoch}", None, epoch.epoch
+        )
     text = f"replica {epoch.leader_id} leads epoch {epoch.epoch}"
-    return Event(epoch.time, "election", text, epoch.leader_id, epoch.epoch)
+    return ClusterEvent(epoch.time, "election", text, epoch.leader_id, epoch.epoch)
 
 
-def _seen_events(directory: Path) -> tuple[list[Event], Sequence[str]]:
+def _seen_events(directory: Path) -> tuple[list[ClusterEvent], Sequence[str]]:
     try:
         events = list(read_events(directory))
     except OSError as error:
@@ -82,5 +84,5 @@ def _seen_events(directory: Path) -> tuple[list[Event], Sequence[str]]:
     return events, []
 
 
-def _cells(event: Event) -> tuple[str, str, str]:
+def _cells(event: ClusterEvent) -> tuple[str, str, str]:
     return f"{event.time[:10]} {event.time[11:23]}Z", event.kind, event.text

@@ -1,4 +1,4 @@
-"""Resyncs that were asked for by REST: they go on after the answer, one thread for each."""
+"""Resyncs that go on by themselves, a thread for each replica: for the health loop, and for who asks by REST."""
 
 import threading
 import uuid
@@ -51,10 +51,18 @@ class _Job:
 
 
 class ResyncJobs:
-    """Starts resyncs, and remembers the last one of each replica. Any number of threads may use it."""
+    """Starts resyncs, at most one at a time of each replica, so that a slow one does not delay the others; remembers
+    the last one of each. Any number of threads may use it."""
 
-    def __init__(self, resync: Resync, utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        resync: Resync,
+        on_end: Callable[[ResyncResult | None], None] = lambda _result: None,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`on_end` is told, in that thread, what a resync ended with; None: it failed, which is logged."""
         self._resync = resync
+        self._on_end = on_end
         self._utc_now = utc_now
         self._lock = threading.Lock()
         self._jobs: dict[int, _Job] = {}  # the last of each replica; guarded by _lock
@@ -64,9 +72,11 @@ class ResyncJobs:
         with self._lock:
             job = self._jobs.get(replica_id)
             if job is None or job.state != RUNNING:
-                job = self._jobs[replica_id] = _Job(replica_id, self._utc_now())
-                name = f"resync-job-{replica_id}"
+                job = _Job(replica_id, self._utc_now())
+                name = f"resync-{replica_id}"
+                # If this fails there is no job: the next one tries again.
                 threading.Thread(target=self._run, args=(job, leader_address), name=name, daemon=True).start()
+                self._jobs[replica_id] = job
             return job.data()
 
     def last(self, replica_id: int) -> dict[str, Any] | None:
@@ -76,10 +86,9 @@ class ResyncJobs:
         return None if job is None else job.data()
 
     def _run(self, job: _Job, leader_address: str) -> None:
-        state = FAILED
+        result: ResyncResult | None = None
         try:
-            self._resync(leader_address, job.replica_id, job.show)
-            state = DONE
+            result = self._resync(leader_address, job.replica_id, job.show)
         except RpcFailure as failure:
             job.error = failure.message
             log.warning("resync failed", replica=job.replica_id, reason=failure.wire_reason, message=failure.message)
@@ -87,7 +96,8 @@ class ResyncJobs:
             job.error = "the frontend failed; its log says why"
             log.exception("resync failed", replica=job.replica_id)
         finally:
-            job.state = state
+            job.state = FAILED if result is None else DONE
+            self._on_end(result)
 
 
 resync_jobs = OncePerProcess(lambda: ResyncJobs(Resyncer(cluster_config(), network()).resync))

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.process.config import ClusterConfig
 from trading.operator.change_log import ChangeLog
-from trading.operator.event_file import Event
-from trading.operator.resync import Resyncer
+from trading.operator.event_file import ClusterEvent
+from trading.operator.jobs import ResyncJobs
+from trading.operator.resync import Resyncer, ResyncResult
 from trading.operator.watch_metrics import WatchMetrics
 from trading.replicas.health import HealthLoop, TickReport
 
@@ -31,59 +31,6 @@ def next_tick(due: float, now: float, interval_s: float) -> float:
     return due + (missed + 1) * interval_s
 
 
-class ResyncThreads:
-    """Has the leader catch followers up, at most one thread for each, so that a slow one does not delay the others."""
-
-    def __init__(self, resyncer: Resyncer, count: Callable[[bool], None] = lambda _succeeded: None) -> None:
-        """`count` is told, in that thread, whether a resync succeeded."""
-        self._resyncer = resyncer
-        self._count = count
-        self._lock = threading.Lock()
-        self._running: dict[int, threading.Thread] = {}  # guarded by _lock
-
-    def start(self, leader_address: str, replica_id: int) -> None:
-        """Begin to bring a follower up to date, unless this is under way already. Returns at once."""
-        with self._lock:
-            if replica_id in self._running:
-                return
-            thread = threading.Thread(
-                target=self._run, args=(leader_address, replica_id), name=f"resync-{replica_id}", daemon=True
-            )
-            self._running[replica_id] = thread
-            thread.start()
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the threads that run now; return whether all have ended."""
-        deadline = time.monotonic() + timeout_s
-        with self._lock:
-            threads = list(self._running.values())
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
-
-    def _run(self, leader_address: str, replica_id: int) -> None:
-        succeeded = False
-        try:
-            result = self._resyncer.resync(leader_address, replica_id)
-            succeeded = True
-            log.info(
-                "replica caught up",
-                replica=replica_id,
-                copied=result.copied_orders,
-                last_number=result.number,
-                chain=f"{result.chain:08x}",
-                seconds=round(result.seconds, 3),
-            )
-        except RpcFailure as failure:
-            log.warning("resync failed", replica=replica_id, reason=failure.wire_reason, message=failure.message)
-        except Exception:
-            log.exception("resync failed", replica=replica_id)
-        finally:
-            self._count(succeeded)
-            with self._lock:
-                del self._running[replica_id]
-
-
 class Watch:
     """Ticks until it is told to stop. Run it in one thread; `stop` may be called by another."""
 
@@ -94,7 +41,7 @@ class Watch:
         interval_s: float,
         monotonic: Callable[[], float] = time.monotonic,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        keep: Callable[[Event], None] = lambda _event: None,
+        keep: Callable[[ClusterEvent], None] = lambda _event: None,
         metrics: WatchMetrics | None = None,
     ) -> None:
         """`keep` gets each event, in the thread that runs the ticks."""
@@ -104,7 +51,7 @@ class Watch:
         self._loop = HealthLoop(config, monotonic, interval_s)
         self._changes = ChangeLog(config, monotonic=monotonic, utc_now=utc_now, keep=keep)
         self._metrics = metrics or WatchMetrics(config)
-        self._resyncs = ResyncThreads(Resyncer(config, network, monotonic), self._metrics.count_resync)
+        self._resyncs = ResyncJobs(Resyncer(config, network, monotonic).resync, self._note_resync, utc_now)
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -141,3 +88,16 @@ class Watch:
             for replica_id in report.resync:
                 self._resyncs.start(report.leadership.address, replica_id)
         return report
+
+    def _note_resync(self, result: ResyncResult | None) -> None:
+        """Count a resync that has ended, in its thread, and log what it did."""
+        self._metrics.count_resync(result is not None)
+        if result is not None:
+            log.info(
+                "replica caught up",
+                replica=result.replica_id,
+                copied=result.copied_orders,
+                last_number=result.number,
+                chain=f"{result.chain:08x}",
+                seconds=round(result.seconds, 3),
+            )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from common.bounds import NEAR_ORDERS
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call, Steps, Together
@@ -10,7 +11,6 @@ from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.replicas.view import POLL_TIMEOUT_S, ClusterView, ReplicaReport, short_text
 
-NEAR_ORDERS = 1000
 # The chosen one reads what it lacks, begins an epoch and brings peers into sync for at most 1 s.
 ASSIGN_TIMEOUT_S = 3.0
 # With less time left than this, an election would only be cut off in its middle.
@@ -18,18 +18,18 @@ LEAST_TIME_S = 0.3
 
 
 @dataclass(frozen=True)
-class Leadership:
-    """One replica leading in one epoch. Two leaderships with equal fields are the same one."""
+class LeaderAndEpoch:
+    """A leadership: which replica leads, where it is, and in which epoch. Those with equal fields are the same one."""
 
     leader_id: int
     address: str
     epoch: int
 
 
-def leadership_of(leader: ReplicaReport) -> Leadership:
+def leadership_of(leader: ReplicaReport) -> LeaderAndEpoch:
     """Return the leadership of a replica whose report says that it leads."""
     assert leader.health is not None, leader
-    return Leadership(leader.replica_id, leader.address, leader.health.epoch)
+    return LeaderAndEpoch(leader.replica_id, leader.address, leader.health.epoch)
 
 
 def candidates(view: ClusterView, passed_over: Collection[int] = ()) -> list[ReplicaReport]:
@@ -51,7 +51,7 @@ def candidates(view: ClusterView, passed_over: Collection[int] = ()) -> list[Rep
 
 def assign(
     config: ClusterConfig, view: ClusterView, chosen: ReplicaReport, timeout_s: float, hold_s: int = 0
-) -> Steps[Leadership]:
+) -> Steps[LeaderAndEpoch]:
     """Make `chosen` the leader of a new epoch, then tell the other replicas that answered the poll.
 
     For `hold_s` seconds the health loop leaves it the leader, although a higher id is in sync.
@@ -64,13 +64,13 @@ def assign(
     request = _assign_request(config, chosen.replica_id, view.newest_epoch)
     request.hold_s = hold_s
     answer: order_pb2.AssignLeaderResponse = yield Call(chosen.address, request, timeout_s)
-    leadership = Leadership(chosen.replica_id, chosen.address, answer.epoch)
+    leadership = LeaderAndEpoch(chosen.replica_id, chosen.address, answer.epoch)
     others = [report for report in view.replicas if report.health and report.replica_id != chosen.replica_id]
     yield from tell(config, leadership, others)
     return leadership
 
 
-def tell(config: ClusterConfig, leadership: Leadership, followers: Collection[ReplicaReport]) -> Steps[None]:
+def tell(config: ClusterConfig, leadership: LeaderAndEpoch, followers: Collection[ReplicaReport]) -> Steps[None]:
     """Tell replicas whom to follow. What they answer does not matter: an epoch is safe whoever knows of it."""
     if followers:
         request = _assign_request(config, leadership.leader_id, leadership.epoch)
@@ -84,7 +84,7 @@ def elect(
     *,
     monotonic: Callable[[], float],
     deadline: float,
-) -> Steps[Leadership]:
+) -> Steps[LeaderAndEpoch]:
     """Ask the candidates one after the other to lead, until one does.
 
     Raises:

@@ -7,7 +7,7 @@ from common.calls.failures import RpcFailure
 from common.calls.steps import Steps
 from common.process.config import ClusterConfig
 from protos import order_pb2
-from trading.replicas.election import ASSIGN_TIMEOUT_S, Leadership, assign, leadership_of, tell
+from trading.replicas.election import ASSIGN_TIMEOUT_S, LeaderAndEpoch, assign, leadership_of, tell
 from trading.replicas.proving import Proving
 from trading.replicas.search import ElectionMemory, LeaderSearch
 from trading.replicas.view import ClusterView, ReplicaReport, poll
@@ -28,7 +28,7 @@ class TickReport:
     """
 
     view: ClusterView
-    leadership: Leadership | None
+    leadership: LeaderAndEpoch | None
     trouble: RpcFailure | None = None
     resync: tuple[int, ...] = ()
 
@@ -69,11 +69,11 @@ class HealthLoop:
             return TickReport(view, leadership, None, resync)
         return (yield from self._switch_over(view, leadership, successor, resync))
 
-    def _search_leader(self) -> Steps[Leadership]:
+    def _search_leader(self) -> Steps[LeaderAndEpoch]:
         deadline = self._monotonic() + SEARCH_BUDGET_S
         return LeaderSearch(self._config, self._memory, monotonic=self._monotonic, deadline=deadline).steps()
 
-    def _renew(self, view: ClusterView, leadership: Leadership, resync: tuple[int, ...]) -> Steps[TickReport]:
+    def _renew(self, view: ClusterView, leadership: LeaderAndEpoch, resync: tuple[int, ...]) -> Steps[TickReport]:
         """Have the present leader lead anew, with the followers that the configuration has now."""
         assert view.leader is not None
         assert view.leader.health is not None
@@ -86,7 +86,7 @@ class HealthLoop:
         return TickReport(view, renewed, None, resync)
 
     def _switch_over(
-        self, view: ClusterView, leadership: Leadership, successor_id: int, resync: tuple[int, ...]
+        self, view: ClusterView, leadership: LeaderAndEpoch, successor_id: int, resync: tuple[int, ...]
     ) -> Steps[TickReport]:
         successor = view.find(successor_id)
         assert successor is not None
@@ -98,7 +98,7 @@ class HealthLoop:
         self._proving.note_leader(switched.leader_id)
         return TickReport(view, switched)
 
-    def _successor(self, view: ClusterView, leadership: Leadership) -> int | None:
+    def _successor(self, view: ClusterView, leadership: LeaderAndEpoch) -> int | None:
         """Return the highest id above the leader's that has been in sync for long enough, None if there is none.
 
         None also while an operator's choice of the leader holds.
@@ -136,7 +136,7 @@ def has_other_followers(view: ClusterView, config: ClusterConfig) -> bool:
     return known != {one: address for one, address in config.replicas.items() if one != view.leader.replica_id}
 
 
-def strayed(view: ClusterView, leadership: Leadership) -> list[ReplicaReport]:
+def strayed(view: ClusterView, leadership: LeaderAndEpoch) -> list[ReplicaReport]:
     """Return the replicas that answer, but do not know the leadership: restarted, or woken up as an old leader."""
     return [
         report

@@ -13,7 +13,7 @@ from common.calls.steps import Steps
 from common.process.config import ClusterConfig
 from common.shared import Load
 from trading.process import OncePerProcess, cluster_config, network
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
 from trading.replicas.view import ClusterView, measure_round_trips, poll
 
@@ -41,17 +41,17 @@ class ReplicaManager:
         self._utc_now = utc_now
         self._memory = ElectionMemory()  # used by the thread of the round under way alone
         self._lock = threading.Lock()  # guards the fields below; _known and _heard_at may be read without it
-        self._known: Leadership | None = None
+        self._known: LeaderAndEpoch | None = None
         self._heard_at = float("-inf")
-        self._round: Load[Leadership] | None = None  # the search that is under way
+        self._round: Load[LeaderAndEpoch] | None = None  # the search that is under way
         self._last_seen: dict[int, datetime] = {}
 
     @property
-    def known(self) -> Leadership | None:
+    def known(self) -> LeaderAndEpoch | None:
         """The leadership last found, without asking anybody; None when there is none."""
         return self._known
 
-    def leadership(self, deadline: float) -> Steps[Leadership]:
+    def leadership(self, deadline: float) -> Steps[LeaderAndEpoch]:
         """Return the leadership to send an order to: it has answered within SILENCE_S, or is asked now.
 
         `deadline` is a time of the monotonic clock; this may take half a second longer.
@@ -64,7 +64,7 @@ class ReplicaManager:
             return known
         return (yield from self._join_round(None, None, deadline))
 
-    def replace(self, failed: Leadership, failure: RpcFailure, deadline: float) -> Steps[Leadership]:
+    def replace(self, failed: LeaderAndEpoch, failure: RpcFailure, deadline: float) -> Steps[LeaderAndEpoch]:
         """Return the leadership to go on with after `failed` answered, or failed to answer, with `failure`.
 
         It is the same one again when that is healthy: then it was merely slow.
@@ -74,7 +74,7 @@ class ReplicaManager:
         """
         return self._join_round(failed, failure, deadline)
 
-    def heard_from(self, leadership: Leadership) -> None:
+    def heard_from(self, leadership: LeaderAndEpoch) -> None:
         """Note that the leadership has just answered a call."""
         if leadership == self._known:
             self._heard_at = self._monotonic()
@@ -92,7 +92,9 @@ class ReplicaManager:
         reports = [dataclasses.replace(report, last_seen=seen.get(report.replica_id)) for report in view.replicas]
         return dataclasses.replace(view, replicas=tuple(reports))
 
-    def _join_round(self, failed: Leadership | None, failure: RpcFailure | None, deadline: float) -> Steps[Leadership]:
+    def _join_round(
+        self, failed: LeaderAndEpoch | None, failure: RpcFailure | None, deadline: float
+    ) -> Steps[LeaderAndEpoch]:
         """Search for a leader, or wait for the outcome of the search that is under way."""
         with self._lock:
             known = self._known
@@ -112,8 +114,8 @@ class ReplicaManager:
         return found
 
     def _search(
-        self, known: Leadership | None, failed: Leadership | None, failure: RpcFailure | None, deadline: float
-    ) -> Steps[Leadership]:
+        self, known: LeaderAndEpoch | None, failed: LeaderAndEpoch | None, failure: RpcFailure | None, deadline: float
+    ) -> Steps[LeaderAndEpoch]:
         if failed is None and known is not None:
             confirmed = yield from confirm(self._config, known)
             if confirmed is not None:
@@ -129,8 +131,8 @@ class ReplicaManager:
         )
         return (yield from search.steps())
 
-    def _run_round(self, round_: Load[Leadership], steps: Steps[Leadership]) -> Steps[Leadership]:
-        outcome: Leadership | RpcFailure = RpcFailure(Reason.NO_LEADER, "the search for a leader failed")
+    def _run_round(self, round_: Load[LeaderAndEpoch], steps: Steps[LeaderAndEpoch]) -> Steps[LeaderAndEpoch]:
+        outcome: LeaderAndEpoch | RpcFailure = RpcFailure(Reason.NO_LEADER, "the search for a leader failed")
         try:
             found = outcome = yield from steps
         except RpcFailure as failure:
@@ -139,7 +141,7 @@ class ReplicaManager:
         finally:
             with self._lock:
                 self._round = None
-                if isinstance(outcome, Leadership):
+                if isinstance(outcome, LeaderAndEpoch):
                     self._known, self._heard_at = outcome, self._monotonic()
                 else:
                     self._heard_at = float("-inf")

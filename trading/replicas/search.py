@@ -9,7 +9,7 @@ from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from trading.replicas.election import (
     LEAST_TIME_S,
-    Leadership,
+    LeaderAndEpoch,
     candidates,
     elect,
     leadership_of,
@@ -67,7 +67,7 @@ class LeaderSearch:
         *,
         monotonic: Callable[[], float],
         deadline: float,
-        failed: Leadership | None = None,
+        failed: LeaderAndEpoch | None = None,
         failure: RpcFailure | None = None,
     ) -> None:
         self._config = config
@@ -79,7 +79,7 @@ class LeaderSearch:
         self._settle_until: float | None = None
         self._was_fenced = False
 
-    def steps(self) -> Steps[Leadership]:
+    def steps(self) -> Steps[LeaderAndEpoch]:
         """Return a leadership that could trade a moment ago.
 
         Raises:
@@ -109,7 +109,7 @@ class LeaderSearch:
                     raise self._as_no_leader(refusal) from refusal
                 self._was_fenced = True
 
-    def _elect(self, view: ClusterView, now: float) -> Steps[Leadership]:
+    def _elect(self, view: ClusterView, now: float) -> Steps[LeaderAndEpoch]:
         return elect(
             self._config,
             view,
@@ -148,7 +148,7 @@ class LeaderSearch:
         return refusal
 
 
-def confirm(config: ClusterConfig, known: Leadership) -> Steps[Leadership | None]:
+def confirm(config: ClusterConfig, known: LeaderAndEpoch) -> Steps[LeaderAndEpoch | None]:
     """Return the known leader's present leadership, or None when it is not healthy or leads no more.
 
     Asks the leader and the catalog alone, so that a dead follower costs nothing.
@@ -171,4 +171,4 @@ def confirm(config: ClusterConfig, known: Leadership) -> Steps[Leadership | None
     # Its epoch may have been renewed (the catalog restarted) or overtaken by another replica's.
     if leader.replica_id != known.leader_id or leader.epoch < catalog.epoch:
         return None
-    return Leadership(known.leader_id, known.address, leader.epoch)
+    return LeaderAndEpoch(known.leader_id, known.address, leader.epoch)

@@ -7,21 +7,20 @@ from common.calls.reasons import Reason
 from common.calls.steps import Steps
 from common.process.config import ClusterConfig
 from protos import order_pb2
-from trading.replicas.election import ASSIGN_TIMEOUT_S, Leadership, assign, leadership_of
+from trading.replicas.election import ASSIGN_TIMEOUT_S, LeaderAndEpoch, assign, leadership_of
 from trading.replicas.health import is_in_sync
 from trading.replicas.view import ClusterView, ReplicaReport, poll
 
 # So long the health loop leaves the chosen one the leader, unless told otherwise: time for work on the one before.
 HOLD_S = 600
-MAX_HOLD_S = 86_400
 
 
 @dataclass(frozen=True)
 class Switchover:
     """What became of a planned change. `before` and `after` are equal if the target led already."""
 
-    before: Leadership
-    after: Leadership
+    before: LeaderAndEpoch
+    after: LeaderAndEpoch
 
 
 def switch_over(config: ClusterConfig, to: int | None = None, hold_s: int = HOLD_S) -> Steps[Switchover]:

@@ -4,7 +4,7 @@ import pytest
 
 from trading.api.request_metrics import STOCK_READS
 from trading.dashboard.board import HISTORY_S, LOOK_S, SAMPLES_KEPT, Board, count_cached_reads
-from trading.operator.event_file import Event
+from trading.operator.event_file import ClusterEvent
 
 
 class System:
@@ -12,7 +12,7 @@ class System:
 
     def __init__(self):
         self.status = {"epoch": 1, "last_number": 10}
-        self.events = [Event("2031-04-09T13:05:22.104511Z", "election", "replica 3 leads epoch 1", 3, 1)]
+        self.events = [ClusterEvent("2031-04-09T13:05:22.104511Z", "election", "replica 3 leads epoch 1", 3, 1)]
         self.looks = 0
         self.history_reads = 0
 
@@ -65,19 +65,19 @@ def test_while_nobody_tells_the_last_number_it_is_what_it_was(board, system, clo
 
 def test_an_election_is_told_at_once_other_events_soon(board, system, clock):
     assert len(board.events()) == 1
-    system.events.append(Event("2031-04-09T13:06:00.000000Z", "failure", "replica 3: faulty", 3))
+    system.events.append(ClusterEvent("2031-04-09T13:06:00.000000Z", "failure", "replica 3: faulty", 3))
     clock.now += LOOK_S
     assert len(board.events()) == 1
     system.status["epoch"] = 2
     clock.now += LOOK_S
     assert len(board.events()) == 2
-    system.events.append(Event("2031-04-09T13:07:00.000000Z", "return", "replica 3: in-sync", 3))
+    system.events.append(ClusterEvent("2031-04-09T13:07:00.000000Z", "return", "replica 3: in-sync", 3))
     clock.now += HISTORY_S
     assert len(board.events()) == 3
 
 
 def test_that_a_health_loop_was_started_is_no_event_of_the_cluster(board, system):
-    system.events.append(Event("2031-04-09T13:06:00.000000Z", "watch-start", "watching"))
+    system.events.append(ClusterEvent("2031-04-09T13:06:00.000000Z", "watch-start", "watching"))
     assert [event.kind for event in board.events()] == ["election"]
 
 

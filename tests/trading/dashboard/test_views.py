@@ -12,7 +12,7 @@ from tests.trading.fakes import failed
 from trading.dashboard import fragment, views
 from trading.dashboard.board import Sample
 from trading.dashboard.stock_search import StockSearch
-from trading.operator.event_file import Event
+from trading.operator.event_file import ClusterEvent
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 REPLICA = {"address": "10.0.0.9:7", "rtt_ms": None, "last_seen": None, "error": None}
@@ -31,8 +31,8 @@ STATUS = {
     ],
 }
 EVENTS = [
-    Event("2031-04-09T13:05:22.104511Z", "election", "replica 3 leads epoch 4", 3, 4),
-    Event("2031-04-09T13:06:00.000000Z", "failure", "replica 1: faulty: connection refused", 1),
+    ClusterEvent("2031-04-09T13:05:22.104511Z", "election", "replica 3 leads epoch 4", 3, 4),
+    ClusterEvent("2031-04-09T13:06:00.000000Z", "failure", "replica 1: faulty: connection refused", 1),
 ]
 PANELS = ("stocks", "orders", "replicas", "failovers", "charts")
 

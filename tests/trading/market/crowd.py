@@ -6,9 +6,9 @@ import time
 from common.calls.failures import RpcFailure
 from protos import catalog_pb2, order_pb2
 from tests.trading.procedures import perform
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 
-LEADERSHIP = Leadership(3, "order:3", 1)
+LEADERSHIP = LeaderAndEpoch(3, "order:3", 1)
 
 
 class BlockingLeader:

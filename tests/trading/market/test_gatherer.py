@@ -10,7 +10,7 @@ from tests.trading.fake_network import refusal
 from tests.trading.market.crowd import LEADERSHIP, BlockingLeader, Crowd, result
 from tests.trading.procedures import perform, procedure
 from trading.market.gatherer import Gatherer
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +158,7 @@ def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
 def test_lanes_of_past_leaderships_are_dropped(leader):
     gatherer = Gatherer(procedure(lambda _leadership, orders, _timeout_s: [result(order) for order in orders]))
     for epoch in range(20):
-        perform(gatherer.place(Leadership(3, "order:3", epoch), catalog_pb2.NewOrder(), time.monotonic() + 1))
+        perform(gatherer.place(LeaderAndEpoch(3, "order:3", epoch), catalog_pb2.NewOrder(), time.monotonic() + 1))
     assert len(gatherer._lanes) == 1
 
 

@@ -7,7 +7,7 @@ from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.market.order_client import OrderClient
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.manager import ReplicaManager
 
 
@@ -157,7 +157,7 @@ def test_a_list_comes_from_another_replica_when_the_leader_is_dead(cluster, clie
 
 def test_a_call_for_one_request_is_named_after_it_and_one_for_several_after_none(client):
     """Threads share calls: the one that sends must not sign for the others."""
-    leadership = Leadership(3, "order:3", 1)
+    leadership = LeaderAndEpoch(3, "order:3", 1)
     alone = next(client._send(leadership, [order(request_id="req-1")], 1.0))
     several = next(client._send(leadership, [order(request_id=name) for name in ("req-2", "req-3")], 1.0))
     assert (alone.request_id, several.request_id) == ("req-1", "")

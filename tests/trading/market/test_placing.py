@@ -5,9 +5,9 @@ from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_network import FakeClock, FakeNetwork, refusal
 from trading.market.placing import Placing
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 
-OLD, NEW = Leadership(3, "order:3", 1), Leadership(2, "order:2", 2)
+OLD, NEW = LeaderAndEpoch(3, "order:3", 1), LeaderAndEpoch(2, "order:2", 2)
 PLACED = order_pb2.PlaceOrderResponse(order=order_pb2.Order(transaction_number=1))
 
 

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.operator.change_log import SUMMARY_S, ChangeLog
-from trading.operator.event_file import Event
+from trading.operator.event_file import ClusterEvent
 from trading.replicas.health import HealthLoop
 
 NOW = datetime(2031, 4, 9, 13, 5, 22, 104511, UTC)
@@ -17,7 +17,7 @@ class Watched:
 
     def __init__(self):
         self.cluster = FakeCluster()
-        self.events: list[Event] = []
+        self.events: list[ClusterEvent] = []
         self.loop = HealthLoop(CONFIG, self.cluster.clock, 10.0)
         self.changes = ChangeLog(CONFIG, monotonic=self.cluster.clock, utc_now=lambda: NOW, keep=self.events.append)
 

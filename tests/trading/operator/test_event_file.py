@@ -3,13 +3,13 @@ import dataclasses
 import pytest
 from structlog.testing import capture_logs
 
-from trading.operator.event_file import NAME, OLDER_NAME, Event, EventFile, read_events
+from trading.operator.event_file import NAME, OLDER_NAME, ClusterEvent, EventFile, read_events
 
-EVENT = Event("2031-04-09T13:05:22.104511Z", "failure", "replica 1: faulty: Connection refused", 1)
+EVENT = ClusterEvent("2031-04-09T13:05:22.104511Z", "failure", "replica 1: faulty: Connection refused", 1)
 
 
 def test_events_are_read_as_they_were_kept(tmp_path):
-    election = Event(EVENT.time, "election", "replica 2 leads epoch 4", 2, 4)
+    election = ClusterEvent(EVENT.time, "election", "replica 2 leads epoch 4", 2, 4)
     file = EventFile(tmp_path)
     file.append(EVENT)
     EventFile(tmp_path).append(election)

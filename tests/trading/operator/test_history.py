@@ -6,7 +6,7 @@ import pytest
 
 from protos import catalog_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
-from trading.operator.event_file import NAME, Event, EventFile
+from trading.operator.event_file import NAME, ClusterEvent, EventFile
 from trading.operator.history import print_history, read_history
 
 
@@ -14,9 +14,9 @@ def at(second: int) -> str:
     return f"2031-04-09T13:05:{second:02d}.104511Z"
 
 
-START = Event(at(20), "watch-start", "the health loop of pid 7 on h begins, every 10 s")
-LOST = Event(at(22), "failure", "replica 3: faulty: Connection refused", 3)
-SEEN = Event(at(23), "election", "replica 2 leads epoch 2", 2, 2)
+START = ClusterEvent(at(20), "watch-start", "the health loop of pid 7 on h begins, every 10 s")
+LOST = ClusterEvent(at(22), "failure", "replica 3: faulty: Connection refused", 3)
+SEEN = ClusterEvent(at(23), "election", "replica 2 leads epoch 2", 2, 2)
 
 
 class Kept:
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_read_is_named(kept):
 def test_a_rebuild_is_no_election(kept):
     kept.keep(START)
     kept.cluster.catalog.epochs = [catalog_pb2.Epoch(epoch=9, leader_id=0, time=at(30))]
-    assert kept.read().events[-1] == Event(at(30), "rebuild", "the catalog was rebuilt, above epoch 9", None, 9)
+    assert kept.read().events[-1] == ClusterEvent(at(30), "rebuild", "the catalog was rebuilt, above epoch 9", None, 9)
 
 
 def test_the_newest_are_shown_in_each_format(kept):

@@ -78,3 +78,29 @@ def test_failure_ends_the_job_and_is_told(jobs, resync, failure, told):
 
 def test_replica_without_a_job_has_none(jobs):
     assert jobs.last(2) is None
+
+
+def test_the_end_of_a_job_is_told_with_its_result(resync):
+    ends: list[ResyncResult | None] = []
+    jobs = ResyncJobs(resync, ends.append)
+    resync.may_end.set()
+    jobs.start("order:3", 2)
+    wait_until(lambda: len(ends) == 1, 5, "the end of the job")
+    resync.failure = RpcFailure(Reason.FOLLOWER, "replica 2 refuses")
+    jobs.start("order:3", 2)
+    wait_until(lambda: len(ends) == 2, 5, "the end of the job")
+    assert ends == [ResyncResult(2, 61, 1, 20, 0.1, True), None]
+
+
+def test_a_thread_that_cannot_be_started_leaves_no_job_behind(jobs, resync, monkeypatch):
+    def fail(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError):
+            jobs.start("order:3", 2)
+    assert jobs.last(2) is None
+    resync.may_end.set()
+    jobs.start("order:3", 2)
+    assert ended(jobs, 2)["state"] == "done"

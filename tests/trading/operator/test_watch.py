@@ -5,9 +5,18 @@ import pytest
 
 from common.calls.reasons import Reason
 from protos import order_pb2
+from tests.harness.waiting import wait_until
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
 from trading.operator.watch import Watch, next_tick
+
+
+def all_ended(watch):
+    def running():
+        jobs = [watch._resyncs.last(replica_id) for replica_id in CONFIG.replicas]
+        return [job for job in jobs if job and job["state"] == "running"]
+
+    wait_until(lambda: not running(), 10, "the end of all resyncs")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +42,7 @@ def test_the_loop_elects_resyncs_and_ends_when_told():
     watch.stop()
     thread.join(10)
     assert not thread.is_alive()
-    assert watch._resyncs.join(10)
+    all_ended(watch)
     assert cluster.replicas[1].last_number == 40
 
 
@@ -80,7 +89,7 @@ def test_one_resync_of_a_follower_runs_at_a_time():
     assert started.wait(10)
     watch.tick()
     going_on.set()
-    assert watch._resyncs.join(10)
+    all_ended(watch)
     asked = [request.replica_id for _, request in cluster.network.sent(order_pb2.ResyncRequest)]
     assert sorted(asked) == [1, 2]
 

@@ -5,7 +5,7 @@ from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_cluster import CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
-from trading.replicas.election import Leadership, candidates, elect
+from trading.replicas.election import LeaderAndEpoch, candidates, elect
 from trading.replicas.view import poll
 
 
@@ -68,7 +68,7 @@ def test_a_replica_of_another_cluster_is_no_candidate(cluster):
 
 def test_the_chosen_one_leads_and_the_others_are_told_the_new_epoch(cluster):
     cluster.catalog.epoch = 4
-    assert run_election(cluster) == Leadership(3, "order:3", 5)
+    assert run_election(cluster) == LeaderAndEpoch(3, "order:3", 5)
     assert [(one.leader_id, one.epoch) for one in cluster.replicas.values()] == [(3, 5)] * 3
 
 

@@ -7,7 +7,7 @@ from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.manager import ReplicaManager
 
 
@@ -74,7 +74,7 @@ def test_a_leader_named_by_not_leader_is_adopted(cluster, manager):
     first = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.replicas[1].lead(epoch=first.epoch + 1)
     named = refusal(Reason.NOT_LEADER, leader_id=1, epoch=first.epoch + 1)
-    assert cluster.network.run(manager.replace(first, named, deadline(cluster))) == Leadership(
+    assert cluster.network.run(manager.replace(first, named, deadline(cluster))) == LeaderAndEpoch(
         1, "order:1", first.epoch + 1
     )
 

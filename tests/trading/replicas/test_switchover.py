@@ -5,10 +5,10 @@ from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
-from trading.replicas.election import Leadership
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.switchover import HOLD_S, Switchover, switch_over
 
-THREE_LEADS = Leadership(3, "order:3", 1)
+THREE_LEADS = LeaderAndEpoch(3, "order:3", 1)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def switch(cluster, *arguments):
 
 
 def test_the_named_replica_leads_and_all_are_told(cluster):
-    assert switch(cluster, 1) == Switchover(THREE_LEADS, Leadership(1, "order:1", 2))
+    assert switch(cluster, 1) == Switchover(THREE_LEADS, LeaderAndEpoch(1, "order:1", 2))
     assert [one.leader_id for one in cluster.replicas.values()] == [1, 1, 1]
     holds = [request.hold_s for _, request in cluster.network.sent(order_pb2.AssignLeaderRequest)]
     assert holds == [HOLD_S, 0, 0]
