@@ -12,8 +12,8 @@ MAX_BATCH_ORDERS = 1000
 MAX_PAGE = 500
 # An operator's choice of the leader holds against the health loop for at most so long: a day.
 MAX_HOLD_S = 86_400
-# A replica this close behind is near: it can be elected, for it reads what it lacks in a second; and a leader sends it all
-# of that at once, so that it is a member from then on.
+# A replica this close behind is near: it can be elected, for it reads what it lacks in a second; and a leader sends it
+# all of that at once, so that it is a member from then on.
 NEAR_ORDERS = 1000
 
 # re.ASCII is not needed: the sets are spelt out. Use fullmatch: `$` would accept a final newline.

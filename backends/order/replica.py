@@ -74,15 +74,14 @@ class Replica:
         They are for the leadership of this epoch; with None for whichever there is.
 
         Raises:
-            RpcFailure: INVALID_ARGUMENT, HALTED, NOT_LEADER: nothing was done.
+            RpcFailure: INVALID_ARGUMENT: no order, or too many; HALTED; NOT_LEADER. Nothing was done.
         """
         check_within("number of orders", len(orders), 1, MAX_BATCH_ORDERS)
-        for order in orders:
-            check_new_order(order)
         leadership = self._standing.leading(epoch)
         taken: list[Ticket | RpcFailure] = []
         for order in orders:
             try:
+                check_new_order(order)  # one that is out of its bounds must not fail those of others
                 taken.append(leadership.submit(order, caller))
             except RpcFailure as failure:
                 taken.append(failure)

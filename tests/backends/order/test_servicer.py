@@ -1,5 +1,6 @@
 """Replicas and a catalog behind real gRPC, in this process."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -149,7 +150,7 @@ def test_refusal_of_a_single_order_is_its_status(served):
     assert caught.value.metadata == {"available": "100", "idempotency_key": "k"}
 
 
-@pytest.mark.parametrize(
+BAD_ORDERS = pytest.mark.parametrize(
     ("order", "named"),
     [
         (buy("k", 0), "quantity 0"),
@@ -163,8 +164,25 @@ def test_refusal_of_a_single_order_is_its_status(served):
         (buy("k", 1, "AAPL\n"), "AAPL"),
         (catalog_pb2.NewOrder(stock_name="AAPL", quantity=1, idempotency_key="k"), "order_type 0"),
         (catalog_pb2.NewOrder(stock_name="AAPL", order_type=7, quantity=1, idempotency_key="k"), "order_type 7"),  # type: ignore[arg-type]
+        (
+            catalog_pb2.NewOrder(
+                stock_name="AAPL", order_type=catalog_pb2.BUY, quantity=1, idempotency_key="k", account="a b"
+            ),
+            "'a b'",
+        ),
     ],
 )
+
+
+@BAD_ORDERS
+def test_a_bad_order_in_a_call_is_answered_alone_and_those_of_others_are_made(served, order, named):
+    first, bad, last = served.place(buy("first", 1), order, buy("last", 1))
+    assert (first.placed.order.transaction_number, last.placed.order.transaction_number) == (1, 2)
+    assert (bad.failure.reason, bad.failure.outcome_unknown) == ("INVALID_ARGUMENT", False)
+    assert re.search(named, bad.failure.message)
+
+
+@BAD_ORDERS
 def test_bad_orders_are_invalid_arguments_that_name_the_value(served, order, named):
     with pytest.raises(RpcFailure, match=named) as caught:
         served.call(2, alone(order))

@@ -89,26 +89,6 @@ def test_the_catalog_down_is_told_soon_and_nothing_was_executed(cluster, client)
     assert cluster.network.run(client.place(order())).order.transaction_number == 2
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"stock_name": ""},
-        {"stock_name": "A B"},
-        {"order_type": 0},
-        {"quantity": 0},
-        {"quantity": 10**9 + 1},
-        {"account": "a b"},
-        {"idempotency_key": ""},
-        {"idempotency_key": "k" * 65},
-    ],
-)
-def test_an_order_out_of_bounds_never_reaches_a_call_shared_with_others(cluster, client, changes):
-    with pytest.raises(RpcFailure) as failure:
-        cluster.network.run(client.place(order(**changes)))
-    assert (failure.value.may_be_executed, failure.value.reason) == (False, Reason.INVALID_ARGUMENT)
-    assert cluster.network.calls == []
-
-
 def test_any_replica_that_is_alive_serves_a_found_order_without_the_catalog(cluster, client):
     for replica in cluster.replicas.values():
         replica.last_number = 5
