@@ -91,10 +91,11 @@ bench: $(VENV)/.installed-bench ## speed beside peers, 10 to 25 minutes: a table
 bench-quick: $(VENV)/.installed-bench ## the first two parts of it, briefly
 	@$(PY) -m benchmarks --quick $(ARGS)
 
-check: $(VENV)/.installed-dev ## format, lint, types, generated code
+check: $(VENV)/.installed-dev ## format, lint, types, imports, generated code
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy $(CHECKED)
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 	@sh deploy/check_protos.sh $(PY)
 	@sh deploy/check_units.sh
 
@@ -109,5 +110,5 @@ lock: $(VENV)/.installed ## remake the lock files from pyproject.toml
 	@sh deploy/lock.sh $(PY)
 
 clean: ## remove the environment and the caches; data stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

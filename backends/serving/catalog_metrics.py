@@ -1,13 +1,26 @@
 """What the catalog counts and measures, for Prometheus. The hot path pays for it once a batch, not once a trade."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Sized
+from typing import Protocol
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from backends.catalog.batch import Batch
 from common.process.metrics import COUNT_BUCKETS, SECONDS_BUCKETS, Sampled, new_registry
 from protos import catalog_pb2
+
+
+class DecidedBatch(Protocol):
+    """What is counted of a batch: a result for each trade that it asked for, how many of them were made, and the
+    refusals by reason."""
+
+    @property
+    def results(self) -> Sized: ...
+    @property
+    def trade_count(self) -> int: ...
+    @property
+    def refused(self) -> Tally[str]: ...
 
 
 class CatalogMetrics:
@@ -33,7 +46,7 @@ class CatalogMetrics:
         )
         self.note_sync = sync.observe
 
-    def note_batch(self, batch: Batch) -> None:
+    def note_batch(self, batch: DecidedBatch) -> None:
         """Count a batch that was decided and applied."""
         asked, made = len(batch.results), batch.trade_count
         self._batch.observe(asked)
