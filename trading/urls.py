@@ -8,13 +8,12 @@ from django.urls import re_path
 from trading.accounts.login import LoginView, LogoutView
 from trading.api import views
 from trading.api.schema.views import DocsView, SchemaView
-from trading.dashboard import urls as dashboard
-from trading.dashboard.views import DashboardView
+from trading.dashboard import views as dashboard
 from trading.events.view import EventsView
 from trading.operator import views as operator_views
 
 urlpatterns = [
-    re_path(r"^\Z", DashboardView.as_view()),
+    re_path(r"^\Z", dashboard.DashboardView.as_view()),
     re_path(r"^stocks/?\Z", views.StockListView.as_view()),
     re_path(r"^stocks/(?P<name>[\s\S]+?)/?\Z", views.StockView.as_view()),
     re_path(r"^orders/?\Z", views.OrderListView.as_view()),
@@ -30,6 +29,10 @@ urlpatterns = [
     re_path(r"^docs/?\Z", DocsView.as_view()),
     re_path(r"^login/?\Z", LoginView.as_view()),
     re_path(r"^logout/?\Z", LogoutView.as_view()),
-    *dashboard.urlpatterns,
+    re_path(r"^dashboard/stocks/?\Z", dashboard.StocksFragment.as_view()),
+    re_path(r"^dashboard/orders/?\Z", dashboard.OrdersFragment.as_view()),
+    re_path(r"^dashboard/replicas/?\Z", dashboard.ReplicasFragment.as_view()),
+    re_path(r"^dashboard/failovers/?\Z", dashboard.FailoversFragment.as_view()),
+    re_path(r"^dashboard/charts/?\Z", dashboard.ChartsFragment.as_view()),
     re_path(r"^", views.UnknownPathView.as_view()),
 ]

@@ -12,7 +12,7 @@ from tests.simulation.process import Process
 from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.recorder import Times
 from trading.market.order_query import OrderFilters, OrderQuery
-from trading.replicas.switchover import switch_over
+from trading.operator.switchover import switch_over
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimulatedCluster

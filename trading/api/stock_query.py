@@ -1,4 +1,4 @@
-"""GET /stocks: its query string and its cursors."""
+"""GET /stocks: its query string and its cursors; the counterpart of order_query.py."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,7 @@
-"""Changes of the leader and of the replicas as events: what differs from one look at the cluster to the next."""
+"""Changes of the leader and of the replicas as events: what differs from one look at the cluster to the next.
+
+The counterpart of market.py: a source of events.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -7,7 +7,7 @@ from typing import Any
 from common.bounds import MAX_HOLD_S
 from common.process.metrics import METRICS_HELP
 from trading.operator.operating import FORMATS
-from trading.replicas.switchover import HOLD_S
+from trading.operator.switchover import HOLD_S
 
 EXIT_CODES = (
     "exit codes: 0 ok, 1 failed, 2 wrong use, 3 degraded or work left, 4 down: no order can be acknowledged,"

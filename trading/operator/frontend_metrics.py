@@ -1,4 +1,7 @@
-"""GET /metrics: what is counted of each request, and what this process's clients, cache and manager know."""
+"""GET /metrics: what is counted of each request, and what this process's clients, cache and manager know.
+
+Apart from the view, because what is shown is registered when this is imported.
+"""
 
 from collections.abc import Iterable
 

@@ -15,8 +15,8 @@ from common.process.config import ClusterConfig
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
 from trading.operator.printing import coloured_table, print_json, print_table, print_tsv
 from trading.operator.status import DOWN, OK, in_sync_count, status_data
+from trading.operator.switchover import switch_over
 from trading.replicas.manager import ReplicaManager
-from trading.replicas.switchover import switch_over
 
 FORMATS = ("table", "json", "tsv")
 WAIT_PAUSE_S = 0.2

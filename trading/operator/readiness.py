@@ -1,4 +1,7 @@
-"""Whether orders could be placed now: docs/API.md, "Operation", `/readyz`."""
+"""Whether orders could be placed now: docs/API.md, "Operation", `/readyz`.
+
+Apart from the view: that shows checks, whoever made them.
+"""
 
 import time
 from collections.abc import Callable

@@ -6,9 +6,9 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from trading.operator.jobs import resync_jobs
 from trading.operator.status import status_data
+from trading.operator.switchover import switch_over
 from trading.process import cluster_config, network
 from trading.replicas.manager import replica_manager
-from trading.replicas.switchover import switch_over
 
 
 def replicas_status() -> dict[str, Any]:

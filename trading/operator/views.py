@@ -13,16 +13,33 @@ from common.bounds import MAX_REPLICA_ID
 from common.calls.reasons import Reason
 from trading.accounts.account import OPEN, OPERATOR
 from trading.api.api_view import ApiView
+from trading.api.browsable import BrowsableRenderer
 from trading.api.errors import ApiError, shown
 from trading.api.renderers import ExactJSONRenderer
 from trading.api.schema import operations
 from trading.api.serializers import SwitchoverSerializer
 from trading.operator import services
 from trading.operator.frontend_metrics import metrics_text
-from trading.operator.pages import ReplicasRenderer, ResyncRenderer
 from trading.operator.readiness import readiness
 
 _ID = re.compile(r"[1-9][0-9]{0,3}")
+
+
+class ReplicasRenderer(BrowsableRenderer):
+    """The replicas as a table: each follower can be resynced, or made the leader."""
+
+    template = "trading/replicas.html"
+
+    def get_context(self, data: Any, accepted_media_type: str, renderer_context: Any) -> dict[str, Any]:
+        """Return what the page shows."""
+        context = super().get_context(data, accepted_media_type, renderer_context)
+        return context | {"status": data.get("data")}
+
+
+class ResyncRenderer(BrowsableRenderer):
+    """The last resync of one replica, and a button for the next."""
+
+    template = "trading/resync.html"
 
 
 class ReplicasView(ApiView):

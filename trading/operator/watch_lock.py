@@ -1,4 +1,7 @@
-"""One health loop for each data directory."""
+"""One health loop for each data directory.
+
+Apart from the loop, which knows no directory: in tests and in the simulation many of them run side by side.
+"""
 
 import fcntl
 import os

@@ -1,1 +1,1 @@
-"""The replica manager: cluster view, election, failover, health loop, and the operator's command `replicas`."""
+"""The replica manager: cluster view, search for the leader, election, failover and the health loop's work."""

@@ -1,4 +1,4 @@
-"""The replica manager as a Django app: it brings the command `replicas` and has no models."""
+"""The replica manager as a Django app: it has no models, and its command is the operator's."""
 
 from django.apps import AppConfig
 

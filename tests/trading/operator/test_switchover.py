@@ -5,8 +5,8 @@ from common.calls.reasons import Reason
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
+from trading.operator.switchover import HOLD_S, Switchover, switch_over
 from trading.replicas.election import LeaderAndEpoch
-from trading.replicas.switchover import HOLD_S, Switchover, switch_over
 
 THREE_LEADS = LeaderAndEpoch(3, "order:3", 1)
 
