@@ -84,6 +84,11 @@ def shown(value: object) -> str:
             return f"a {type(value).__name__}"
 
 
+def shown_field(name: str) -> str:
+    """Return the name that a request gave to a field, as an answer may carry it: printable, and not long."""
+    return name if name.isprintable() and len(name) <= 40 else shown(name)
+
+
 def _details(reason: Reason, failure: RpcFailure) -> list[dict[str, Any]]:
     if reason not in _DETAILS:
         return []

@@ -30,7 +30,7 @@ from trading.api.exception_handler import answer_failure, server_error
 from trading.api.order_key import chosen_key
 from trading.api.parsers import strict_json
 from trading.api.renderers import ExactJSONRenderer
-from trading.api.representations import order_data, stock_data
+from trading.api.representations import order_data, placed_headers, stock_data
 from trading.api.request_id import HEADER, usable_id
 from trading.api.serializers import plain_order
 from trading.market import services
@@ -174,9 +174,7 @@ def _look_up(name: str) -> _Answer:
 
 def _place(order: dict[str, Any]) -> _Answer:
     placed = services.place_order(**order)
-    headers = {**_HEADERS, "Location": f"{_ORDERS}/{placed.order.transaction_number}"}
-    if placed.replayed:
-        headers["Idempotency-Replayed"] = "true"
+    headers = _HEADERS | placed_headers(placed)
     outcome = "replayed" if placed.replayed else "filled"
     return _Answer(settings.ORDERS_CREATED_STATUS, headers, _render({"data": order_data(placed.order)}), (outcome, ""))
 

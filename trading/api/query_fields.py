@@ -7,7 +7,7 @@ from django.http import QueryDict
 
 from common.bounds import IDEMPOTENCY_KEY, MAX_NUMBER, MAX_PAGE, STOCK_NAME
 from common.calls.reasons import Reason
-from trading.api.errors import ApiError, shown
+from trading.api.errors import ApiError, shown, shown_field
 from trading.api.order_key import ALLOWED
 from trading.api.serializers import NAME_RULE
 
@@ -45,8 +45,7 @@ def known_parameters(params: QueryDict, known: set[str], repeatable: set[str], p
     """Note the parameters that are unknown, and those that are given twice but may not be."""
     for name, texts in params.lists():
         if name not in known:
-            field = name if name.isprintable() and len(name) <= 40 else shown(name)
-            problems.add(field, f"is not a parameter; known are {', '.join(sorted(known))}")
+            problems.add(shown_field(name), f"is not a parameter; known are {', '.join(sorted(known))}")
         elif len(texts) > 1 and name not in repeatable:
             problems.add(name, "is given more than once")
 

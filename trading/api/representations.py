@@ -35,6 +35,14 @@ def order_data(order: order_pb2.Order) -> dict[str, Any]:
     }
 
 
+def placed_headers(placed: order_pb2.PlaceOrderResponse) -> dict[str, str]:
+    """Return the headers of the answer to an order: where it is, and whether it was made before."""
+    headers = {"Location": f"/orders/{placed.order.transaction_number}"}
+    if placed.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return headers
+
+
 def _price_data(cents: int) -> dict[str, Any]:
     text = price_text(cents)
     return {"price": Decimal(text), "price_decimal": text}

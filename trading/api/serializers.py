@@ -8,7 +8,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from common.bounds import IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, MAX_REPLICA_ID, STOCK_NAME
-from trading.api.errors import shown
+from trading.api.errors import shown, shown_field
 from trading.api.order_key import ALLOWED, new_key
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -143,12 +143,7 @@ class SwitchoverSerializer(StrictSerializer):
 def _unwanted(data: Mapping[str, Any], known: set[str], subject: str) -> dict[str, list[str]]:
     is_form = isinstance(data, QueryDict)
     allowed = known | _FORM_FIELDS if is_form else known
-    errors = {_field_name(name): [f"is not a field of {subject}"] for name in data if name not in allowed}
+    errors = {shown_field(name): [f"is not a field of {subject}"] for name in data if name not in allowed}
     if isinstance(data, QueryDict):
         errors |= {name: ["is given more than once"] for name in known if len(data.getlist(name)) > 1}
     return errors
-
-
-def _field_name(name: str) -> str:
-    """Return a client's field name as an answer may carry it: printable, and not long."""
-    return name if name.isprintable() and len(name) <= 40 else shown(name)

@@ -16,7 +16,7 @@ from trading.api.errors import ApiError, shown
 from trading.api.exception_handler import unknown_path
 from trading.api.order_key import name_key, unusable_key
 from trading.api.order_query import order_cursor, read_order_query
-from trading.api.representations import order_data, stock_data
+from trading.api.representations import order_data, placed_headers, stock_data
 from trading.api.sandbox_faults import read_fault
 from trading.api.schema import operations
 from trading.api.serializers import PlaceOrderSerializer
@@ -119,10 +119,11 @@ class OrderListView(ApiView):
             **self.form.validated_data | {"client_order_id": key}, account=account_of(request) or ""
         )
         fault.after_order()
-        headers = {"Location": f"/orders/{placed.order.transaction_number}"}
-        if placed.replayed:
-            headers["Idempotency-Replayed"] = "true"
-        return Response({"data": order_data(placed.order)}, status=settings.ORDERS_CREATED_STATUS, headers=headers)
+        return Response(
+            {"data": order_data(placed.order)},
+            status=settings.ORDERS_CREATED_STATUS,
+            headers=placed_headers(placed),
+        )
 
 
 class OrderView(ApiView):

@@ -1,12 +1,10 @@
 """Where drf-spectacular cannot know: the paths behind our patterns, and who may call."""
 
-import re
 from typing import Any
 
 from trading.accounts.account import OPEN
+from trading.api.request_metrics import route_of
 
-# A pattern of trading.urls: `^orders/(?P<number>[\\s\\S]+?)/?\\Z`.
-_PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)")
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}, {}]
 
 
@@ -15,8 +13,7 @@ def name_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, st
     named = []
     for _path, pattern, method, callback in endpoints:
         if pattern.endswith(r"\Z"):
-            path = "/" + _PARAMETER.sub(r"{\1}", pattern.removeprefix("^").removesuffix(r"\Z").removesuffix("/?"))
-            named.append((path, pattern, method, callback))
+            named.append((route_of(pattern), pattern, method, callback))
     return named
 
 
