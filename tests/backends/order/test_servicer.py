@@ -109,6 +109,7 @@ def alone(order: catalog_pb2.NewOrder) -> order_pb2.PlaceOrderRequest:
         order_type=order.order_type,
         quantity=order.quantity,
         idempotency_key=order.idempotency_key,
+        account=order.account,
     )
 
 
