@@ -25,7 +25,7 @@ from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
 
-# A POST /orders holds its thread while it waits, 8 s at most; ORDERS_AT_ONCE of trading.market.services may. A stream
+# A POST /orders holds its thread while it waits, 8 s at most; ORDERS_AT_ONCE of trading.services may. A stream
 # of events while it is open. The others are for look-ups. A thread is started when there is work for it.
 THREAD_COUNT = 224
 # An order that waits is answered within 8 s; a stop does not cut it off.
@@ -59,7 +59,7 @@ class ApplicationLoader:
 def stop_serving() -> None:
     """Refuse what has not begun, and end what has no end of its own, in the worker process."""
     from trading.events.hub import event_hub
-    from trading.market.services import begin_shutdown
+    from trading.services import begin_shutdown
 
     begin_shutdown()
     # Streams of events have no end of their own; the server waits for every answer that is under way.

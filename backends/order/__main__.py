@@ -10,7 +10,7 @@ import grpc
 import structlog
 
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
-from backends.order.reading import OrderReader
+from backends.order.reads.reader import OrderReader
 from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import OrderStore

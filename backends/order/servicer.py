@@ -11,7 +11,7 @@ import grpc
 from backends.order.answers import failure_from_message, failure_result, log_answers, naming_key, result_of
 from backends.order.model import order_of
 from backends.order.pending import Caller, Ticket
-from backends.order.reading import OrderReader, list_rows
+from backends.order.reads.reader import OrderReader, list_rows
 from backends.order.replica import Replica
 from common.calls.failures import RpcFailure
 from common.calls.network import Network

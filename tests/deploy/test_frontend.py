@@ -12,8 +12,8 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from deploy.frontend import stop_serving
+from trading import services
 from trading.events import hub
-from trading.market import services
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -11,7 +11,7 @@ from tests.harness.preload import preload
 from tests.harness.seeds import write_seed
 from tests.harness.size import FULL, sized
 from trading.api.order_query import order_cursor
-from trading.market.order_query import OrderFilters
+from trading.reads.order_query import OrderFilters
 
 ORDERS = sized(quick=30_000, full=1_000_000)
 LIMIT = 50

@@ -11,8 +11,8 @@ from tests.simulation.nodes import CATALOG, FIRST_PRICE_CENTS, STOCKS
 from tests.simulation.process import Process
 from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.recorder import Times
-from trading.market.order_query import OrderFilters, OrderQuery
 from trading.operator.switchover import switch_over
+from trading.reads.order_query import OrderFilters, OrderQuery
 
 if TYPE_CHECKING:
     from tests.simulation.cluster import SimulatedCluster

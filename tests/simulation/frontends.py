@@ -15,12 +15,13 @@ from tests.simulation.nodes import STOCKS
 from tests.simulation.process import Process, Request
 from tests.simulation.questions import ListOrders, LookUpOrder, ReadStock
 from tests.simulation.world import World
-from trading.market.catalog_client import CatalogClient
 from trading.market.order_client import OrderClient
-from trading.market.order_query import OrderQuery
-from trading.market.stock_cache import StockCache
-from trading.market.stock_reader import StockReader
-from trading.market.stock_watch import StockWatch
+from trading.reads.catalog_client import CatalogClient
+from trading.reads.order_query import OrderQuery
+from trading.reads.order_reader import OrderReader
+from trading.reads.stock_cache import StockCache
+from trading.reads.stock_reader import StockReader
+from trading.reads.stock_watch import StockWatch
 from trading.replicas.health import HealthLoop
 from trading.replicas.manager import ReplicaManager
 
@@ -49,7 +50,8 @@ class FrontendNode(Process):
         clock = self.world.clock
         # Its calls are made here, by the steps: the real network stays unused.
         manager = ReplicaManager(self._config, RealNetwork(), clock)
-        self._orders = OrderClient(self._config, manager, clock)
+        self._orders = OrderClient(manager, clock)
+        self._order_reader = OrderReader(self._config, manager, clock)
         catalog = CatalogClient(self._config, clock)
         cache = StockCache(self.world.random.choice((1, 10)), clock)
         self._stocks = StockReader(catalog.look_up, cache, clock)
@@ -106,7 +108,7 @@ class FrontendNode(Process):
     def _look_up(self, number: int) -> Steps[order_pb2.Order]:
         decided = len(self._history.rows)
         try:
-            order = yield from self._orders.look_up(number)
+            order = yield from self._order_reader.look_up(number)
         except RpcFailure as failure:
             if failure.reason is Reason.UNKNOWN_ORDER:
                 self._history.check_no_order(number, decided)
@@ -116,7 +118,7 @@ class FrontendNode(Process):
 
     def _list(self, query: OrderQuery) -> Steps[order_pb2.ListOrdersResponse]:
         decided = len(self._history.rows)
-        page = yield from self._orders.list_orders(query.request(None))
+        page = yield from self._order_reader.list_orders(query.request(None))
         self._history.check_page(query, page, decided)
         return page
 

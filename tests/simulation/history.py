@@ -13,8 +13,8 @@ from common.rows import Row, order_from_row
 from protos import catalog_pb2, order_pb2
 from tests.simulation.nodes import FIRST_PRICE_CENTS, FIRST_QUANTITY, STOCKS
 from tests.simulation.world import World
-from trading.market.order_query import OrderQuery
-from trading.market.stock_reader import BYPASS, HIT, StockRead
+from trading.reads.order_query import OrderQuery
+from trading.reads.stock_reader import BYPASS, HIT, StockRead
 
 CACHE_S = 1.0
 # Sums of times are not exact.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trading.market.order_query import OrderQuery
+from trading.reads.order_query import OrderQuery
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from tests.checker.history import (
 )
 from tests.checker.violations import Violation
 from tests.simulation import questions
-from trading.market.order_query import OrderFilters
-from trading.market.stock_reader import BYPASS, StockRead
+from trading.reads.order_query import OrderFilters
+from trading.reads.stock_reader import BYPASS, StockRead
 
 Times = tuple[float, float]
 

@@ -9,7 +9,7 @@ from backends.order.answers import failure_result, result_of
 from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
 from backends.order.pending import Caller, Ticket
-from backends.order.reading import OrderReader
+from backends.order.reads.reader import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics

@@ -7,12 +7,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.trading.fake_network import FakeClock
-from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient
+from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient, FakeOrderReader
 from tests.trading.wsgi_client import BehindPlainRequests
+from trading import services
 from trading.accounts.tokens import create_token
-from trading.market import services
-from trading.market.stock_cache import StockCache
-from trading.market.stock_reader import StockReader
+from trading.reads.stock_cache import StockCache
+from trading.reads.stock_reader import StockReader
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def market(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeMarket:
     reader = StockReader(catalog.look_up, StockCache(100, clock), clock)
     monkeypatch.setattr(services, "catalog_client", lambda: catalog)
     monkeypatch.setattr(services, "order_client", lambda: orders)
+    monkeypatch.setattr(services, "order_reader", lambda: FakeOrderReader(market))
     monkeypatch.setattr(services, "stock_reader", lambda: reader)
     monkeypatch.setattr(services, "forget_stock", reader.forget)
     return market

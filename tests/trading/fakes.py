@@ -4,7 +4,7 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.procedures import procedure
-from trading.market.stock import Stock
+from trading.reads.stock import Stock
 
 CREATED_AT = "2031-04-09T13:05:22.104511Z"
 
@@ -125,6 +125,12 @@ class FakeOrderClient:
 
     def __init__(self, market: FakeMarket) -> None:
         self.place = procedure(market.place)
+
+
+class FakeOrderReader:
+    """The market as OrderReader."""
+
+    def __init__(self, market: FakeMarket) -> None:
         self.look_up = procedure(market.order)
         self.list_orders = procedure(market.list_orders)
 

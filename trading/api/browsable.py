@@ -7,7 +7,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 
 from common.bounds import MAX_PAGE
 from common.calls.failures import RpcFailure
-from trading.market import services
+from trading import services
 
 _OUTCOME_WORDS = {
     "not_executed": "The order was not executed.",

@@ -21,7 +21,7 @@ from trading.api.query_fields import (
     read_time,
 )
 from trading.api.representations import FILLED
-from trading.market.order_query import OrderFilters, OrderQuery
+from trading.reads.order_query import OrderFilters, OrderQuery
 
 CURSOR_KIND = "o1"
 _POSITION = "at"

@@ -24,6 +24,7 @@ from django.http import HttpRequest
 from common.bounds import STOCK_NAME
 from common.calls.failures import RpcFailure
 from common.process.request_context import working_for
+from trading import services
 from trading.api import request_metrics
 from trading.api.errors import ApiError
 from trading.api.exception_handler import answer_failure, server_error
@@ -33,7 +34,6 @@ from trading.api.renderers import ExactJSONRenderer
 from trading.api.representations import order_data, placed_headers, stock_data
 from trading.api.request_id import HEADER, usable_id
 from trading.api.serializers import plain_order
-from trading.market import services
 
 log = structlog.get_logger()
 

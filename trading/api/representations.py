@@ -6,7 +6,7 @@ from typing import Any
 from common.bounds import price_text
 from common.rows import ORDER_TYPE_NAMES
 from protos import order_pb2
-from trading.market.stock import Stock
+from trading.reads.stock import Stock
 
 # Orders fill at once and in full, or not at all.
 FILLED = "filled"

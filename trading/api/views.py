@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from common.bounds import MAX_NUMBER, STOCK_NAME
 from common.calls.reasons import Reason
+from trading import services
 from trading.accounts.account import OPEN, TRADER, account_of
 from trading.api.api_view import ApiView
 from trading.api.errors import ApiError, shown
@@ -21,7 +22,6 @@ from trading.api.sandbox_faults import read_fault
 from trading.api.schema import operations
 from trading.api.serializers import PlaceOrderSerializer
 from trading.api.stock_query import read_stock_query, stock_cursor
-from trading.market import services
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 _NO_CACHE = re.compile(r"(^|[\s,])no-(cache|store)($|[\s,=])", re.IGNORECASE)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from common.bounds import MAX_PAGE
 from common.shared import Kept
-from trading.market import services
-from trading.market.catalog_client import catalog_client
-from trading.market.stock import Stock
+from trading import services
 from trading.process import OncePerProcess, network
+from trading.reads.catalog_client import catalog_client
+from trading.reads.stock import Stock
 
 # Names change when a catalog begins with others, hardly ever.
 NAMES_S = 30.0

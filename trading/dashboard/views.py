@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.bounds import MAX_ORDER_QUANTITY
+from trading import services
 from trading.accounts.account import OPERATOR, TRADER, account_of
 from trading.api.api_view import ApiView
 from trading.api.browsable import BrowsableRenderer, stock_names
@@ -19,9 +20,8 @@ from trading.dashboard.board import board
 from trading.dashboard.charts import VIEW_BOX, hit_rate, order_rate
 from trading.dashboard.fragment import FragmentView
 from trading.dashboard.stock_search import stock_search
-from trading.market import services
-from trading.market.order_query import OrderFilters, OrderQuery
 from trading.operator.status import in_sync_count
+from trading.reads.order_query import OrderFilters, OrderQuery
 
 STOCKS_SHOWN = 15
 ORDERS_SHOWN = 12

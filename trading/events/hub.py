@@ -19,10 +19,10 @@ from trading.events.query import EventQuery
 from trading.events.replicas import INTERVAL_S, ReplicaSource
 from trading.events.ring import LEADER, ORDER, REPLICA, STOCK, EventRing
 from trading.events.stream import EventStream
-from trading.market.catalog_client import catalog_client
-from trading.market.order_client import order_client
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network
+from trading.reads.catalog_client import catalog_client
+from trading.reads.order_reader import order_reader
 from trading.replicas.manager import replica_manager
 
 # The least time between two rounds of a market that changes all the time: what happens meanwhile shares the calls.
@@ -155,7 +155,7 @@ event_hub = OncePerProcess(
         settings.EVENT_STREAMS,
         lambda ring: MarketSource(
             lambda cursor, wait_ms: network().run(catalog_client().watch(cursor, wait_ms)),
-            lambda request: network().run(order_client().list_orders(request)),
+            lambda request: network().run(order_reader().list_orders(request)),
             lambda names: network().run(catalog_client().read_stocks(names)),
             ring.publish,
         ),

@@ -8,7 +8,7 @@ from protos import catalog_pb2, order_pb2
 from trading.api.renderers import ExactJSONEncoder
 from trading.api.representations import order_data, stock_data
 from trading.events.ring import ORDER, RESET, STOCK, Event
-from trading.market.stock import Stock
+from trading.reads.stock import Stock
 
 WAIT_MS = 500
 PAGE = 500

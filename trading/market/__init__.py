@@ -1,1 +1,1 @@
-"""Stocks and orders for all who ask: services over the stock cache and the way of an order. Knows no HTTP."""
+"""The path of an order: gathered, sent to the leader, tried again under its key until its outcome is known."""

@@ -1,37 +1,27 @@
-"""Placing and reading orders: the frontend's only way to the order replicas."""
+"""Placing orders: the frontend's way to the leader."""
 
 import time
 from collections.abc import Callable
 
 from common.calls.failures import RpcFailure
 from common.calls.steps import Call, Steps
-from common.process.config import ClusterConfig
 from protos import catalog_pb2, order_pb2
 from trading.market.gatherer import Answers, Gatherer, GathererCounts
 from trading.market.placing import Placing
-from trading.market.reading import Reader
-from trading.process import OncePerProcess, cluster_config
+from trading.process import OncePerProcess
 from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.manager import ReplicaManager, replica_manager
 
 ORDER_BUDGET_S = 8.0
-LOOK_UP_TIMEOUT_S = 0.7
-LIST_TIMEOUT_S = 2.0
 
 
 class OrderClient:
     """Procedures that any number of threads may run; those that place orders at the same time share calls."""
 
-    def __init__(
-        self,
-        config: ClusterConfig,
-        manager: ReplicaManager,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, manager: ReplicaManager, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._manager = manager
         self._monotonic = monotonic
         self._gatherer = Gatherer(self._send, monotonic)
-        self._reader = Reader(config, monotonic)
 
     def place(
         self, order: catalog_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S
@@ -58,32 +48,6 @@ class OrderClient:
         """Return how many orders wait, and what was sent."""
         return self._gatherer.counts()
 
-    def look_up(self, number: int) -> Steps[order_pb2.Order]:
-        """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.
-
-        Raises:
-            RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG: no replica that answers holds it, and the
-                catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
-        """
-        request = order_pb2.LookUpOrderRequest(transaction_id=number)
-        response: order_pb2.LookUpOrderResponse = yield from self._reader.steps(
-            request, self._leader_id, LOOK_UP_TIMEOUT_S
-        )
-        return response.order
-
-    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
-        """Return one page; it shows every order that was acknowledged before this call.
-
-        Raises:
-            RpcFailure: INVALID_ARGUMENT, CATALOG, HALTED, NO_LEADER.
-        """
-        return self._reader.steps(request, self._leader_id, LIST_TIMEOUT_S)
-
-    @property
-    def _leader_id(self) -> int | None:
-        known = self._manager.known
-        return known.leader_id if known else None
-
     def _find(self, failed: tuple[LeaderAndEpoch, RpcFailure] | None, deadline: float) -> Steps[LeaderAndEpoch]:
         return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
 
@@ -96,4 +60,4 @@ class OrderClient:
         return response.results
 
 
-order_client = OncePerProcess(lambda: OrderClient(cluster_config(), replica_manager()))
+order_client = OncePerProcess(lambda: OrderClient(replica_manager()))

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from common.process.metrics import Sampled
 from trading.api.request_metrics import REGISTRY
 from trading.market.order_client import order_client
-from trading.market.stock_reader import stock_cache_counts
+from trading.reads.stock_reader import stock_cache_counts
 from trading.replicas.manager import replica_manager
 
 

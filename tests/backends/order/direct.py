@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from backends.catalog.catalog import Catalog
 from backends.order.catalog_link import CatalogLink
 from backends.order.pending import Caller, Ticket
-from backends.order.reading import OrderReader
+from backends.order.reads.reader import OrderReader
 from backends.order.replica import Replica
 from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics

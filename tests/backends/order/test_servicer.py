@@ -16,7 +16,7 @@ from backends.catalog.__main__ import make_server as make_catalog_server
 from backends.catalog.catalog import Catalog
 from backends.order.__main__ import make_server, work_until_stopped
 from backends.order.catalog_link import CatalogLink
-from backends.order.reading import OrderReader
+from backends.order.reads.reader import OrderReader
 from backends.order.replica import Replica
 from backends.serving.order_metrics import OrderMetrics
 from backends.serving.server import BackendServer

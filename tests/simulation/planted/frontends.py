@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from common.calls.failures import RpcFailure
-from trading.market.order_query import OrderQuery
-from trading.market.stock_cache import Fill, StockCache
-from trading.market.stock_reader import StockReader
+from trading.reads.order_query import OrderQuery
+from trading.reads.stock_cache import Fill, StockCache
+from trading.reads.stock_reader import StockReader
 
 Patch = pytest.MonkeyPatch
 

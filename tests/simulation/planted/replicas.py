@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from backends.order import epochs, listing, promotion
+from backends.order import epochs, promotion
 from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
 from backends.order.pending import PendingOrders
-from backends.order.reading import OrderReader
+from backends.order.reads import listing
+from backends.order.reads.reader import OrderReader
 from backends.order.refusals import Refusals
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore

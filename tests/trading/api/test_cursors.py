@@ -10,7 +10,7 @@ from common.calls.reasons import Reason
 from trading.api.cursors import decode_cursor, encode_cursor
 from trading.api.errors import ApiError
 from trading.api.order_query import order_cursor, read_order_query
-from trading.market.order_query import OrderFilters, OrderQuery
+from trading.reads.order_query import OrderFilters, OrderQuery
 
 names = st.from_regex(r"[A-Za-z0-9._-]{1,32}", fullmatch=True)
 times = st.datetimes().map(lambda moment: moment.isoformat(timespec="microseconds") + "Z")

@@ -76,7 +76,7 @@ def test_pages_follow_one_another_with_their_filters(rest, seven, query, pages):
 
 def test_page_may_be_empty_and_have_a_next_one(rest, seven, market, monkeypatch):
     """The time for looking was up, nothing was found, and the list is not at its end."""
-    monkeypatch.setattr("trading.market.services.LIST_BUDGET_S", 0.0)
+    monkeypatch.setattr("trading.services.LIST_BUDGET_S", 0.0)
     market.scan_limit = 2
     page = rest.get("/orders?name=Nobody&limit=2").json()
     assert page["data"] == []

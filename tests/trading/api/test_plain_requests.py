@@ -10,8 +10,8 @@ import pytest
 from common.calls.reasons import Reason
 from common.process.rates import Rate
 from tests.trading.fakes import failed
+from trading import services
 from trading.api import throttling
-from trading.market import services
 
 # Asks for JSON as well, but not as plainly: the view answers.
 BY_VIEW = {"Accept": "application/json, text/plain;q=0.1"}

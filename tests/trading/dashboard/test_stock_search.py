@@ -4,7 +4,7 @@ import pytest
 
 from trading.dashboard import stock_search
 from trading.dashboard.stock_search import StockSearch, load_names
-from trading.market.stock import Stock
+from trading.reads.stock import Stock
 
 NAMES = ["AAPL", "BETA", "alpha", "beta.A"]
 

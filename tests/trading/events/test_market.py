@@ -11,7 +11,7 @@ from protos import catalog_pb2, order_pb2
 from trading.events import market
 from trading.events.market import MarketSource
 from trading.events.ring import Event
-from trading.market.stock import Stock
+from trading.reads.stock import Stock
 
 
 class Exchange:

@@ -18,8 +18,7 @@ def cluster():
 
 @pytest.fixture
 def client(cluster):
-    manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
-    return OrderClient(CONFIG, manager, cluster.clock)
+    return OrderClient(ReplicaManager(CONFIG, cluster.network, cluster.clock), cluster.clock)
 
 
 def order(**changes):
@@ -87,52 +86,6 @@ def test_the_catalog_down_is_told_soon_and_nothing_was_executed(cluster, client)
     assert cluster.clock.now - begun <= 2.0
     cluster.network.dead.clear()
     assert cluster.network.run(client.place(order())).order.transaction_number == 2
-
-
-def test_any_replica_that_is_alive_serves_a_found_order_without_the_catalog(cluster, client):
-    for replica in cluster.replicas.values():
-        replica.last_number = 5
-    cluster.kill(2, 3)
-    cluster.network.dead.add(CATALOG)
-    assert cluster.network.run(client.look_up(5)).transaction_number == 5
-
-
-def test_reads_prefer_the_leader(cluster, client):
-    cluster.replicas[1].lead(epoch=1)
-    cluster.network.run(client.place(order()))
-    cluster.network.run(client.look_up(1))
-    assert [address for address, _ in cluster.network.sent(order_pb2.LookUpOrderRequest)] == ["order:1"]
-
-
-def test_a_frozen_replica_slows_one_read_and_not_the_next(cluster, client):
-    cluster.replicas[2].last_number = 5
-    cluster.freeze(3)
-    begun = cluster.clock.now
-    cluster.network.run(client.look_up(5))
-    assert cluster.clock.now - begun == pytest.approx(0.7)
-    cluster.network.run(client.look_up(5))
-    assert cluster.clock.now - begun == pytest.approx(0.7)
-
-
-@pytest.mark.parametrize(
-    ("dead", "reason"),
-    [([], Reason.UNKNOWN_ORDER), ([CATALOG], Reason.CATALOG), (list(CONFIG.replicas.values()), Reason.NO_LEADER)],
-)
-def test_a_read_that_nobody_can_answer_says_why_within_two_seconds(cluster, client, dead, reason):
-    cluster.network.dead = set(dead)
-    begun = cluster.clock.now
-    with pytest.raises(RpcFailure) as failure:
-        cluster.network.run(client.look_up(77))
-    assert failure.value.reason == reason
-    assert cluster.clock.now - begun <= 2.0
-
-
-def test_a_list_comes_from_another_replica_when_the_leader_is_dead(cluster, client):
-    for one in CONFIG.replicas:
-        page = order_pb2.ListOrdersResponse(last_number=one)
-        cluster.network.handlers[CONFIG.replicas[one]] = lambda _request, page=page: page
-    cluster.kill(3)
-    assert cluster.network.run(client.list_orders(order_pb2.ListOrdersRequest(limit=10))).last_number == 2
 
 
 def test_a_call_for_one_request_is_named_after_it_and_one_for_several_after_none(client):

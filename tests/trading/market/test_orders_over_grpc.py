@@ -17,6 +17,7 @@ from common.process.config import ClusterConfig
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 from tests.trading.fake_cluster import FakeCluster
 from trading.market.order_client import OrderClient
+from trading.reads.order_reader import OrderReader
 from trading.replicas.manager import ReplicaManager
 
 
@@ -52,7 +53,9 @@ class Servers:
         catalog = address.pop(0)
         self.config = ClusterConfig(catalog, address, Path("unused"), min_in_sync=1)
         self.network = Network()
-        self.client = OrderClient(self.config, ReplicaManager(self.config, self.network))
+        manager = ReplicaManager(self.config, self.network)
+        self.client = OrderClient(manager)
+        self.reader = OrderReader(self.config, manager)
 
     def kill(self, *ids):
         for one in ids:
@@ -121,4 +124,4 @@ def test_one_replica_alive_is_enough_to_read(servers):
     number = servers.network.run(servers.client.place(order("k"))).order.transaction_number
     servers.fake.replicas[1].last_number = number
     servers.kill(0, 2, 3)
-    assert servers.network.run(servers.client.look_up(number)).transaction_number == number
+    assert servers.network.run(servers.reader.look_up(number)).transaction_number == number

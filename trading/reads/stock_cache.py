@@ -7,7 +7,7 @@ from typing import NamedTuple
 from common.calls.failures import RpcFailure
 from common.rwlock import ReadWriteLock
 from common.shared import Load
-from trading.market.stock import Stock
+from trading.reads.stock import Stock
 
 # An entry is used only while now - max(fresh, the time its own fill was sent) is at most this.
 MOST_AGE_S = 1.0

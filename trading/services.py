@@ -12,12 +12,13 @@ from common.process.failpoints import failpoint
 from common.process.request_context import current_request_id
 from common.rows import ORDER_TYPES
 from protos import catalog_pb2, order_pb2
-from trading.market.catalog_client import catalog_client
 from trading.market.order_client import order_client
-from trading.market.order_query import OrderQuery
-from trading.market.stock import Stock
-from trading.market.stock_reader import StockRead, forget_stock, stock_reader
 from trading.process import network
+from trading.reads.catalog_client import catalog_client
+from trading.reads.order_query import OrderQuery
+from trading.reads.order_reader import order_reader
+from trading.reads.stock import Stock
+from trading.reads.stock_reader import StockRead, forget_stock, stock_reader
 
 LIST_BUDGET_S = 1.0
 # Orders that wait at once, each in a thread of the server (deploy/frontend.py has more of them). At a thousand orders a
@@ -99,10 +100,10 @@ def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
             NO_LEADER, HALTED.
     """
     if account is None:
-        return network().run(order_client().look_up(number))
+        return network().run(order_reader().look_up(number))
     hidden = RpcFailure(Reason.UNKNOWN_ORDER, f"account {account!r} has no order {number}")
     try:
-        order = network().run(order_client().look_up(number))
+        order = network().run(order_reader().look_up(number))
     except RpcFailure as failure:
         if failure.reason is Reason.UNKNOWN_ORDER:
             raise hidden from failure
@@ -123,10 +124,10 @@ def list_orders(*, query: OrderQuery, account: str | None) -> OrderPage:
         RpcFailure: CATALOG, NO_LEADER, HALTED.
     """
     give_up = time.monotonic() + LIST_BUDGET_S
-    page = network().run(order_client().list_orders(query.request(account)))
+    page = network().run(order_reader().list_orders(query.request(account)))
     while page.resume_number and not page.orders and time.monotonic() < give_up:
         query = dataclasses.replace(query, position=page.resume_number)
-        page = network().run(order_client().list_orders(query.request(account)))
+        page = network().run(order_reader().list_orders(query.request(account)))
     return OrderPage(list(page.orders), page.resume_number or None, page.last_number)
 
 

@@ -7,9 +7,9 @@ from common.calls.reasons import Reason
 from common.calls.steps import Wait
 from protos import catalog_pb2
 from tests.trading.procedures import perform, procedure
-from trading.market.stock import Stock
-from trading.market.stock_cache import MOST_AGE_S, StockCache
-from trading.market.stock_watch import PAUSE_S, SPACING_S, WAIT_MS, StockWatch
+from trading.reads.stock import Stock
+from trading.reads.stock_cache import MOST_AGE_S, StockCache
+from trading.reads.stock_watch import PAUSE_S, SPACING_S, WAIT_MS, StockWatch
 
 DOWN = RpcFailure(Reason.UNREACHABLE, "down")
 

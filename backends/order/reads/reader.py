@@ -6,7 +6,7 @@ from collections.abc import Callable
 from backends.checks import check_within
 from backends.failures import InvalidArgument
 from backends.order.catalog_link import HEALTH_TIMEOUT_S, CatalogLink
-from backends.order.listing import list_orders, narrow_to_key
+from backends.order.reads.listing import list_orders, narrow_to_key
 from backends.order.store import OrderStore
 from common.bounds import MAX_NUMBER
 from common.calls.failures import RpcFailure

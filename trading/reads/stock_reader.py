@@ -9,11 +9,11 @@ from django.conf import settings
 from common.calls.failures import RpcFailure
 from common.calls.steps import Steps
 from common.process.failpoints import failpoint
-from trading.market.catalog_client import LOOK_UP_BUDGET_S, catalog_client
-from trading.market.stock import Stock
-from trading.market.stock_cache import MOST_AGE_S, CacheCounts, StockCache
-from trading.market.stock_watch import StockWatch
 from trading.process import OncePerProcess, network
+from trading.reads.catalog_client import LOOK_UP_BUDGET_S, catalog_client
+from trading.reads.stock import Stock
+from trading.reads.stock_cache import MOST_AGE_S, CacheCounts, StockCache
+from trading.reads.stock_watch import StockWatch
 
 HIT = "HIT"
 MISS = "MISS"

@@ -11,8 +11,8 @@ from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
 from common.process.config import ClusterConfig
 from protos import catalog_pb2
-from trading.market.stock import Stock
 from trading.process import OncePerProcess, cluster_config
+from trading.reads.stock import Stock
 
 LOOK_UP_BUDGET_S = 1.0
 LIST_BUDGET_S = 1.5

@@ -10,9 +10,9 @@ import pytest
 
 from tests.trading.fakes import FakeMarket
 from tests.trading.procedures import perform, procedure
-from trading.market.stock import Stock
-from trading.market.stock_cache import StockCache
-from trading.market.stock_reader import StockReader
+from trading.reads.stock import Stock
+from trading.reads.stock_cache import StockCache
+from trading.reads.stock_reader import StockReader
 
 NAMES = [f"S{number}" for number in range(6)]
 

@@ -6,8 +6,8 @@ from common.calls.reasons import Reason
 from protos import catalog_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG
 from tests.trading.fake_network import FakeClock, FakeNetwork
-from trading.market.catalog_client import CatalogClient
-from trading.market.stock import Stock
+from trading.reads.catalog_client import CatalogClient
+from trading.reads.stock import Stock
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from common.calls.failures import failure_from_wire
 from common.calls.reasons import Reason
 from protos import catalog_pb2
 from tests.trading.fakes import failed
-from trading.market import services
+from trading import services
 
 GOOD = {"name": "BlueFinch", "type": "buy", "quantity": 3}
 

@@ -8,7 +8,7 @@ import structlog
 from common.calls.failures import RpcFailure
 from common.calls.steps import Steps, Wait
 from protos import catalog_pb2
-from trading.market.stock_cache import StockCache
+from trading.reads.stock_cache import StockCache
 
 WAIT_MS = 500
 # Between an answer and the next call: while stocks change all the time, each change would cost a call; so those of many

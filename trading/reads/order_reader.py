@@ -1,5 +1,6 @@
-"""Reads that any replica may answer, tried at one after the other."""
+"""Reading orders: any replica may answer, and they are tried one after the other."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,24 +10,56 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
 from common.process.config import ClusterConfig
+from protos import order_pb2
+from trading.process import OncePerProcess, cluster_config
+from trading.replicas.manager import ReplicaManager, replica_manager
 from trading.replicas.view import short_text
 
 # Whatever happens, a reader has its answer or an error within about this time plus one call's time-out.
 BUDGET_S = 1.5
+LOOK_UP_TIMEOUT_S = 0.7
+LIST_TIMEOUT_S = 2.0
 PAUSE_S = 0.1
 # A replica that did not answer in time is asked last for this long, so that a frozen one does not slow every read.
 AVOID_S = 5.0
 
 
-class Reader:
+class OrderReader:
     """Reads from the leader where it is known, from the others otherwise. Any number of threads may use it."""
 
-    def __init__(self, config: ClusterConfig, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, config: ClusterConfig, manager: ReplicaManager, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._config = config
+        self._manager = manager
         self._monotonic = monotonic
         self._avoid: dict[int, float] = {}  # replica id -> until when; each entry is replaced as a whole
 
-    def steps(self, request: Message, leader_id: int | None, timeout_s: float) -> Steps[Any]:
+    def look_up(self, number: int) -> Steps[order_pb2.Order]:
+        """Return the order with this transaction number; any replica alive is enough, the catalog is not needed.
+
+        Raises:
+            RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG: no replica that answers holds it, and the
+                catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
+        """
+        request = order_pb2.LookUpOrderRequest(transaction_id=number)
+        response: order_pb2.LookUpOrderResponse = yield from self._ask(request, LOOK_UP_TIMEOUT_S)
+        return response.order
+
+    def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
+        """Return one page; it shows every order that was acknowledged before this call.
+
+        Raises:
+            RpcFailure: INVALID_ARGUMENT, CATALOG, HALTED, NO_LEADER.
+        """
+        return self._ask(request, LIST_TIMEOUT_S)
+
+    @property
+    def _leader_id(self) -> int | None:
+        known = self._manager.known
+        return known.leader_id if known else None
+
+    def _ask(self, request: Message, timeout_s: float) -> Steps[Any]:
         """Return the response of the first replica that gives one; each is waited for `timeout_s` at most.
 
         Raises:
@@ -36,7 +69,7 @@ class Reader:
         deadline = self._monotonic() + BUDGET_S
         while True:
             failures: list[RpcFailure] = []
-            for replica_id in self._in_order(leader_id):
+            for replica_id in self._in_order(self._leader_id):
                 try:
                     response = yield Call(self._config.replicas[replica_id], request, timeout_s)
                 except RpcFailure as failure:
@@ -71,3 +104,6 @@ def _nobody_answers(failures: list[RpcFailure]) -> RpcFailure:
         if failure.reason is Reason.HALTED:
             return RpcFailure(Reason.HALTED, failure.message)
     return RpcFailure(Reason.NO_LEADER, f"no order replica answers: {short_text(failures[-1])}")
+
+
+order_reader = OncePerProcess(lambda: OrderReader(cluster_config(), replica_manager()))

@@ -6,8 +6,8 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from tests.trading.fakes import FakeMarket
 from tests.trading.procedures import perform, procedure
-from trading.market.stock_cache import StockCache
-from trading.market.stock_reader import StockReader
+from trading.reads.stock_cache import StockCache
+from trading.reads.stock_reader import StockReader
 
 DOWN = RpcFailure(Reason.CATALOG, "The catalog cannot be reached.")
 

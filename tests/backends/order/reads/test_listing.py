@@ -1,7 +1,7 @@
 import pytest
 
 from backends.failures import InvalidArgument
-from backends.order.listing import list_orders
+from backends.order.reads.listing import list_orders
 from backends.storage.csv import query
 from common.rows import chain_seed
 from protos import catalog_pb2, order_pb2

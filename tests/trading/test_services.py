@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from trading.market import services
+from trading import services
 
 ORDER = {"name": "BlueFinch", "type": "buy", "quantity": 1, "client_order_id": "mine"}
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from tests.trading.fake_network import FakeClock
-from trading.market.stock import Stock
-from trading.market.stock_cache import MOST_HITS, StockCache
+from trading.reads.stock import Stock
+from trading.reads.stock_cache import MOST_HITS, StockCache
 
 ACME = Stock("ACME", 4135, 120)
 

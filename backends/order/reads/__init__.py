@@ -1,0 +1,1 @@
+"""What only shows orders. Nothing here can lose or double one."""
