@@ -14,9 +14,12 @@ from pathlib import Path
 from benchmarks import catch_up, direct, failover, growth, look_ups, mixed, orders
 from benchmarks.load_client import LoadError
 from benchmarks.plan import FULL, QUICK, Plan
-from benchmarks.processes import ROOT, BenchmarkError
+from benchmarks.processes import BenchmarkError
 from benchmarks.results import Results
 from benchmarks.table import render, write_json
+from deploy.settings import ROOT
+from deploy.systems.process import ProcessEnded
+from deploy.systems.waiting import NotInTime
 
 Say = Callable[[str], None]
 Measure = Callable[[Plan, Results, Path, Say], None]
@@ -73,7 +76,7 @@ def _run(name: str, plan: Plan, results: Results, folder: Path) -> None:
     began = time.monotonic()
     try:
         PARTS[name](plan, results, folder, say)
-    except (BenchmarkError, LoadError) as error:
+    except (BenchmarkError, LoadError, NotInTime, ProcessEnded) as error:
         results.failures.append(f"{name}: {error}")
     say(f"--- {name}: {time.monotonic() - began:.0f} s")
 

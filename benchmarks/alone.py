@@ -1,14 +1,16 @@
 """One backend by itself on a log of its own: how long it takes to start, and how much memory it has then."""
 
-import os
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import BenchmarkError, Process, cpu_seconds, free_addresses, memory_bytes
+from benchmarks.processes import BenchmarkError, cpu_seconds, memory_bytes
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
+from deploy.systems.ports import PortBlock
+from deploy.systems.process import Process
+from deploy.systems.system import clean_environment
 from protos import catalog_pb2, order_pb2
 
 START_WITHIN_S = 600.0
@@ -41,15 +43,17 @@ def _start(
     arguments: list[str],
     health: catalog_pb2.CatalogHealthRequest | order_pb2.HealthCheckRequest,
 ) -> Start:
-    catalog, order = free_addresses(2)
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("BOURSE_")} | {
+    ports = PortBlock()
+    catalog, order, *_ = ports.addresses
+    environment = clean_environment() | {
         "BOURSE_CATALOG": catalog,
         "BOURSE_REPLICAS": f"1={order}",
         "BOURSE_DATA_DIR": str(folder / "var"),
     }
     network = Network()
+    process = Process(name, [sys.executable, *arguments], environment, folder / f"{name}.log")
     began = time.perf_counter()
-    process = Process(name, [sys.executable, *arguments], folder / f"{name}.log", environment)
+    process.start()
     try:
         while not _answers(network, catalog if name == "catalog" else order, health):
             process.check_runs()
@@ -60,6 +64,7 @@ def _start(
     finally:
         process.stop()
         network.close()
+        ports.close()
 
 
 def _answers(

@@ -10,9 +10,10 @@ from benchmarks.bourse import Bourse
 from benchmarks.grown import grow
 from benchmarks.load_client import run_load
 from benchmarks.plan import Plan
-from benchmarks.processes import POLL_S, BenchmarkError
+from benchmarks.processes import BenchmarkError
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import TEN, order_requests
+from deploy.systems.waiting import POLL_S
 from protos import order_pb2
 
 PART = "g  catch-up: an empty replica is filled by the leader (BulkUpsert), until it is in sync"
@@ -53,7 +54,8 @@ def _fill(bourse: Bourse, results: Results, acknowledged: list[bytes], clients: 
 
 def _try_to_fill(bourse: Bourse, results: Results, acknowledged: list[bytes], clients: int) -> float:
     """Return the rows a second of one try; 0.0 if the health loop was faster."""
-    leader = bourse.leader_id()
+    leader = bourse.leader()
+    assert leader is not None
     follower = min(number for number in bourse.replicas if number != leader)
     bourse.restart_empty(follower, BACK_WITHIN_S)
     rates: list[float] = []

@@ -40,7 +40,7 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
 def _place_orders(bourse: Bourse, clients: int, seconds: float, results: Results) -> LoadResult:
     """Let threads place orders at the leader, and check as every run of orders is checked."""
     bourse.check_before()
-    leader = bourse.leader()
+    leader = bourse.leader_health()
     assert leader is not None
     result = LoadResult()
     failures: list[RpcFailure] = []

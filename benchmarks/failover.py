@@ -71,7 +71,7 @@ def _fail_leader(bourse: Bourse, number: signal.Signals) -> Failover:
     for _ in range(MOST_ATTEMPTS):
         bourse.wait_in_sync()
         place(bourse.address, time.perf_counter())  # the frontend knows the leader, as it would while orders come
-        leader = bourse.leader()
+        leader = bourse.leader_health()
         if leader is None:
             continue
         pid = bourse.pids()[f"order-{leader.replica_id}"]

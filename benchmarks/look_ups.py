@@ -1,5 +1,6 @@
 """Part a: GET /stocks/NAME out of the cache, beside views that do nothing; and what the load client can do."""
 
+import os
 import re
 import statistics
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 from benchmarks.bourse import Bourse
 from benchmarks.load_client import LoadResult, latency_note, run_load
 from benchmarks.plan import Plan
-from benchmarks.processes import FRONTEND_CORE, Process, free_addresses, is_listening, wait_until
+from benchmarks.processes import FRONTEND_CORE, is_listening
 from benchmarks.results import Results, interleave
 from benchmarks.traffic import HOT, look_up_requests
+from deploy.systems.ports import PortBlock
+from deploy.systems.process import Process
+from deploy.systems.waiting import wait_until
 
 PART = "a  GET /stocks/NAME out of the cache"
 START_WITHIN_S = 30.0
@@ -96,12 +100,14 @@ def _add(results: Results, what: str, loads: list[LoadResult]) -> None:
 @contextmanager
 def _server(name: str, module: str, *arguments: str, folder: Path) -> Iterator[str]:
     """Run a server of ours that takes its address as the last argument."""
-    [address] = free_addresses(1)
-    server = Process(
-        name, [sys.executable, "-m", module, *arguments, address], folder / f"{name}.log", core=FRONTEND_CORE
-    )
+    ports = PortBlock()
+    address = ports.addresses[0]
+    command = [sys.executable, "-m", module, *arguments, address]
+    server = Process(name, command, os.environ, folder / f"{name}.log", core=FRONTEND_CORE)
+    server.start()
     try:
         wait_until(lambda: is_listening(address), START_WITHIN_S, f"{name} listens")
         yield address
     finally:
         server.stop()
+        ports.close()

@@ -74,17 +74,26 @@ def check_address_is_free(address: str, owner: str, *, variable: str) -> None:
     Raises:
         ConfigError: it is in use, or not an address of this machine.
     """
-    host, _, port = address.rpartition(":")
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
-            probe.listen(1)
+        try_address(address)
     except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"cannot listen on {address} ({owner}): {_why(error)}; choose another address with {variable}"
         ) from error
+
+
+def try_address(address: str) -> None:
+    """Listen on host:port for a moment.
+
+    Raises:
+        OSError, UnicodeError: no server could now.
+    """
+    host, _, port = address.rpartition(":")
+    family, kind, protocol, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(where)
+        probe.listen(1)
 
 
 def _why(error: OSError | UnicodeError) -> str:

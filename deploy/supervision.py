@@ -5,6 +5,7 @@ import secrets
 import shlex
 import sys
 import xmlrpc.client
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from supervisor.xmlrpc import SupervisorTransport
 from common.process.metrics import METRICS_VARIABLE
 from deploy.cores import core_arguments, core_of
 from deploy.settings import ROOT, RunSettings
+
+STOP_TIMEOUT_S = 5
+FRONTEND_STOP_TIMEOUT_S = 12
 
 
 @dataclass(frozen=True)
@@ -26,23 +30,42 @@ class Program:
 
     name: str
     command: list[str]
-    stop_timeout_s: int = 5
+    stop_timeout_s: int = STOP_TIMEOUT_S
 
 
 def programs(settings: RunSettings) -> list[Program]:
     """Return the processes in the order in which they start; they stop in the reverse order."""
-    python = sys.executable
-    seed = ["--seed", str(settings.seed)] if settings.seed else []
+    # A frontend has longer than its server waits for its own orders under way, deploy/frontend.py.
+    own = commands(settings.cluster.replicas, {"frontend": settings.http}, settings.seed)
     return [
-        Program("catalog", [python, "-m", "backends.catalog", *seed]),
-        *(
-            Program(f"order-{number}", [python, "-m", "backends.order", "--replica-id", str(number)])
-            for number in settings.cluster.replicas
-        ),
-        # Longer than the server waits for its own orders under way, deploy/frontend.py.
-        Program("frontend", [python, "-m", "deploy.frontend", settings.http], stop_timeout_s=12),
-        Program("health", [python, "manage.py", "replicas", "watch"]),
+        Program(name, command, *([FRONTEND_STOP_TIMEOUT_S] if name == "frontend" else []))
+        for name, command in own.items()
     ]
+
+
+def commands(
+    replica_ids: Iterable[int], frontends: Mapping[str, str], seed: Path | None, interval_s: int | None = None
+) -> dict[str, list[str]]:
+    """Return the command of each process of a system by its name, in the order in which they start.
+
+    Args:
+        frontends: the address of each by its name.
+        seed: stocks for a new catalog; None: the shipped list.
+        interval_s: of the health loop; None: the usual one.
+    """
+    python = sys.executable
+    watch = [python, "manage.py", "replicas", "watch"]
+    return {
+        "catalog": [python, "-m", "backends.catalog", *(["--seed", str(seed)] if seed else [])],
+        **{f"order-{number}": replica_command(number) for number in replica_ids},
+        **{name: [python, "-m", "deploy.frontend", address] for name, address in frontends.items()},
+        "health": watch if interval_s is None else [*watch, "--interval", str(interval_s)],
+    }
+
+
+def replica_command(replica_id: int) -> list[str]:
+    """Return the command of one replica."""
+    return [sys.executable, "-m", "backends.order", "--replica-id", str(replica_id)]
 
 
 def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:

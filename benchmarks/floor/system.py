@@ -8,8 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.floor.messages import ROW
-from benchmarks.processes import Process, cpu_seconds, free_addresses, is_listening, wait_until
+from benchmarks.processes import cpu_seconds, is_listening
 from deploy.cores import core_of
+from deploy.systems.ports import PortBlock
+from deploy.systems.process import Process
+from deploy.systems.waiting import wait_until
 
 START_WITHIN_S = 30.0
 
@@ -21,7 +24,8 @@ class Floor:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.address, *self._backends = free_addresses(5)
+        self._ports = PortBlock()
+        self.address, *self._backends = self._ports.addresses[:5]
         self._processes: list[Process] = []
         self._acknowledged = 0
 
@@ -53,7 +57,9 @@ class Floor:
 
     def _add(self, name: str, command: list[str], environment: dict[str, str] | None = None) -> None:
         core = core_of(len(self._processes))  # as `make run` has it
-        self._processes.append(Process(name, command, self._folder / f"{name}.log", environment, core=core))
+        process = Process(name, command, environment or os.environ, self._folder / f"{name}.log", core=core)
+        self._processes.append(process)
+        process.start()
 
     def _is_ready(self) -> bool:
         for process in self._processes:
@@ -63,6 +69,7 @@ class Floor:
     def _stop(self) -> None:
         for process in reversed(self._processes):
             process.stop()
+        self._ports.close()
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU time of each process so far."""

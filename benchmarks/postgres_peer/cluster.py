@@ -10,7 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.processes import BenchmarkError, Process, cpu_seconds, free_addresses, wait_until
+from benchmarks.processes import BenchmarkError, cpu_seconds
+from deploy.systems.ports import PortBlock
+from deploy.systems.process import Process
+from deploy.systems.waiting import wait_until
 
 READY_WITHIN_S = 60.0
 # PostgreSQL refuses to run as root; its packages bring a user of this name.
@@ -65,8 +68,8 @@ class PostgresCluster:
         self._programs = programs
         self._user = user()
         # The standbys' sockets lie in the same folder, so that their ports must differ.
-        self._ports = [address.rpartition(":")[2] for address in free_addresses(1 + len(STANDBYS))]
-        self.port = self._ports[0]
+        self._ports = PortBlock()
+        self.port, *self._standby_ports = map(str, self._ports.ports[: 1 + len(STANDBYS)])
         self._servers: list[Process] = []
 
     def __enter__(self) -> Self:
@@ -79,7 +82,7 @@ class PostgresCluster:
             with (primary / "postgresql.conf").open("a") as file:
                 file.writelines(f"{name} = {value}\n" for name, value in SETTINGS.items())
             self._start("primary", self.port)
-            for name, port in zip(STANDBYS, self._ports[1:], strict=True):
+            for name, port in zip(STANDBYS, self._standby_ports, strict=True):
                 self._copy(name)
                 self._start(name, port)
             wait_until(self.are_synchronous, READY_WITHIN_S, "both standbys are synchronous")
@@ -101,8 +104,10 @@ class PostgresCluster:
     def _start(self, name: str, port: str) -> None:
         command = [str(self._programs / "postgres"), "-D", str(self.socket_dir / name)]
         command += ["-c", f"port={port}", "-c", f"unix_socket_directories={self.socket_dir}"]
-        self._servers.append(Process(name, command, self.socket_dir / f"{name}.log", user=self._user))
-        wait_until(lambda: self._accepts(self._servers[-1], port), READY_WITHIN_S, f"{name} takes connections")
+        server = Process(name, command, os.environ, self.socket_dir / f"{name}.log", user=self._user)
+        self._servers.append(server)
+        server.start()
+        wait_until(lambda: self._accepts(server, port), READY_WITHIN_S, f"{name} takes connections")
 
     def _accepts(self, server: Process, port: str) -> bool:
         server.check_runs()
@@ -112,6 +117,7 @@ class PostgresCluster:
     def _stop(self) -> None:
         for server in self._servers:
             server.stop(signal.SIGINT)  # a fast shutdown
+        self._ports.close()
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU time of each server so far, its children's included."""

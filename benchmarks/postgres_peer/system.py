@@ -10,17 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.postgres_peer.cluster import PostgresCluster
-from benchmarks.processes import (
-    FRONTEND_CORE,
-    ROOT,
-    BenchmarkError,
-    Process,
-    cpu_seconds,
-    free_addresses,
-    is_listening,
-    wait_until,
-)
+from benchmarks.processes import FRONTEND_CORE, BenchmarkError, cpu_seconds, is_listening
 from benchmarks.traffic import INITIAL_QUANTITY
+from deploy.settings import ROOT
+from deploy.systems.ports import PortBlock
+from deploy.systems.process import Process
+from deploy.systems.waiting import wait_until
 
 START_WITHIN_S = 30.0
 
@@ -31,7 +26,8 @@ class PostgresPeer:
     name = "PostgreSQL"
 
     def __init__(self, folder: Path, programs: Path) -> None:
-        [self.address] = free_addresses(1)
+        self._ports = PortBlock()
+        self.address = self._ports.addresses[0]
         self._folder = folder
         self._cluster = PostgresCluster(folder / "postgres", programs)
 
@@ -49,6 +45,7 @@ class PostgresPeer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._site.stop()
+        self._ports.close()
         self._cluster.__exit__(kind, error, trace)
 
     def _start_site(self) -> None:
@@ -60,7 +57,8 @@ class PostgresPeer:
         prepare = [sys.executable, "-m", "benchmarks.postgres_peer.prepare"]
         subprocess.run(prepare, cwd=ROOT, env=environment, check=True)
         serve = [sys.executable, "-m", "benchmarks.serve", "benchmarks.postgres_peer.site", self.address]
-        self._site = Process("site", serve, self._folder / "site.log", environment, core=FRONTEND_CORE)
+        self._site = Process("site", serve, environment, self._folder / "site.log", core=FRONTEND_CORE)
+        self._site.start()
         wait_until(lambda: is_listening(self.address), START_WITHIN_S, "the peer's site listens")
 
     def cpu_s(self) -> dict[str, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from examples.client import Client
-from examples.workload.system import System
+from examples.workload.system import System, own_system
 from examples.workload.traders import Sample, Session, trade
 
 Say = Callable[[str], None]
@@ -69,7 +69,7 @@ class Results:
 def run_probabilities(plan: Plan, results: Results, seed: Path | None, say: Say) -> None:
     """Measure look-ups and orders for each probability, with the cache and without."""
     for cache_on in (True, False):
-        with System(seed, cache_size=None if cache_on else 0) as system:
+        with own_system(seed, cache_size=None if cache_on else 0) as system:
             results.stock_count = len(stock_names(system.url))
             for probability in plan.probabilities:
                 samples = _trade(system, plan, results, probability, plan.seconds)
@@ -80,14 +80,14 @@ def run_probabilities(plan: Plan, results: Results, seed: Path | None, say: Say)
 def run_caches(plan: Plan, results: Results, seed: Path | None, say: Say) -> None:
     """Look stocks up, and trade a little, with caches that hold few, some and all of them."""
     for size in plan.cache_sizes:
-        with System(seed, cache_size=size) as system:
+        with own_system(seed, cache_size=size) as system:
             results.caches[size] = _trade(system, plan, results, 0.1, plan.seconds)
         say(f"cache of {size}: {hit_rate(results.caches[size]):.0%} hits")
 
 
 def run_timeline(plan: Plan, results: Results, seed: Path | None, say: Say) -> None:
     """Trade while the leader is killed. It is started again at once, is caught up, and leads again after a while."""
-    with System(seed) as system:
+    with own_system(seed) as system:
         began = time.monotonic()
         is_open = threading.Event()
 

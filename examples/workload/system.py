@@ -1,68 +1,25 @@
-"""A whole system for one run: on free ports, in a folder of its own, gone at the end."""
+"""A system for one run: started, asked and disturbed from outside, by commands and REST."""
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY_WITHIN_S = 60.0
-STOP_WITHIN_S = 30.0
 
 
+@dataclass(frozen=True)
 class System:
-    """What `make run` starts. Use it as a context manager: inside, orders can be placed at `url`."""
+    """One that trades: where its REST interface is, and its data."""
 
-    def __init__(self, seed: Path | None = None, cache_size: int | None = None) -> None:
-        """`seed` is a CSV file of stocks (name,price,quantity); None for the default ones."""
-        self._folder = Path(tempfile.mkdtemp(prefix="bourse-workload-"))
-        http, catalog, *orders = free_ports(5)
-        self.url = f"http://127.0.0.1:{http}"
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("BOURSE_")} | {
-            "PORT": str(http),
-            "BOURSE_CATALOG": f"127.0.0.1:{catalog}",
-            "BOURSE_REPLICAS": ",".join(f"{number}=127.0.0.1:{port}" for number, port in enumerate(orders, start=1)),
-            "BOURSE_DATA_DIR": str(self._folder / "var"),
-            "SEED": str(seed) if seed is not None else "",
-        }
-        if cache_size is not None:
-            self._environment["BOURSE_CACHE_SIZE"] = str(cache_size)
-
-    def __enter__(self) -> "System":
-        self._output = (self._folder / "output").open("wb")
-        self._run = subprocess.Popen(
-            [sys.executable, "-m", "deploy.run"],
-            cwd=ROOT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop everything and remove the folder."""
-        self._run.terminate()
-        self._run.wait(STOP_WITHIN_S)
-        self._output.close()
-        shutil.rmtree(self._folder)
+    url: str
+    data_dir: Path
 
     def leader(self) -> int:
         """Return the id of the replica that leads."""
@@ -74,29 +31,26 @@ class System:
         subprocess.run(
             [sys.executable, "-m", "deploy.control", command, process],
             cwd=ROOT,
-            env=self._environment,
+            env={**os.environ, "BOURSE_DATA_DIR": str(self.data_dir)},
             stdout=subprocess.DEVNULL,
             check=True,
         )
 
-    def _wait_until_ready(self) -> None:
-        give_up = time.monotonic() + READY_WITHIN_S
-        while time.monotonic() < give_up:
-            if self._run.poll() is not None:
-                raise RuntimeError(f"the system did not start:\n{(self._folder / 'output').read_text()}")
-            try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass  # not there yet
-            time.sleep(0.1)
-        raise RuntimeError(f"the system was not ready within {READY_WITHIN_S} s")
 
+@contextmanager
+def own_system(seed: Path | None = None, cache_size: int | None = None) -> Iterator[System]:
+    """Run a system on free ports, in a folder that is removed at the end.
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    `seed` is a CSV file of stocks (name,price,quantity); None for the default ones.
+    """
+    options = [] if seed is None else ["--seed", str(seed.absolute())]
+    options += [] if cache_size is None else ["--set", f"BOURSE_CACHE_SIZE={cache_size}"]
+    with tempfile.TemporaryDirectory(prefix="bourse-workload-") as folder:
+        command = [sys.executable, "-m", "deploy.systems", folder, *options]
+        # At the end its standard input is closed: then it stops, and is waited for.
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starter:
+            assert starter.stdout is not None
+            url = starter.stdout.readline().strip()
+            if not url:
+                raise RuntimeError("the system did not start; why stands above")
+            yield System(url, Path(folder) / "var")

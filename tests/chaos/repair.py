@@ -2,14 +2,9 @@
 
 import random
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.chaos.system import System
-from tests.harness.process import ROOT
-
-REBUILD_WITHIN_S = 60.0
 
 
 def directory(system: System, name: str) -> Path:
@@ -62,15 +57,7 @@ def rebuild(system: System, *arguments: str) -> str:
         AssertionError: it failed.
     """
     system.stop_all()
-    ended = subprocess.run(
-        [sys.executable, "-m", "backends.catalog.rebuild", *arguments],
-        cwd=ROOT,
-        env=system.environment,
-        capture_output=True,
-        text=True,
-        timeout=REBUILD_WITHIN_S,
-        check=False,
-    )
+    ended = system.run("-m", "backends.catalog.rebuild", *arguments)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     system.start_all()
     return ended.stdout

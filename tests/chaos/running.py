@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.system import System
 from tests.chaos.trial import HOT_STOCKS, Fault, Measurement, Trial
 from tests.checker.check import find_violations
@@ -13,7 +14,6 @@ from tests.checker.saved import save_history
 from tests.checker.violations import report
 from tests.harness.invariants import recorded_history, wait_for_equal_logs
 from tests.harness.seeds import write_seed
-from tests.harness.waiting import wait_until
 
 HISTORY_NAME = "history.jsonl"
 SHARES = 100  # so few that some orders are refused
@@ -46,7 +46,7 @@ def run_trial(chosen: Fault, seed: int, folder: Path) -> Result:
     started = time.monotonic()
     folder.mkdir(parents=True)
     write_seed(folder / "seed.csv", quantity=SHARES, count=4 * HOT_STOCKS)
-    with System(folder, folder / "seed.csv", environment=chosen.environment) as system:
+    with System(folder, folder / "seed.csv", chosen.environment) as system:
         trial = Trial(system, random.Random(seed))
         problems = act(chosen, trial)
         found, orders = check(trial)

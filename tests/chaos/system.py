@@ -5,12 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 from common.process.failpoints import STEPS
+from deploy.supervision import replica_command
+from deploy.systems.system import replica_list
+from deploy.systems.waiting import wait_until
 from protos import catalog_pb2, order_pb2
 from tests.chaos.disk import Disk
 from tests.chaos.proxy import Links
 from tests.harness.cluster import Cluster
-from tests.harness.process import ManagedProcess
-from tests.harness.waiting import wait_until
 
 REACHED_WITHIN_S = 15.0
 
@@ -59,26 +60,17 @@ class System(Cluster):
         disks: the disk of each backend by its name.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        seed: Path,
-        *,
-        interval_s: int = 2,
-        environment: Mapping[str, str] | None = None,
-        frontends: int = 2,
-    ) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seed: Path, environment: Mapping[str, str]) -> None:
         self.disks: dict[str, Disk] = {}
         self._traps: list[Trap] = []
         self._frozen: set[str] = set()
-        super().__init__(folder, seed, interval_s=interval_s, environment=environment, frontends=frontends)
+        super().__init__(folder, seed, environment=environment, frontends=2)
 
     @cached_property
     def links(self) -> Links:
         """The links between the processes; those to the catalog and to the replicas."""
         replicas = {address: f"order-{number}" for number, address in self.replicas.items()}
-        return Links({self.catalog_address: "catalog", **replicas})
+        return Links({self.catalog: "catalog", **replicas})
 
     def own_environment(self, name: str) -> dict[str, str]:
         """Return what lets this process fail in its own way."""
@@ -120,24 +112,22 @@ class System(Cluster):
     def set_members(self, replica_ids: Sequence[int]) -> None:
         """Configure these replicas, for every process that is started from now on; new ones get a process."""
         known = {number: address for number, address in self.replicas.items() if number in replica_ids}
-        free = iter(self._ports.ports[-4:-1])  # the last is spare_port
-        self.replicas = {number: known.get(number) or f"127.0.0.1:{next(free)}" for number in replica_ids}
-        members = {"BOURSE_REPLICAS": ",".join(f"{number}={address}" for number, address in self.replicas.items())}
+        free = iter(self.ports.addresses[-4:-1])  # the last is spare_port
+        self.replicas = {number: known.get(number) or next(free) for number in replica_ids}
+        members = {"BOURSE_REPLICAS": replica_list(self.replicas)}
         self.environment |= members
         for name in [name for name in self.processes if name.startswith("order-")]:
             if int(name.removeprefix("order-")) not in self.replicas:
                 del self.processes[name]
         for number in self.replicas.keys() - known.keys():
             name = f"order-{number}"
-            environment = self.environment | self.own_environment(name)
-            arguments = ["-m", "backends.order", "--replica-id", str(number)]
-            self.processes[name] = ManagedProcess(name, arguments, environment, self.folder / f"{name}.log")
+            self.processes[name] = self.new_process(name, replica_command(number))
         for process in self.processes.values():
             process.environment |= members
 
     def spare_port(self) -> int:
         """Return a free port that no process of the cluster uses."""
-        return self._ports.ports[-1]
+        return self.ports.ports[-1]
 
     def leader_name(self) -> str:
         """Return the name of the process that leads.

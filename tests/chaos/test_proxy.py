@@ -10,9 +10,9 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from deploy.systems.waiting import wait_until
 from protos import catalog_pb2
 from tests.chaos.proxy import REPLIES, REQUESTS, Link, Links
-from tests.harness.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 

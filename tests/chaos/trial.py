@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.repair import wipe
 from tests.chaos.system import System
 from tests.checker.history import Outcome, PlaceOrder, ShownOrder
 from tests.harness.load import Load
 from tests.harness.preload import preload
 from tests.harness.recorder import Intent, Recorder
-from tests.harness.waiting import wait_until
 
 # Now and then an order that may be refused.
 QUANTITIES = (1, 1, 2, 2, 3, 3, 60)
@@ -92,7 +92,7 @@ class Trial:
         for name in system.processes.keys() - {empty}:
             system.restart(name)
         wait_until(
-            lambda: system.leader() and system.frontends_answer(), PAST_READ_WITHIN_S, "a leader and the frontends"
+            lambda: system.leader() and system.frontends_are_open(), PAST_READ_WITHIN_S, "a leader and the frontends"
         )
 
     def orders_go_on(self, load: Load, since: float, most_s: float) -> None:

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.settings import ROOT
 from tests.checker.planted import lose_last
 from tests.checker.sample import Sample
 from tests.checker.saved import load_history, save_history
-from tests.harness.process import ROOT
 
 
 def test_load_is_what_was_saved(tmp_path: Path):

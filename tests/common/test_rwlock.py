@@ -5,7 +5,7 @@ import time
 import pytest
 
 from common.rwlock import ReadWriteLock
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 
 TIME_LIMIT_S = 10
 

@@ -7,7 +7,7 @@ import pytest
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.shared import MOST_LATE, Kept, Load, StillLoading
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 from tests.trading.fake_network import FakeClock
 from tests.trading.procedures import perform
 

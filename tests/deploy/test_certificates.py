@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.process.tls import TLS_VARIABLES, Tls
-from tests.harness.process import ROOT
+from deploy.settings import ROOT
 
 
 def make(folder: Path, name: str, hosts: str) -> "subprocess.CompletedProcess[str]":

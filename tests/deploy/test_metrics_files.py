@@ -13,9 +13,8 @@ from prometheus_client import CollectorRegistry
 from backends.serving.catalog_metrics import CatalogMetrics
 from backends.serving.order_metrics import OrderMetrics
 from common.process.config import ClusterConfig
-from deploy.settings import RunSettings
+from deploy.settings import ROOT, RunSettings
 from protos import catalog_pb2, order_pb2
-from tests.harness.process import ROOT
 from trading.api.request_metrics import REGISTRY
 from trading.operator.watch_metrics import WatchMetrics
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.harness.process import ROOT
+from deploy.settings import ROOT
 
 SHOW = "import os; print(sorted(os.sched_getaffinity(0)), os.environ['OWN_PID'] == str(os.getpid()))"
 

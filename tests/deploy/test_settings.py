@@ -7,7 +7,7 @@ import pytest
 
 from common.process.config import ConfigError
 from deploy.settings import RunSettings, allowed_host, check_address_is_free, http_address
-from tests.harness.ports import PortBlock
+from deploy.systems.ports import PortBlock
 
 
 @pytest.mark.parametrize(

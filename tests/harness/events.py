@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 
 TIMEOUT_S = 30.0
 PLACE_WITHIN_S = 5.0

@@ -2,11 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from deploy.systems.waiting import wait_until
 from tests.checker.check import check_history
 from tests.checker.history import JOURNAL, History, PlaceOrder
 from tests.harness.cluster import Cluster
 from tests.harness.recorder import Recorder
-from tests.harness.waiting import wait_until
 
 READER_COUNT = 4
 # A cached read's second may be exceeded by what a busy machine takes to run a thread.

@@ -1,7 +1,5 @@
 """Files that were damaged while their process was down: a replica mends itself, the catalog refuses and is rebuilt."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ from common.rows import HEADER
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load
-from tests.harness.process import ROOT
 
 ORDER_COUNT = 60
 
@@ -87,15 +84,7 @@ def test_damaged_journal_is_refused_and_rebuilt(cluster: Cluster):
     assert "10" in refusal
     assert "backends.catalog.rebuild" in refusal or "make rebuild" in refusal
 
-    rebuilt = subprocess.run(
-        [sys.executable, "-m", "backends.catalog.rebuild"],
-        cwd=ROOT,
-        env=cluster.environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    rebuilt = cluster.run("-m", "backends.catalog.rebuild")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     cluster.start_all()
     trade(cluster, "after", 10)

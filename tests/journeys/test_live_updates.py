@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
+from deploy.systems.waiting import wait_until
 from tests.harness.cluster import Cluster
 from tests.harness.events import EventClient
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load
 from tests.harness.recorder import shown_order
 from tests.harness.size import sized
-from tests.harness.waiting import wait_until
 
 STREAM_COUNT = 16  # the default of BOURSE_EVENT_STREAMS
 WITHIN_S = 5.0
@@ -145,7 +145,7 @@ def test_failover_is_told_and_a_stop_ends_the_stream(cluster: Cluster):
         assert time.monotonic() - began < 2
         wait_until(lambda: client.has_ended, 1, "the end of the stream")
     cluster.restart("frontend")
-    cluster.wait_until(cluster.frontends_answer, 20, "the frontend")
+    cluster.wait_until(cluster.frontends_are_open, 20, "the frontend")
     client.connect()
     wait_until(lambda: client.seen("reset"), WITHIN_S, "a reset: the new process knows nothing of the old one's events")
     client.cut()

@@ -5,85 +5,47 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.harness.ports import PortBlock, is_free
-from tests.harness.process import ManagedProcess
+from deploy.systems.ports import is_free
+from deploy.systems.supervised import SupervisedSystem
+from deploy.systems.system import clean_environment
+from deploy.systems.waiting import wait_until
 from tests.harness.rest import Rest
-from tests.harness.waiting import wait_until
 
 START_WITHIN_S = 20
 STOP_WITHIN_S = 20
 DEEP = "d" * 60
 
 
-@dataclass
-class Launch:
-    """One `make run`, not started yet."""
+class Launch(SupervisedSystem):
+    """One `make run`, its data deep below the folder, not started yet."""
 
-    process: ManagedProcess
-    data_dir: Path
-    environment: dict[str, str]
-    ports: list[int]
-
-    @property
-    def rest(self) -> Rest:
-        """A client of its frontend."""
-        return Rest(f"127.0.0.1:{self.ports[4]}")
+    def __init__(self, folder: Path, **variables: str) -> None:
+        super().__init__(folder / DEEP, environment=variables)
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        self.rest = Rest(self.address)
 
     def start(self) -> None:
         """Start it and wait for its welcome."""
-        already = len(self.process.output)
-        self.process.start()
-        wait_until(lambda: "Bourse is open" in self.process.output[already:], START_WITHIN_S, "the welcome")
+        already = len(self.launcher.output)
+        self.launcher.start()
+        wait_until(lambda: "Bourse is open" in self.launcher.output[already:], START_WITHIN_S, "the welcome")
 
-    def ctl(self, *arguments: str) -> str:
-        """Return what supervisorctl answers."""
-        return subprocess.run(
-            [sys.executable, "-m", "supervisor.supervisorctl"]
-            + ["-c", str(self.data_dir / "run" / "supervisord.conf"), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        ).stdout
-
-    def pids(self) -> list[int]:
-        """Return the ids of the six processes."""
-        return [int(line) for line in self.ctl("pid", "all").split()]
-
-
-def make_launch(folder: Path, ports: list[int], **more: str) -> Launch:
-    """Return a launch with its data deep below the folder."""
-    data_dir = folder / DEEP / "var"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("BOURSE_")},
-        "BOURSE_CATALOG": f"127.0.0.1:{ports[0]}",
-        "BOURSE_REPLICAS": ",".join(f"{number}=127.0.0.1:{ports[number]}" for number in (1, 2, 3)),
-        "BOURSE_DATA_DIR": str(data_dir),
-        "PORT": str(ports[4]),
-        "BOURSE_METRICS_PORT": str(ports[4] + 1),
-        **more,
-    }
-    environment.pop("DATABASE_URL", None)
-    return Launch(
-        ManagedProcess("make-run", ["-m", "deploy.run"], environment, folder / "output"), data_dir, environment, ports
-    )
+    def close(self) -> None:
+        self.rest.close()
+        super().close()
 
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Launch]:
-    block = PortBlock()
-    made = make_launch(tmp_path, block.ports)
+    made = Launch(tmp_path)
     yield made
-    if made.process.is_running:
-        made.process.terminate(STOP_WITHIN_S)
-    print(made.process.output)
-    block.close()
+    made.close()
+    print(made.launcher.output)
 
 
 def answers(rest: Rest, number: int) -> bool:
@@ -94,77 +56,102 @@ def answers(rest: Rest, number: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])
-def test_trade_kill_and_stop(launch: Launch, stop_signal: signal.Signals):
-    """The shipped stocks are traded; a killed process comes back; a signal ends all and leaves nothing behind."""
+def check_nothing_is_left(launch: Launch, pids: list[int]) -> None:
+    """Check that a launch has ended well: no process, no taken port, no file of its supervisor."""
+    assert launch.launcher.wait(STOP_WITHIN_S) == 0
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert all(is_free(port) for port in launch.ports.ports)
+    assert sorted(path.name for path in (launch.data_dir / "run").iterdir()) == ["lock"]
+    assert "Traceback" not in launch.launcher.output
+
+
+def test_trade_kill_and_interrupt(launch: Launch):
+    """The shipped stocks are traded; a killed process comes back; Ctrl-C ends all and leaves nothing behind."""
     launch.start()
     rest = launch.rest
     name = rest.get("/stocks?limit=1").json()["data"][0]["name"]
     wait_until(lambda: rest.place(name, "buy", 2, "first").status_code == 201, 10, "an order")
 
-    shown = [httpx.get(f"http://127.0.0.1:{port}/metrics").text for port in launch.ports[4:10]]
+    shown = [httpx.get(f"http://{address}/metrics").text for address in launch.ports.addresses[4:10]]
     for metrics, name in zip(shown, ["frontend", "catalog", "replica", "replica", "replica", "watch"], strict=True):
         assert f"\nbourse_{name}_epoch " in metrics
 
-    victim = int(launch.ctl("pid", "order-3"))
-    os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: launch.ctl("pid", "order-3").strip() not in ("0", str(victim)), 10, "a new order-3")
-    frontend = int(launch.ctl("pid", "frontend"))
-    os.kill(frontend, signal.SIGKILL)
-    wait_until(lambda: int(launch.ctl("pid", "frontend")) not in (0, frontend), 10, "a new frontend")
+    before = launch.pids()
+    for name in ("order-3", "frontend"):
+        os.kill(before[name], signal.SIGKILL)
+        wait_until(lambda name=name: launch.pids().get(name) not in (None, before[name]), 10, f"a new {name}")  # type: ignore[misc]
     wait_until(lambda: answers(rest, 1), 10, "the order by the new frontend")
-    pids = launch.pids()
+    pids = list(launch.pids().values())
     assert len(pids) == 6
     assert all(len(os.sched_getaffinity(pid)) == 1 for pid in pids)
     rest.close()
 
-    os.kill(launch.process.pid, stop_signal)
-    assert launch.process.wait(STOP_WITHIN_S) == 0
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-    assert all(is_free(port) for port in launch.ports)
-    assert sorted(path.name for path in (launch.data_dir / "run").iterdir()) == ["lock"]
-    assert "Traceback" not in launch.process.output
+    os.kill(launch.launcher.pid, signal.SIGINT)
+    check_nothing_is_left(launch, pids)
 
 
-def test_launcher_that_is_killed_takes_all_with_it(launch: Launch):
-    """Nothing is left that would hold a port or a data directory: it can be started again at once."""
+def test_status_needs_only_the_data_directory_and_sigterm_ends_all(launch: Launch):
+    """The addresses are those of the running system; when it has ended, one line says so."""
+
+    def status() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "deploy.control", "status"],
+            env={**clean_environment(), "BOURSE_DATA_DIR": str(launch.data_dir)},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
     launch.start()
-    pids = launch.pids()
-    os.kill(launch.process.pid, signal.SIGKILL)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), STOP_WITHIN_S, "the end of all")
-    launch.start()
+    pids = list(launch.pids().values())
+    told = status()
+    assert told.returncode == 0, told
+    assert launch.replicas[3] in told.stdout
+    os.kill(launch.launcher.pid, signal.SIGTERM)
+    check_nothing_is_left(launch, pids)
+    told = status()
+    assert (told.returncode, told.stdout, len(told.stderr.splitlines())) == (1, "", 1)
+    assert str(launch.data_dir) in told.stderr
 
 
 def refusal_of(launch: Launch) -> str:
     """Return the last line of a launch that does not start."""
-    launch.process.start()
-    assert launch.process.wait(START_WITHIN_S) == 1
-    assert "Traceback" not in launch.process.output
-    return launch.process.output.splitlines()[-1]
+    launch.launcher.start()
+    assert launch.launcher.wait(START_WITHIN_S) == 1
+    assert "Traceback" not in launch.launcher.output
+    return launch.launcher.output.splitlines()[-1]
 
 
-def test_second_system_on_the_same_directory_or_ports_is_refused(launch: Launch, tmp_path: Path):
-    """One line says what is in use; the running system is not disturbed."""
+def test_second_system_is_refused_and_a_killed_launcher_takes_all_with_it(launch: Launch, tmp_path: Path):
+    """One line says what is in use, and the running system is not disturbed; killed, it leaves nothing that would hold
+    a port or a data directory: it can be started again at once."""
     launch.start()
-    block = PortBlock()
-    same_folder = make_launch(tmp_path, block.ports)
-    same_folder.process.output_path = tmp_path / "same-folder"
+    same_folder = Launch(tmp_path)
+    same_folder.launcher.output_path = tmp_path / "same-folder"
     assert "is in use by another" in refusal_of(same_folder)
+    same_folder.close()
 
-    same_ports = make_launch(tmp_path / "other", [*launch.ports[:4], block.ports[4]])
-    same_ports.process.output_path = tmp_path / "same-ports"
-    assert f"cannot listen on 127.0.0.1:{launch.ports[0]} (catalog): Address already in use" in refusal_of(same_ports)
-    block.close()
-    assert len(launch.pids()) == 6
+    taken = {name: launch.environment[name] for name in ("BOURSE_CATALOG", "BOURSE_REPLICAS")}
+    same_ports = Launch(tmp_path / "other", **taken)
+    assert f"cannot listen on {launch.catalog} (catalog): Address already in use" in refusal_of(same_ports)
+    same_ports.close()
+
+    pids = list(launch.pids().values())
+    assert len(pids) == 6
+    os.kill(launch.launcher.pid, signal.SIGKILL)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), STOP_WITHIN_S, "the end of all")
+    launch.start()
 
 
-def test_malformed_seed_ends_the_start(launch: Launch, tmp_path: Path):
+def test_malformed_seed_ends_the_start(tmp_path: Path):
     """The line is named before anything starts."""
     seed = tmp_path / "seed.csv"
     seed.write_text("name,price,quantity\nGOOD,1.00,5\nBAD,free,5\n")
-    wrong = make_launch(tmp_path, launch.ports, SEED=str(seed))
+    wrong = Launch(tmp_path, SEED=str(seed))
     assert "line 3" in refusal_of(wrong)
-    assert not launch.data_dir.exists()
+    assert not wrong.data_dir.exists()
+    wrong.close()
 
 
 def test_process_that_refuses_to_start_ends_the_start(launch: Launch):
@@ -173,27 +160,3 @@ def test_process_that_refuses_to_start_ends_the_start(launch: Launch):
     (launch.data_dir / "catalog").write_text("a file where the catalog's directory should be")
     assert "catalog did not start" in refusal_of(launch)
     assert sorted(path.name for path in (launch.data_dir / "run").iterdir()) == ["lock"]
-
-
-def test_status_needs_only_the_data_directory(launch: Launch):
-    """The addresses are those of the running system; when it has ended, one line says so."""
-
-    def status() -> "subprocess.CompletedProcess[str]":
-        kept = {name: value for name, value in launch.environment.items() if not name.startswith("BOURSE_")}
-        return subprocess.run(
-            [sys.executable, "-m", "deploy.control", "status"],
-            env={**kept, "BOURSE_DATA_DIR": str(launch.data_dir)},
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-
-    launch.start()
-    told = status()
-    assert told.returncode == 0, told
-    assert f"127.0.0.1:{launch.ports[3]}" in told.stdout
-    launch.process.terminate(STOP_WITHIN_S)
-    told = status()
-    assert (told.returncode, told.stdout, len(told.stderr.splitlines())) == (1, "", 1)
-    assert str(launch.data_dir) in told.stderr

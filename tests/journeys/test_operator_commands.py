@@ -1,7 +1,5 @@
 """The operator's commands on a real system under load: what they say is true, and no client notices."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -11,11 +9,9 @@ from common.rows import HEADER, Row, encode_row, parse_row
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load
-from tests.harness.process import ROOT
 from tests.harness.seeds import write_seed
 from tests.harness.size import sized
 
-COMMAND_WITHIN_S = 30.0
 CLIENT_COUNT = 8
 
 
@@ -30,15 +26,7 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def replicas(cluster: Cluster, *arguments: str) -> tuple[int, str, str]:
     """Run `manage.py replicas` and return its exit code, stdout and stderr."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "replicas", *arguments],
-        cwd=ROOT,
-        env=cluster.environment,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_WITHIN_S,
-        check=False,
-    )
+    done = cluster.run("manage.py", "replicas", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -15,11 +15,11 @@ from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.process.tls import Tls
+from deploy.settings import ROOT
 from protos import catalog_pb2, order_pb2
 from tests.harness.certificates import write_certificates
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
-from tests.harness.process import ROOT
 from tests.harness.seeds import write_seed
 
 REFUSED_WITHIN_S = 20
@@ -35,18 +35,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
 
 
-def manage(cluster: Cluster, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**cluster.environment, **variables},
-        capture_output=True,
-        text=True,
-        timeout=REFUSED_WITHIN_S,
-        check=False,
-    )
-
-
 def test_orders_are_placed_and_replicated(cluster: Cluster):
     name = next(iter(cluster.initial))
     before = len(cluster.journal.read_bytes().splitlines())
@@ -57,12 +45,12 @@ def test_orders_are_placed_and_replicated(cluster: Cluster):
 
 
 def test_the_operators_commands_speak_it(cluster: Cluster):
-    assert manage(cluster, "replicas", "status").returncode == 0
+    assert cluster.run("manage.py", "replicas", "status").returncode == 0
 
 
 def test_an_operator_without_certificates_sees_nobody(cluster: Cluster):
     without = dict.fromkeys(("BOURSE_TLS_CA", "BOURSE_TLS_CERT", "BOURSE_TLS_KEY"), "")
-    done = manage(cluster, "replicas", "status", **without)
+    done = cluster.run("manage.py", "replicas", "status", **without)
     assert done.returncode == 4, done.stdout
 
 
@@ -75,7 +63,7 @@ def test_strangers_get_nowhere_at_the_catalog_and_at_a_replica(cluster: Cluster,
     for tls in strangers:
         network = Network(tls)
         for address, request in (
-            (cluster.catalog_address, catalog_pb2.CatalogHealthRequest()),
+            (cluster.catalog, catalog_pb2.CatalogHealthRequest()),
             (cluster.replicas[1], order_pb2.HealthCheckRequest()),
         ):
             with pytest.raises(RpcFailure) as caught:

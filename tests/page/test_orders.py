@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from deploy.systems.waiting import wait_until
 from tests.harness.cluster import Cluster
-from tests.harness.waiting import wait_until
 
 STOCK = "AAPL"
 FILLED = "Filled: buy {} AAPL at"

@@ -29,9 +29,9 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import failure_from_error
 from deploy.probe import ask
+from deploy.systems.waiting import wait_until
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 from tests.backends.order.direct import Clock
-from tests.harness.waiting import wait_until
 
 
 @dataclass

@@ -111,12 +111,12 @@ def kill_catalog_at_a_new_price(trial: Trial, step: str) -> None:
         trial.wait_for_orders(load)
         trap = system.kill_at("catalog", step)
         with pytest.raises(RpcFailure) as failed:
-            system.network.call(system.catalog_address, request, 5)
+            system.network.call(system.catalog, request, 5)
         assert not failed.value.was_answered
         assert trap.is_reached
         system.processes["catalog"].wait(5)
         restarted(trial, load)
-        system.network.call(system.catalog_address, request, 5)
+        system.network.call(system.catalog, request, 5)
         assert system.rest.get(f"/stocks/{name}", {"Cache-Control": "no-cache"}).json()["data"]["price"] == 777.77
 
 

@@ -5,10 +5,10 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome, PlaceOrder
 from tests.harness.recorder import Intent
-from tests.harness.waiting import wait_until
 
 GROUP = "client gone at each step, one key 50 times at once, another payload under a key"
 AT_ONCE = 50

@@ -2,10 +2,10 @@
 
 import time
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.repair import flip_byte, middle_row, rebuild, refused_start
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
-from tests.harness.waiting import wait_until
 
 FLIPPED = "flipped byte"
 LAST = -1

@@ -2,9 +2,9 @@
 
 import time
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
-from tests.harness.waiting import wait_until
 
 FULL = "disk full"
 STALL_S = 1.0

@@ -3,10 +3,10 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.proxy import REPLIES
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
-from tests.harness.waiting import wait_until
 
 GROUP = "frontend killed after commit, frozen while the stock changes, cache fill delayed, WatchStocks cut"
 CACHE_S = 1.0
@@ -30,7 +30,7 @@ def frontend_killed_after_commit(trial: Trial) -> None:
     system.kill("frontend")
     killed = time.monotonic()
     system.restart("frontend")
-    wait_until(system.frontends_answer, 20, "the frontend")
+    wait_until(system.frontends_are_open, 20, "the frontend")
     trial.at_most("frontend again", time.monotonic() - killed, 10)
     assert trial.place(intent).order == again.order
 

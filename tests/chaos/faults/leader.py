@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.proxy import REQUESTS
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
 from tests.harness.load import Load
-from tests.harness.waiting import wait_until
 
 KILLED = "leader killed"
 FROZEN = "leader frozen 10 s and resumed in mid-batch"

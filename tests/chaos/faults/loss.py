@@ -3,14 +3,14 @@
 import shutil
 import time
 
+from deploy.systems.process import Process
+from deploy.systems.waiting import wait_until
 from tests.chaos.faults.damage import refuses_to_trade, repair
 from tests.chaos.repair import directory, refused_start, wipe
 from tests.chaos.system import System
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
 from tests.checker.made import CLUSTER_ID, make_journal
-from tests.harness.process import ManagedProcess
-from tests.harness.waiting import wait_until
 
 LOST = "directory lost, older or wrong"
 NEXT_S = 2.0
@@ -73,12 +73,12 @@ def catalog_wiped_on_another_machine(trial: Trial) -> None:
     wipe(system, "catalog")
     elsewhere = system.folder / "elsewhere"
     catalog = system.processes["catalog"]
-    own = list(catalog.arguments)
-    catalog.arguments += ["--data-dir", str(elsewhere / "catalog")]
+    own = list(catalog.command)
+    catalog.command += ["--data-dir", str(elsewhere / "catalog")]
     system.restart("catalog")
     wait_until(lambda: all(halted(system, number) for number in system.replicas), SAYS_SO_S, "all replicas halted")
     trial.refused()
-    catalog.arguments[:] = own
+    catalog.command[:] = own
     repair(trial, "--seed", str(system.folder / "seed.csv"))
 
 
@@ -219,9 +219,7 @@ def directory_used_twice(trial: Trial) -> None:
             first = system.processes[name]
             address = f"127.0.0.1:{system.spare_port()}"
             output = system.folder / f"second-{name}.log"
-            second = ManagedProcess(
-                f"second-{name}", [*first.arguments, "--address", address], system.environment, output
-            )
+            second = Process(f"second-{name}", [*first.command, "--address", address], system.environment, output)
             second.start()
             code = second.wait(10)
             assert code == 1, second.output

@@ -5,11 +5,11 @@ from collections import Counter
 from itertools import pairwise
 from math import inf
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.repair import wipe
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
 from tests.harness.load import Load
-from tests.harness.waiting import wait_until
 
 PLANNED = "rolling restart, replica added, replica replaced"
 PAUSE_S = 3.0
@@ -43,7 +43,7 @@ class Restarts:
         if name == "catalog":
             return system.catalog_health() is not None
         if name in system.rests:
-            return system.frontends_answer()
+            return system.frontends_are_open()
         if name == "health":
             return system.processes[name].is_running
         return system.health(int(name.removeprefix("order-"))) is not None

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from math import inf
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.trial import Trial, fault
-from tests.harness.waiting import wait_until
 
 POWER = "power cut"
 TRADING_S = 15.0

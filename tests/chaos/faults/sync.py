@@ -4,8 +4,8 @@ import time
 from math import inf
 
 from backends.storage.csv.appended_file import EXIT_CODE
+from deploy.systems.waiting import wait_until
 from tests.chaos.trial import Trial, fault
-from tests.harness.waiting import wait_until
 
 SYNC = "sync fails or hangs"
 NEXT_S = 2.0

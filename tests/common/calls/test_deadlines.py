@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.calls.deadlines import Deadlines
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from backends.serving.server import STOP_GRACE_S, BackendServer
 from common.calls.failures import RpcFailure
 from common.calls.statuses import failure_from_status
 from common.calls.waiting_room import STREAM_COUNT
+from deploy.systems.waiting import wait_until
 from protos import calls_pb2, calls_pb2_grpc
 from protos.catalog_pb2 import LookupStockRequest, LookupStockResponse
-from tests.harness.waiting import wait_until
 
 
 class Handlers:

@@ -13,8 +13,8 @@ from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Steps, Together
 from common.calls.streams import CallStreamServicer
 from common.process.request_context import current_request_id, working_for
+from deploy.systems.waiting import wait_until
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc
-from tests.harness.waiting import wait_until
 
 Response = catalog_pb2.UpdateStockResponse
 

@@ -11,7 +11,7 @@ import pytest
 
 from common.process.config_error import ConfigError
 from common.process.failpoints import STEPS, arm, failpoint
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 from trading.api.errors import ApiError
 from trading.events import hub as hub_module
 from trading.events.hub import EventHub

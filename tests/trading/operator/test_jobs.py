@@ -4,8 +4,8 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from deploy.systems.waiting import wait_until
 from protos import order_pb2
-from tests.harness.waiting import wait_until
 from trading.operator.jobs import ResyncJobs
 from trading.operator.resync import ResyncResult
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from common.calls.reasons import Reason
+from deploy.systems.waiting import wait_until
 from protos import order_pb2
-from tests.harness.waiting import wait_until
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.operator import views as operator_views
 from trading.operator.readiness import FRESH_S, Check, Readiness, cluster_checks

@@ -4,8 +4,8 @@ import time
 import pytest
 
 from common.calls.reasons import Reason
+from deploy.systems.waiting import wait_until
 from protos import order_pb2
-from tests.harness.waiting import wait_until
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
 from trading.operator.watch import Watch, next_tick

@@ -1,5 +1,5 @@
 from backends.storage.csv import checkpoint
-from tests.harness.waiting import wait_until
+from deploy.systems.waiting import wait_until
 
 
 def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):

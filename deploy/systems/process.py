@@ -1,4 +1,4 @@
-"""One real process of the system."""
+"""One process of a system that is killed, frozen, measured or started anew on purpose."""
 
 import os
 import signal
@@ -9,28 +9,50 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from deploy.cores import core_arguments
+from deploy.settings import ROOT
+
+TAIL = 2000
 
 
-class ManagedProcess:
-    """A process that can be killed, frozen and started again. Its output is appended to one file.
+class ProcessEnded(AssertionError):
+    """A process that should run has ended; the message has the last that it wrote."""
+
+
+class Process:
+    """A process that ends with this one, and can be started again. Its output is appended to one file.
 
     Start it in the main thread alone: the kernel ends it when the thread that started it ends.
+
+    Attributes:
+        command, environment: of the next start.
+        output_path: the file of its output, over all its runs.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
-        """`arguments` are those of this Python."""
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        output: Path,
+        *,
+        user: str | None = None,
+        core: int | None = None,
+    ) -> None:
+        """`user` is whom it runs as, in the folder of its output; None: as we do, in ours. It keeps to `core`; None: to
+        none."""
         self.name = name
-        self.arguments = list(arguments)
+        self.command = list(command)
+        self.environment = dict(environment)
         self.output_path = output
-        self.environment = dict(environment)  # of the next start
+        self._user = user
+        self._core = core
         self._popen: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         """The process id."""
-        assert self._popen is not None, f"{self.name} was never started"
-        return self._popen.pid
+        return self._started.pid
 
     @property
     def is_running(self) -> bool:
@@ -55,16 +77,25 @@ class ManagedProcess:
         assert not self.is_running, f"{self.name} runs already"
         assert threading.current_thread() is threading.main_thread()
         with self.output_path.open("ab") as output:
+            # No function of ours runs between fork and exec: gRPC's threads here would not outlive that.
             self._popen = subprocess.Popen(
-                [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), str(os.getpid())]
-                + [sys.executable, *self.arguments],
-                cwd=ROOT,
+                [*self._ending_with_us(), *self.command],
+                cwd=ROOT if self._user is None else self.output_path.parent,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def check_runs(self) -> None:
+        """Raise unless it runs.
+
+        Raises:
+            ProcessEnded: it has ended.
+        """
+        if not self.is_running:
+            raise ProcessEnded(f"{self.name} ended:\n{self.output[-TAIL:]}")
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone. What it started itself goes too."""
@@ -78,9 +109,18 @@ class ManagedProcess:
         Raises:
             subprocess.TimeoutExpired: it has not ended in time.
         """
-        assert self._popen is not None
-        self._popen.terminate()
-        return self._popen.wait(within_s)
+        self._started.terminate()
+        return self._started.wait(within_s)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, within_s: float = 30.0) -> None:
+        """Ask it to end, if it runs, and wait; kill it if it does not end in time."""
+        if not self.is_running:
+            return
+        self._started.send_signal(how)
+        try:
+            self._started.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def wait(self, within_s: float) -> int:
         """Wait for its end and return its exit code.
@@ -88,8 +128,7 @@ class ManagedProcess:
         Raises:
             subprocess.TimeoutExpired: it has not ended in time.
         """
-        assert self._popen is not None
-        return self._popen.wait(within_s)
+        return self._started.wait(within_s)
 
     def freeze(self) -> None:
         """SIGSTOP: it keeps its memory, files and connections, and does nothing."""
@@ -98,6 +137,17 @@ class ManagedProcess:
     def resume(self) -> None:
         """SIGCONT."""
         self._signal_group(signal.SIGCONT)
+
+    @property
+    def _started(self) -> "subprocess.Popen[bytes]":
+        assert self._popen is not None, f"{self.name} was never started"
+        return self._popen
+
+    def _ending_with_us(self) -> list[str]:
+        if self._user is not None:
+            return ["setpriv", f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups", "--pdeathsig=INT"]
+        ending = [sys.executable, "-S", "-E", str(ROOT / "deploy/parent.py"), str(os.getpid())]
+        return ending + core_arguments(self._core)
 
     def _signal_group(self, number: signal.Signals) -> None:
         if self._popen is not None:

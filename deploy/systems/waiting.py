@@ -9,11 +9,15 @@ T = TypeVar("T")
 POLL_S = 0.05
 
 
+class NotInTime(AssertionError):
+    """What was waited for was not true within its time: what was expected of the system does not hold."""
+
+
 def wait_until(predicate: Callable[[], T], within_s: float, what: str) -> T:
     """Return what `predicate` returns as soon as that is true; it is asked every 50 ms.
 
     Raises:
-        AssertionError: it was not true within the time; the message says `what` was waited for.
+        NotInTime: it was not true within the time; the message says `what` was waited for.
     """
     deadline = time.monotonic() + within_s
     while True:
@@ -21,5 +25,5 @@ def wait_until(predicate: Callable[[], T], within_s: float, what: str) -> T:
         if result:
             return result
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what} (last seen: {result!r})")
+            raise NotInTime(f"not within {within_s:g} s: {what} (last seen: {result!r})")
         time.sleep(POLL_S)
