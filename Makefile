@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -59,6 +59,11 @@ certificates: ## for TLS between the processes: DIR=certs, NAME=bourse, HOSTS="l
 
 test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; those of the page if there is a Chromium; WORKERS=3, ARGS=...
 	@$(PY) -m pytest -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
+
+quick: $(VENV)/.installed-dev ## the tests that start no process, and 200 simulated runs, under 40 s on two cores; ARGS=...
+	@$(PY) -m pytest -q -n 2 --dist worksteal -m "not processes" tests/backends tests/common tests/trading \
+		"tests/simulation/test_simulation.py::test_invariants_hold[0]" \
+		"tests/simulation/test_simulation.py::test_invariants_hold[1]" $(ARGS)
 
 browser: $(VENV)/.installed-dev ## Chromium for the tests of the page, if this machine has none
 	@sh deploy/browser.sh $(PY)

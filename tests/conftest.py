@@ -7,12 +7,23 @@ from typing import Any
 
 import pytest
 
+from tests.harness import marking
 from tests.harness.cluster import Cluster
 from tests.harness.seeds import write_chosen_seed, write_seed
 from tests.page.browser import MISSING, find_browser
 
 # Decided before anything is collected: a test that cannot run here is left out and said to be, not skipped.
 collect_ignore = [] if find_browser() else ["page"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch who starts processes."""
+    config.pluginmanager.register(marking.Watch())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that start processes."""
+    marking.mark(item)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""`python -m deploy.systems FOLDER`: what `make run` starts, beside any other, on free ports and with its data in FOLDER.
+"""`python -m deploy.systems FOLDER`: what `make run` starts, beside any other, on free ports, its data in FOLDER.
 
 Writes one line, its URL, when orders can be placed. Ends with Ctrl-C, or when its standard input does. Its data are in
 FOLDER/var, for `BOURSE_DATA_DIR=FOLDER/var make status`; its output is in FOLDER/output.

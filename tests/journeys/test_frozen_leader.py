@@ -5,8 +5,9 @@ import time
 from tests.harness.cluster import Cluster
 from tests.harness.invariants import check_invariants
 from tests.harness.load import Load
+from tests.harness.size import sized
 
-FROZEN_S = 10.0
+FROZEN_S = sized(quick=5, full=10)
 ORDERS_AGAIN_WITHIN_S = 6.0
 
 

@@ -63,9 +63,11 @@ def served(tmp_path: Path, open_store) -> Iterator[Served]:
     servers: dict[int, BackendServer] = {}
     stopping = threading.Event()
     workers: list[threading.Thread] = []
+    alarms: list[threading.Event] = []
     replicas: list[Replica] = []
     for replica_id in (1, 2):
         work = threading.Event()
+        alarms.append(work)
         store = open_store(replica_id)
         store.adopt(catalog.cluster_id)
         link = CatalogLink(catalog_server.address, time.monotonic)
@@ -89,8 +91,9 @@ def served(tmp_path: Path, open_store) -> Iterator[Served]:
     served.call(1, order_pb2.AssignLeaderRequest(leader_id=2, peers=peers, expected_epoch=1))
     yield served
     stopping.set()
-    for replica, worker in zip(replicas, workers, strict=True):
+    for replica, work, worker in zip(replicas, alarms, workers, strict=True):
         replica.stop()
+        work.set()
         worker.join()
     for server in [*servers.values(), catalog_server]:
         server.stop()
