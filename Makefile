@@ -61,9 +61,10 @@ test: $(VENV)/.installed-dev ## all tests, under 5 minutes on two cores; those o
 	@$(PY) -m pytest -n $(or $(WORKERS),3) --dist worksteal $(ARGS)
 
 quick: $(VENV)/.installed-dev ## the tests that start no process, and 200 simulated runs, under 40 s on two cores; ARGS=...
-	@$(PY) -m pytest -q -n 2 --dist worksteal -m "not processes" tests/backends tests/common tests/trading \
+	@$(PY) -m pytest -q -n 2 --dist worksteal -m "not processes" \
 		"tests/simulation/test_simulation.py::test_invariants_hold[0]" \
-		"tests/simulation/test_simulation.py::test_invariants_hold[1]" $(ARGS)
+		"tests/simulation/test_simulation.py::test_invariants_hold[1]" \
+		tests/backends tests/common tests/trading $(ARGS)
 
 browser: $(VENV)/.installed-dev ## Chromium for the tests of the page, if this machine has none
 	@sh deploy/browser.sh $(PY)
