@@ -21,6 +21,17 @@ DOCUMENTS = [
 ]
 PROGRAMS = ("common", "backends", "trading", "frontend_site", "deploy", "tests")
 
+# Documents that are read like a book: their tables are short and their lines fit a window. The others hold figures and
+# copied output.
+READABLE = [
+    *(ROOT / "docs" / f"{name}.md" for name in ("API", "ARCHITECTURE", "METRICS", "OPERATIONS", "PERFORMANCE")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("PROTOCOL", "SECURITY", "WORKLOAD")),
+    *sorted((ROOT / "docs/decisions").glob("*.md")),
+]
+MOST_COLUMNS = 200
+MOST_CELL = 120
+COPIED_OUTPUT = re.compile(" {4}[^ -]")
+
 
 def text_of(paths) -> str:
     return "\n".join(path.read_text() for path in paths)
@@ -80,3 +91,28 @@ def test_everything_that_the_design_names_in_a_file_is_there():
         if not re.search(rf"\b(class|def|rpc|message) {part}\b", (ROOT / file).read_text())
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
+def test_lines_are_short_and_no_cell_is_a_paragraph(path: Path):
+    lines = enumerate(path.read_text().splitlines(), 1)
+    assert [
+        (number, part[:60])
+        for number, line in lines
+        for part in (line, *table_cells(line))
+        if len(part) > (MOST_COLUMNS if part is line else MOST_CELL) and not COPIED_OUTPUT.match(line)
+    ] == []
+
+
+def table_cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] if line.startswith("|") else []
+
+
+def test_long_lines_and_cells_are_seen(tmp_path: Path):
+    long = tmp_path / "long.md"
+    for line in ("a" * 201, f"| a | {'b' * 121} |"):
+        long.write_text(line)
+        with pytest.raises(AssertionError):
+            test_lines_are_short_and_no_cell_is_a_paragraph(long)
+    long.write_text("\n".join(["    " + "a" * 201, f"| a | {'b' * 120} |"]))
+    test_lines_are_short_and_no_cell_is_a_paragraph(long)
