@@ -1,6 +1,8 @@
 """What documents and deployment files name exists."""
 
+import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,9 @@ DOCUMENTS = [
     for path in sorted(ROOT.glob(pattern))
     if path.is_file()
 ]
-PROGRAMS = ("common", "backends", "trading", "frontend_site", "deploy", "tests")
+ARCHITECTURE = ROOT / "docs/ARCHITECTURE.md"
+PRODUCT = ("common", "backends", "trading", "frontend_site", "deploy")
+PROGRAMS = (*PRODUCT, "tests")
 
 # Documents that are read like a book: their tables are short and their lines fit a window. The others hold figures and
 # copied output.
@@ -116,3 +120,70 @@ def test_long_lines_and_cells_are_seen(tmp_path: Path):
             test_lines_are_short_and_no_cell_is_a_paragraph(long)
     long.write_text("\n".join(["    " + "a" * 201, f"| a | {'b' * 120} |"]))
     test_lines_are_short_and_no_cell_is_a_paragraph(long)
+
+
+def product_files() -> list[str]:
+    """Return the files that people write, of all programs."""
+    return sorted(
+        str(path.relative_to(ROOT))
+        for folder in PRODUCT
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+
+
+def listed_files(text: str) -> list[str]:
+    """Return the paths in the list of files: entries `name` under headings `folder/`."""
+    folder, paths = "", []
+    for line in text.partition("## Every file")[2].splitlines():
+        if heading := re.match(r"### `(.+/)`", line):
+            folder = heading[1]
+        elif entry := re.match(r"- `(.+?)`: \S", line):
+            paths.append(folder + entry[1])
+    return sorted(paths)
+
+
+@cache
+def names_in(path: str) -> set[str]:
+    """Return what a module defines: functions, classes, constants, and `Class.member` for what is in its classes."""
+
+    def names(body: list[ast.stmt], prefix: str) -> set[str]:
+        found = set()
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                found.add(prefix + node.name)
+            if isinstance(node, ast.ClassDef):
+                found |= names(node.body, f"{node.name}.")
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            found |= {prefix + target.id for target in targets if isinstance(target, ast.Name)}
+        return found
+
+    return names(ast.parse((ROOT / path).read_text()).body, "")
+
+
+def test_every_product_file_is_named_once():
+    listed, files = listed_files(ARCHITECTURE.read_text()), product_files()
+    assert len(files) > 150
+    to_add = [f"- `{Path(path).name}`: in {path}" for path in files if path not in listed]
+    to_drop = [path for path in set(listed) if path not in files or listed.count(path) > 1]
+    assert (to_add, to_drop) == ([], []), "in docs/ARCHITECTURE.md, Every file"
+
+
+def test_every_path_and_function_of_the_walks_exists():
+    text = ARCHITECTURE.read_text()
+    quoted = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+    paths = {one for one in quoted if re.fullmatch(r"[a-z_]+/[\w./-]*", one)}
+    places = {match.groups() for one in quoted if (match := re.fullmatch(r"([\w/]+\.py): ([\w.]+)", one))}
+    assert len(paths) > 30
+    assert len(places) > 50
+    assert [one for one in paths if not (ROOT / one).exists()] == []
+    assert [(path, name) for path, name in places if not (ROOT / path).exists() or name not in names_in(path)] == []
+    members = {name for path in product_files() for name in names_in(path) if "." in name}
+    assert {one for one in quoted if re.fullmatch(r"[A-Z]\w+\.\w+", one)} - members == set()
+
+
+def test_the_planted_bugs_that_guard_the_core_exist():
+    named = re.findall(r"^\| `.+` \| .+ \| `(\w+)` \|$", ARCHITECTURE.read_text(), re.MULTILINE)
+    planted = {name for path in (ROOT / "tests/simulation/planted").glob("*.py") for name in names_in(str(path))}
+    assert len(named) > 10
+    assert set(named) - planted == set()
