@@ -2,10 +2,13 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.test_imports import is_core
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -132,15 +135,19 @@ def product_files() -> list[str]:
     )
 
 
-def listed_files(text: str) -> list[str]:
-    """Return the paths in the list of files: entries `name` under headings `folder/`."""
-    folder, paths = "", []
+def file_entries(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, heading and line of the list of files: entries `name` under headings `folder/`."""
+    folder = title = ""
     for line in text.partition("## Every file")[2].splitlines():
         if heading := re.match(r"### `(.+/)`", line):
-            folder = heading[1]
+            folder, title = heading[1], line
         elif entry := re.match(r"- `(.+?)`: \S", line):
-            paths.append(folder + entry[1])
-    return sorted(paths)
+            yield folder + entry[1], title, line
+
+
+def listed_files(text: str) -> list[str]:
+    """Return the paths in the list of files."""
+    return sorted(path for path, _, _ in file_entries(text))
 
 
 @cache
@@ -167,6 +174,16 @@ def test_every_product_file_is_named_once():
     to_add = [f"- `{Path(path).name}`: in {path}" for path in files if path not in listed]
     to_drop = [path for path in set(listed) if path not in files or listed.count(path) > 1]
     assert (to_add, to_drop) == ([], []), "in docs/ARCHITECTURE.md, Every file"
+
+
+def test_the_list_of_files_says_of_each_whether_it_is_core():
+    wrong = [
+        path
+        for path, title, line in file_entries(ARCHITECTURE.read_text())
+        if is_core(path.removesuffix(".py").replace("/", "."))
+        != ((title.endswith("(core)") and "(apart)" not in line) or "(of the core)" in line)
+    ]
+    assert wrong == []
 
 
 def test_every_path_and_function_of_the_walks_exists():
