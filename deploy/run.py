@@ -111,7 +111,7 @@ def supervise(settings: RunSettings, environment: dict[str, str]) -> int:
     supervisor = subprocess.Popen(
         # Should this process be killed outright, the supervisor ends with it, and the processes with the supervisor.
         [sys.executable, "deploy/parent.py", str(os.getpid())]
-        + [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.config_path)],
+        + [sys.executable, "-m", "deploy.supervisord", "-c", str(settings.config_path)],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
