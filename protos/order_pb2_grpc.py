@@ -70,7 +70,7 @@ class OrderServiceServicer:
 
         Idempotent by (account, idempotency_key): a known key gets its order again (replayed). A message that arrives
         executes at most once. A refusal is remembered while this leadership lasts and given again for the same key.
-        Without a key one is made: it is in the order, and in the metadata of every failure [idempotency_key].
+        Without a key one is made: it is in the order, and in the metadata of every failure but INTERNAL [idempotency_key].
 
         Not executed:
         FAILED_PRECONDITION (NOT_LEADER) [leader_id, epoch, leader_address]: not the leader, or another epoch than its

@@ -143,11 +143,18 @@ class Catalog:
     def set_stock(self, request: catalog_pb2.SetStockRequest) -> catalog_pb2.SetStockResponse:
         """Give a stock another price, or make a new one; on stable storage and watched when it returns."""
         check_set_stock(request)
+        before: list[Stock | None] = []
+
+        def rule(known: Stock | None) -> Stock:
+            before[:] = [known]
+            return stock_to_be(known, request)
+
         try:
-            stock, is_new = self._ledger.put_stock(request.name, lambda known: stock_to_be(known, request))
+            stock, is_new = self._ledger.put_stock(request.name, rule)
         except StoreFull as error:
             raise _full(error) from error
-        log.info("stock set", name=stock.name, price_cents=stock.price_cents, created=is_new)
+        if before != [stock]:
+            log.info("stock set", name=stock.name, price_cents=stock.price_cents, created=is_new)
         return catalog_pb2.SetStockResponse(stock=_message(stock), created=is_new)
 
     def health_check(self, _request: catalog_pb2.CatalogHealthRequest) -> catalog_pb2.CatalogHealthResponse:

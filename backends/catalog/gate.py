@@ -1,4 +1,4 @@
-"""Who may trade: the newest epoch, one batch after the other."""
+"""Who may trade: the newest epoch, one batch after the other. Apart from decide.py: it is the fence, whole."""
 
 from backends.storage.values import Answer, Epoch, Gate
 from common.calls.failures import RpcFailure

@@ -1,4 +1,7 @@
-"""Refusals by the catalog, as failures for the caller, and the memory of them that one leadership keeps."""
+"""Refusals by the catalog, as failures for the caller, and the memory of them that one leadership keeps.
+
+Apart from pending.py, whose lock guards the memory: what a refusal says is a matter of its own.
+"""
 
 from backends.failures import InvalidArgument
 from backends.storage.known_keys import KnownKeys, key_of

@@ -100,12 +100,12 @@ class Replica:
             RpcFailure: FENCED, HALTED, BACKFILLING, PROMOTING, CATALOG: see protos/order.proto.
         """
         check_assign_leader(request)
-        self._standing.note_addresses({peer.replica_id: peer.address for peer in request.peers})
         if request.leader_id == self.replica_id:
             yield from self._lead(request)
         else:
             self._standing.refuse_older(request.expected_epoch)
             self._standing.see(Leader(request.leader_id, request.expected_epoch))
+        self._standing.note_addresses({peer.replica_id: peer.address for peer in request.peers})
         leader = self._standing.snapshot().leader
         return order_pb2.AssignLeaderResponse(
             epoch=leader.epoch, leader_id=leader.leader_id, last_number=self.store.last_number

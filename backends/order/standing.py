@@ -1,7 +1,7 @@
 """A replica's standing: who leads, as far as it knows, and its own part in that.
 
-All that several threads change of a replica is here, behind one lock: its server's threads and the one that takes its
-turns. In memory only: a replica starts as a follower.
+What several threads change of a replica's role is here, behind one lock: its server's threads and the one that takes
+its turns. In memory only: a replica starts as a follower.
 """
 
 import threading

@@ -127,6 +127,7 @@ class HeldLedger:
             except StoreFull:
                 # Decided anew on the stocks as they are: no refusal may rest on a trade that was not made.
                 decision = rule(state.when_full())
+                assert decision.trades is None or not decision.trades.rows, decision
             if decision.trades is not None:
                 self._apply(decision.trades)
             if decision.batch_seq:

@@ -63,7 +63,7 @@ class MemoryLog:
         store.hold()
         self.on_sync: Callable[[float], None] = lambda _seconds: None
         self._store = store
-        self._is_open = False
+        self._is_open = self._is_closed = False
         self._position = Position(0, 0)  # replaced as a whole, after the rows are there
 
     @property
@@ -96,7 +96,7 @@ class MemoryLog:
         checked = check_rows(rows, *self._position)
         if checked.count:
             self._store.check_room()
-            self._store.lines += rows.splitlines(keepends=True)
+            self._store.lines[self._position.number :] = rows.splitlines(keepends=True)
             self.on_sync(0.0)
             self._position = Position(checked.last_number, checked.last_chain)
 
@@ -142,7 +142,9 @@ class MemoryLog:
 
     def close(self) -> None:
         self._is_open = False
-        self._store.release()
+        if not self._is_closed:
+            self._is_closed = True
+            self._store.release()
 
 
 class MemoryNotebook:

@@ -6,8 +6,9 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -43,12 +44,28 @@ def configure_logs(process: str, *, replica: int | None = None) -> None:
     structlog.configure(
         processors=[*_common_processors(), *_rendering()],
         wrapper_class=structlog.make_filtering_bound_logger(_level()),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Lines())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[stdlib_handler()], level=max(logging.WARNING, _level()), force=True)
     sys.excepthook = _log_uncaught
     threading.excepthook = lambda given: _log_uncaught(given.exc_type, given.exc_value, given.exc_traceback)
+
+
+class _Lines:
+    """Where our lines go: stderr, whatever it is now.
+
+    A line that cannot be written, on a full disk or into a closed pipe, is dropped, as `logging` drops its own: an
+    order must not fail, nor a log be left half shown, because nobody can be told of it.
+    """
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def add_facts(facts: Callable[[], Mapping[str, object]]) -> None:

@@ -31,16 +31,16 @@ def leave_marker_and_die(path: Path, files: Files, die: Callable[[str], NoReturn
 
 
 class AppendedFile:
-    """An open file whose first `length` bytes are on stable storage. It is longer only while an append is under way.
+    """An open file, all of it on stable storage; it is longer only while an append is under way.
 
-    One thread at a time appends.
+    Where it ends is the owner's to say: by the same count as that by which it shows what stands in it. One thread at a
+    time appends.
     """
 
     def __init__(
         self,
         path: Path,
         descriptor: int,
-        length: int,
         *,
         files: Files,
         busy: BusyWatch,
@@ -49,7 +49,6 @@ class AppendedFile:
         on_synced: Callable[[], None],
     ) -> None:
         """`busy` is told of each append; `on_written` and `on_synced` are called between its steps: for failpoints."""
-        self.length = length
         self._path = path
         self._descriptor = descriptor
         self._files = files
@@ -59,8 +58,8 @@ class AppendedFile:
         self._on_synced = on_synced
         self._failed = False
 
-    def append(self, data: bytes) -> float:
-        """Append with one write and one sync; return how many seconds they took.
+    def append(self, data: bytes, at: int) -> float:
+        """Write at the end, `at`, with one write and one sync; return how many seconds they took.
 
         Any failure but a full disk ends the process: it is not known which bytes are on stable storage.
 
@@ -73,9 +72,9 @@ class AppendedFile:
         began = self._busy.begin()
         try:
             try:
-                write_all(self._files, self._descriptor, data, self.length)
+                write_all(self._files, self._descriptor, data, at)
             except DiskFull:
-                cut(self._files, self._descriptor, self.length)
+                cut(self._files, self._descriptor, at)
                 raise
             self._on_written()
             self._files.fdatasync(self._descriptor)
@@ -85,5 +84,4 @@ class AppendedFile:
             leave_marker_and_die(self._path, self._files, self._die, error)
         finally:
             took_s = self._busy.end(began)
-        self.length += len(data)
         return took_s

@@ -79,7 +79,7 @@ class EpochsFile:
         self._small_files = small_files
         self._files = small_files.files
         self._path = small_files.path(EPOCHS_NAME)
-        epochs, length = self._mend(small_files.read(EPOCHS_NAME))
+        epochs, self._length = self._mend(small_files.read(EPOCHS_NAME))
         self.recent = tuple(epochs[-RECENT_COUNT:])
         self._descriptor = self._files.open(self._path, os.O_RDWR)
         sync_shown(self._files, self._descriptor)
@@ -87,7 +87,6 @@ class EpochsFile:
         self._file = AppendedFile(
             self._path,
             self._descriptor,
-            length,
             files=self._files,
             busy=small_files.busy,
             die=small_files.die,
@@ -101,7 +100,9 @@ class EpochsFile:
         Raises:
             DiskFull: nothing changed.
         """
-        self._file.append(_line(epoch))
+        line = _line(epoch)
+        self._file.append(line, self._length)
+        self._length += len(line)
         self.recent = (*self.recent[1 - RECENT_COUNT :], epoch)
 
     def close(self) -> None:

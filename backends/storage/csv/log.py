@@ -55,14 +55,13 @@ class Log:
         self._file = AppendedFile(
             path,
             descriptor,
-            checked.ends[-1],
             files=files,
             busy=self._busy,
             die=die,
             on_written=lambda: failpoint("log-written"),
             on_synced=lambda: failpoint("log-synced"),
         )
-        # Invariant: _ends[-1] <= _file.length; between the two lie rows that are synced and not shown yet.
+        # Invariant: the bytes up to _ends[-1] are synced. The file is longer only while an append is under way.
         self._ends: array[int] = checked.ends  # guarded by _ends_lock; 8 bytes a row
         self._ends_lock = ReadWriteLock()  # never held across a read, write or sync of the file
         self._position = Position(checked.number, checked.chain)  # replaced as a whole, after _ends
@@ -193,7 +192,8 @@ class Log:
         self._files.close(self._descriptor)
 
     def _store(self, rows: bytes) -> None:
-        took_s = self._file.append(rows)
+        # Read without its lock: only appends change it, and this is the one.
+        took_s = self._file.append(rows, self._ends[-1])
         self.on_sync(took_s)
         if took_s > SLOW_S:
             log.warning("a write was slow", path=str(self.path), seconds=round(took_s, 2), bytes=len(rows))

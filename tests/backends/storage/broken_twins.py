@@ -113,7 +113,6 @@ def opens_the_gate_again_at_a_restart(patch: Patch) -> type:
     def reopen(self: HeldLedger, *arguments: Any) -> None:
         hold(self, *arguments)
         self._gate = Gate(self._newest_epoch.epoch, 0, None)
-        self._keys = KnownKeys()
 
     patch.setattr(HeldLedger, "__init__", reopen)
     return MemoryEngine

@@ -17,3 +17,10 @@ def test_checkpoint_is_written_when_it_is_due(desk, monkeypatch):
     desk.crash()
     desk.open()
     assert desk.quantity("ACME") == 97
+
+
+def test_checkpoint_is_written_anew_at_every_start(desk):
+    database = desk.path / "catalog_database.csv"
+    before = database.stat().st_ino
+    desk.ledger.start()
+    assert database.stat().st_ino != before
