@@ -53,8 +53,7 @@ class DirectSystem(System):
         """Start every process; the system trades, and the highest id leads."""
         try:
             self.start_all()
-            # At the start a lower id may be elected before the highest is ready. Not in the middle of a test shall that
-            # be put right.
+            # Should a lower id lead all the same, that shall not be put right in the middle of a test.
             wait_until(lambda: self.leader() == max(self.replicas), START_WITHIN_S, "the highest id leads")
         except BaseException as error:
             error.add_note(self.outputs())
@@ -86,15 +85,24 @@ class DirectSystem(System):
         return {name: process.terminate() for name, process in reversed(self.processes.items()) if process.is_running}
 
     def start_all(self) -> None:
-        """Start every process that does not run, and wait until the system is ready."""
-        self.start_ended()
+        """Start every process that does not run, and wait until the system is ready.
+
+        The health loop is started when every backend answers: a lower id that it elected meanwhile would lead until the
+        highest has proved itself, for some of its intervals.
+        """
+        ended = [process for process in self.processes.values() if not process.is_running]
+        for process in ended:
+            if process.name != "health":
+                process.start()
+        wait_until(self.backends_answer, START_WITHIN_S, "an answer of every backend")
+        for process in ended:
+            if process.name == "health":
+                process.start()
         self.wait_ready()
 
-    def start_ended(self) -> None:
-        """Start every process that does not run; does not wait."""
-        for process in self.processes.values():
-            if not process.is_running:
-                process.start()
+    def backends_answer(self) -> bool:
+        """Whether the catalog and every replica answer a health check."""
+        return self.catalog_health() is not None and all(self.health(number) for number in self.replicas)
 
     def wait_until(self, predicate: Callable[[], T], within_s: float, what: str) -> T:
         """Return what `predicate` returns as soon as that is true; see deploy/systems/waiting.py."""
