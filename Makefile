@@ -7,6 +7,8 @@ CHECKED := common backends trading frontend_site deploy examples benchmarks test
 
 # Only what the lock files name is used: no package of the machine, no module of the caller's.
 unexport PYTHONPATH PYTHONHOME
+# Hundreds of processes are started from here: each would compile all that it loads.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help

@@ -6,6 +6,7 @@ that does start one fails: what was not seen is marked by hand.
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -42,13 +43,19 @@ def starts_processes(thing: Any, seen: set[int] | None = None) -> bool:
     return bool(names & STARTERS) or any(starts_processes(function.__globals__.get(name), seen) for name in names)
 
 
+@cache
+def is_starter(function: Any) -> bool:
+    """Whether a test or a fixture starts processes; each is looked at once, however many items have it."""
+    return starts_processes(function)
+
+
 def mark(item: pytest.Item) -> None:
     """Give a test the marker if it, or a fixture of it, starts processes."""
     if not isinstance(item, pytest.Function):
         return
     # The last one that is defined is the nearest; it stands for those that it overrides.
     fixtures = [defined[-1].func for defined in item._fixtureinfo.name2fixturedefs.values()]
-    if any(map(starts_processes, [item.function, *fixtures])):
+    if any(map(is_starter, [item.function, *fixtures])):
         item.add_marker(MARKER)
 
 
