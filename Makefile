@@ -66,7 +66,7 @@ quick: $(VENV)/.installed-dev ## the tests that start no process, and 200 simula
 	@$(PY) -m pytest -q -n 2 --dist worksteal -m "not processes" \
 		"tests/simulation/test_simulation.py::test_invariants_hold[0]" \
 		"tests/simulation/test_simulation.py::test_invariants_hold[1]" \
-		tests/backends tests/common tests/trading $(ARGS)
+		tests/test_imports.py tests/backends tests/common tests/trading $(ARGS)
 
 browser: $(VENV)/.installed-dev ## Chromium for the tests of the page, if this machine has none
 	@sh deploy/browser.sh $(PY)

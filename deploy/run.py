@@ -4,6 +4,7 @@ Checks what would make a start fail, migrates Django's own tables, starts superv
 how to kill a replica, and on Ctrl-C, SIGTERM or a closed terminal stops everything and leaves nothing behind.
 """
 
+import argparse
 import fcntl
 import getpass
 import hashlib
@@ -200,4 +201,8 @@ def welcome(settings: RunSettings) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m deploy.run",
+        description="Runs the whole system in the foreground, until Ctrl-C. README.md has its variables.",
+    ).parse_args()
     main()
