@@ -1,7 +1,6 @@
 """What the backends need of a store, whatever engine keeps it: the contracts of a replica's log and of the ledger.
 
-An engine passes tests/backends/storage/test_conformance.py (log_contract.py, ledger_contract.py). Which one is used is
-said in engines.py.
+An engine passes tests/backends/storage/test_conformance.py. Which one is used is said in engines.py.
 
 Three words in all contracts. *Durable*: it survives the end of the process and a power cut at any moment. *Visible*:
 any reader may see it; nothing is visible before it is durable. *Refused*: nothing has changed. An engine that can't

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ COMMAND_WITHIN_S = 60.0
 OTHERS_VARIABLES = ("DATABASE_URL", "PORT", "SEED")
 
 
-class System:
+class System(ABC):
     """A catalog, three replicas and a frontend or more, on ports of their own. Use it as a context manager: inside it
     trades, afterwards every process is gone. Its data and its output stay.
 
@@ -54,6 +55,7 @@ class System:
         }
         self.network = Network(Tls.from_environment(self.environment))
 
+    @abstractmethod
     def start(self) -> None:
         """Start its processes and wait until it trades.
 
@@ -61,11 +63,10 @@ class System:
             NotInTime: it does not trade yet.
             ProcessEnded: a process has ended instead.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self) -> None:
         """End its processes, whatever state they are in."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         try:

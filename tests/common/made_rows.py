@@ -14,9 +14,7 @@ from common.bounds import (
     STOCK_NAME,
     TIME,
 )
-from common.rows import (
-    encode_row,
-)
+from common.rows import encode_row
 
 FIELDS: dict[str, Any] = {
     "transaction_number": 57,

@@ -193,6 +193,25 @@ class FakeCluster:
         for one, replica in self.replicas.items():
             self.network.handlers[CONFIG.replicas[one]] = replica.handle
 
+    @classmethod
+    def led_by(cls, leader_id: int, *, epoch: int = 1, last_number: int = 0) -> "FakeCluster":
+        """A cluster of which one replica leads, the others are in sync, and all replicas end at this order."""
+        cluster = cls()
+        leader = cluster.replicas[leader_id]
+        leader.lead(epoch)
+        leader.followers = {one: order_pb2.IN_SYNC for one in CONFIG.replicas if one != leader_id}
+        for replica in cluster.replicas.values():
+            replica.last_number = last_number
+        return cluster
+
+    @classmethod
+    def with_one_behind(cls) -> "FakeCluster":
+        """Replica 3 leads, and replica 2 is in sync, at order 40; replica 1 is left out at 20."""
+        cluster = cls.led_by(3, last_number=40)
+        cluster.replicas[3].followers[1] = order_pb2.FAULTY
+        cluster.replicas[1].last_number = 20
+        return cluster
+
     def set_last_number(self, number: int) -> None:
         """Let the catalog and all replicas end at this order."""
         self.catalog.last_number = number

@@ -1,16 +1,13 @@
-"""What every engine's Ledger must do: each function tries one promise of ports.Ledger, with the catalog's own rules."""
+"""What every engine's Ledger must do with batches and epochs: each function tries one promise of ports.Ledger."""
 
-import itertools
-import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import pytest
 
 from backends.catalog.decide import BatchRule
 from backends.storage.known_keys import key_of
-from backends.storage.ports import Ledger, StartRefused, StoreFull
-from backends.storage.values import NO_EPOCH, Answer, Decision, LedgerState, Position, Stock
+from backends.storage.ports import StartRefused, StoreFull
+from backends.storage.values import NO_EPOCH, Decision, LedgerState, Stock
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.row_checks import check_rows
@@ -18,68 +15,17 @@ from common.rows import chain_seed, parse_row
 from protos import catalog_pb2
 from protos.catalog_pb2 import BUY, SELL
 from tests.backends.storage.engines import CLUSTER, STOCKS, Engine
-
-# However busy the machine is: only an engine that wakes nobody has it waited out.
-WOKEN_WITHIN_S = 10.0
-TIME = "2031-04-09T13:05:22.104511Z"
-
-
-def utc_now() -> datetime:
-    return datetime(2031, 4, 9, 13, 5, 22, 104511, tzinfo=UTC)
-
-
-class Leader:
-    """Who trades at a ledger."""
-
-    def __init__(self, ledger: Ledger, leader_id: int = 3) -> None:
-        self.ledger = ledger
-        self.begun = ledger.begin_epoch(leader_id, TIME, lambda _state: None)
-        self.batch_seq = 0
-        self._keys = itertools.count(1)
-
-    def request(self, *trades: tuple[object, ...]) -> catalog_pb2.UpdateStockRequest:
-        """Return the next batch; a trade is (type, name, quantity) or with its key behind."""
-        self.batch_seq += 1
-        number, chain = position(self.ledger)
-        return catalog_pb2.UpdateStockRequest(
-            epoch=self.begun.epoch.epoch,
-            batch_seq=self.batch_seq,
-            first_number=number + 1,
-            prev_chain=chain,
-            trades=[self._trade(*trade) for trade in trades],
-        )
-
-    def trade(self, *trades: tuple[object, ...]) -> catalog_pb2.UpdateStockResponse:
-        answer = decide(self.ledger, self.request(*trades))
-        assert isinstance(answer, catalog_pb2.UpdateStockResponse), answer
-        return answer
-
-    def _trade(self, order_type, name, quantity, key=None):
-        key = key or f"epoch-{self.begun.epoch.epoch}-key-{next(self._keys)}"
-        fields = {"stock_name": name, "order_type": order_type, "quantity": quantity, "idempotency_key": key}
-        return catalog_pb2.UpdateStockRequest().trades.add(**fields)
-
-
-def decide(ledger: Ledger, request: catalog_pb2.UpdateStockRequest) -> Answer:
-    return ledger.decide(BatchRule(request, utc_now))
-
-
-def quantity(ledger: Ledger, name: str = "ACME") -> int:
-    stock = ledger.stock(name)
-    assert stock is not None
-    return stock.quantity
-
-
-def position(ledger: Ledger) -> Position:
-    return ledger.health().position
-
-
-def chain_at(ledger: Ledger, number: int) -> int | None:
-    return ledger.trades_after(number, 1).after_chain
-
-
-def rows_of(ledger: Ledger) -> bytes:
-    return ledger.trades_after(0, 10**6).rows
+from tests.backends.storage.ledger_leader import (
+    TIME,
+    Leader,
+    chain_at,
+    decide,
+    position,
+    put,
+    quantity,
+    rows_of,
+    utc_now,
+)
 
 
 def ledger_that_is_new_begins_with_its_stocks(engine: Engine) -> None:
@@ -275,104 +221,6 @@ def ledger_that_is_full_begins_no_epoch_and_sets_no_stock(engine: Engine) -> Non
     engine.make_room()
     put(ledger, Stock.new("NEW", 1, 1))
     assert Leader(ledger).begun.epoch.epoch == 1
-
-
-def put(ledger: Ledger, stock: Stock) -> tuple[Stock, bool]:
-    return ledger.put_stock(stock.name, lambda _known: stock)
-
-
-def ledger_stocks_that_are_put_last_and_are_watched(engine: Engine) -> None:
-    ledger = engine.open_ledger()
-    Leader(ledger).trade((BUY, "ACME", 30))
-    cursor = ledger.changes_since("").cursor
-    known: list[Stock | None] = []
-
-    def cheaper(stock: Stock | None) -> Stock:
-        known.append(stock)
-        assert stock is not None
-        return Stock(stock.name, 7, stock.initial_quantity, stock.quantity, stock.last_trade)
-
-    assert ledger.put_stock("ACME", cheaper)[1] is False
-    assert put(ledger, Stock.new("Aaa", 5, 6)) == (Stock.new("Aaa", 5, 6), True)
-    assert [stock.quantity for stock in known if stock is not None] == [70]
-    assert sorted(ledger.changes_since(cursor).names) == ["ACME", "Aaa"]
-    engine.cut_power()
-    ledger = engine.open_ledger()
-    assert ledger.stock("ACME") == Stock("ACME", 7, 100, 70, 1)
-    assert [stock.name for stock in ledger.stocks_after("ACME", 2).stocks] == ["Aaa", "Blue.Finch"]
-
-
-def ledger_lists_stocks_as_copies_of_one_moment(engine: Engine) -> None:
-    ledger = engine.open_ledger()
-    first = ledger.stocks_after("", 2)
-    assert ([stock.name for stock in first.stocks], first.has_more, first.last_number) == (
-        ["ACME", "Blue.Finch"],
-        True,
-        0,
-    )
-    rest = ledger.stocks_after("Blue.Finch", 2)
-    assert ([stock.name for stock in rest.stocks], rest.has_more) == (["T"], False)
-    first.stocks[0].quantity = 5
-    assert quantity(ledger) == 100
-    Leader(ledger).trade((BUY, "ACME", 1))
-    named = ledger.stocks_named(["T", "NONE", "ACME"])
-    assert ([(stock.name, stock.quantity) for stock in named.stocks], named.last_number) == (
-        [("T", 10**15), ("ACME", 99)],
-        1,
-    )
-    assert ledger.stock("NONE") is None
-
-
-def ledger_cursor_of_another_run_is_reset(engine: Engine) -> None:
-    ledger = engine.open_ledger()
-    assert ledger.changes_since("").reset
-    cursor = ledger.changes_since("").cursor
-    assert not ledger.changes_since(cursor).reset
-    put(ledger, Stock.new("NEW", 1, 1))
-    engine.cut_power()
-    ledger = engine.open_ledger()
-    # An engine whose cursors outlast the process tells the change, another one that any stock may have changed.
-    changes = ledger.changes_since(cursor)
-    assert changes.reset or changes.names == ["NEW"]
-
-
-def ledger_wakes_those_who_wait_for_a_change(engine: Engine) -> None:
-    ledger = engine.open_ledger()
-    cursor = ledger.changes_since("").cursor
-    ledger.wait_for_change(cursor, 0.01)
-    waiting = threading.Thread(target=ledger.wait_for_change, args=(cursor, 30.0), daemon=True)
-    waiting.start()
-    put(ledger, Stock.new("NEW", 1, 1))
-    waiting.join(WOKEN_WITHIN_S)
-    assert not waiting.is_alive()
-
-
-def ledger_is_one_truth_for_many(engine: Engine) -> None:
-    ledger = engine.open_ledger()
-    leader = Leader(ledger)
-    wrong: list[object] = []
-    has_ended = threading.Event()
-
-    def look() -> None:
-        while not has_ended.is_set():
-            page = ledger.stocks_named(["ACME", "Blue.Finch"])
-            acme, finch = page.stocks
-            # Every batch takes one share of the one and adds one of the other.
-            if (100 - acme.quantity, finch.quantity) != (page.last_number // 2, page.last_number // 2):
-                wrong.append(page)
-            if position(ledger).number < page.last_number:
-                wrong.append(("position", page.last_number))
-
-    readers = [threading.Thread(target=look) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for _ in range(30):
-        leader.trade((BUY, "ACME", 1), (SELL, "Blue.Finch", 1))
-    has_ended.set()
-    for reader in readers:
-        reader.join(10)
-    assert wrong == []
-    assert check_rows(rows_of(ledger), 0, chain_seed(CLUSTER)).last_number == 60
 
 
 def ledger_takes_one_of_two_leaders(engine: Engine) -> None:

@@ -13,13 +13,7 @@ from trading.operator.operating import StatusCommand, show_leader, switch_leader
 
 @pytest.fixture
 def cluster():
-    cluster = FakeCluster()
-    cluster.replicas[3].lead(epoch=1)
-    cluster.replicas[3].followers = {1: order_pb2.FAULTY, 2: order_pb2.IN_SYNC}
-    for replica in cluster.replicas.values():
-        replica.last_number = 40
-    cluster.replicas[1].last_number = 20
-    return cluster
+    return FakeCluster.with_one_behind()
 
 
 class Terminal(io.StringIO):

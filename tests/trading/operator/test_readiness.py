@@ -57,10 +57,7 @@ def test_it_needs_no_token(rest, authentication, say):
 
 @pytest.fixture
 def cluster():
-    cluster = FakeCluster()
-    cluster.replicas[2].lead(epoch=4)
-    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
-    return cluster
+    return FakeCluster.led_by(2, epoch=4)
 
 
 def failures(cluster):

@@ -10,13 +10,7 @@ from trading.operator.resync_run import ResyncRun
 
 @pytest.fixture
 def cluster():
-    cluster = FakeCluster()
-    cluster.replicas[3].lead(epoch=1)
-    cluster.replicas[3].followers = {1: order_pb2.FAULTY, 2: order_pb2.IN_SYNC}
-    for replica in cluster.replicas.values():
-        replica.last_number = 40
-    cluster.replicas[1].last_number = 20
-    return cluster
+    return FakeCluster.with_one_behind()
 
 
 def resync(cluster, *ids, all_of_them=False, dry_run=False):

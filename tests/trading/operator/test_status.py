@@ -15,12 +15,7 @@ NOW = datetime(2031, 4, 9, 13, 5, 22, 104511, UTC)
 
 @pytest.fixture
 def cluster():
-    cluster = FakeCluster()
-    cluster.replicas[2].lead(epoch=4)
-    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
-    cluster.replicas[1].last_number = cluster.replicas[2].last_number = 61
-    cluster.replicas[3].last_number = 61
-    return cluster
+    return FakeCluster.led_by(2, epoch=4, last_number=61)
 
 
 @pytest.fixture

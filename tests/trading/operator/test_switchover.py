@@ -13,12 +13,7 @@ THREE_LEADS = LeaderAndEpoch(3, "order:3", 1)
 
 @pytest.fixture
 def cluster():
-    cluster = FakeCluster()
-    cluster.replicas[3].lead(epoch=1)
-    cluster.replicas[3].followers = {1: order_pb2.IN_SYNC, 2: order_pb2.IN_SYNC}
-    for replica in cluster.replicas.values():
-        replica.last_number = 40
-    return cluster
+    return FakeCluster.led_by(3, last_number=40)
 
 
 def switch(cluster, *arguments):

@@ -10,9 +10,7 @@ from trading.operator.verify import run_verify
 
 @pytest.fixture
 def cluster():
-    cluster = FakeCluster()
-    cluster.replicas[3].lead(epoch=1)
-    cluster.replicas[3].followers = {1: order_pb2.IN_SYNC, 2: order_pb2.IN_SYNC}
+    cluster = FakeCluster.led_by(3)
     cluster.set_last_number(60)
     cluster.catalog.stocks["ACME"] = catalog_pb2.Stock(name="ACME", initial_quantity=9, quantity=9, price_cents=4135)
     return cluster

@@ -18,9 +18,7 @@ from trading.replicas.manager import ReplicaManager
 @pytest.fixture
 def cluster(monkeypatch):
     """Three replicas of which 3 leads and 1 and 2 are in sync, behind the services."""
-    cluster = FakeCluster()
-    cluster.replicas[3].lead(epoch=4)
-    cluster.replicas[3].followers = {1: 1, 2: 1}
+    cluster = FakeCluster.led_by(3, epoch=4)
     manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
     jobs = ResyncJobs(lambda _leader, replica_id, _show: ResyncResult(replica_id, 1, 1, 1, 0.1, True))
     monkeypatch.setattr(services, "cluster_config", lambda: CONFIG)
