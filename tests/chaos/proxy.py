@@ -9,7 +9,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 REQUESTS = "requests"  # what the source sends
@@ -42,7 +42,7 @@ class Link:
 
     def silence(self) -> None:
         """Lose everything in both directions, as a cable that is pulled: nobody is told."""
-        self._run(lambda: self._lose({REQUESTS, REPLIES}, silent=True))
+        self._run(self.fall_silent)
 
     def lose(self, direction: str) -> None:
         """Lose what goes in one direction. The connections are reset by `heal`."""
@@ -70,6 +70,10 @@ class Link:
         """Reset the connections that there are."""
         for writer in self._connections:
             _reset(writer)
+
+    def fall_silent(self) -> None:
+        """As `silence`."""
+        self._lose({REQUESTS, REPLIES}, silent=True)
 
     def _lose(self, directions: set[str], *, silent: bool) -> None:
         self._healed.clear()
@@ -173,6 +177,15 @@ class Links:
             return self._link(source, destination)
 
         return self._call(find())
+
+    def silence(self, source: str, destinations: Iterable[str]) -> None:
+        """Silence several links of one process, at the same moment for all that goes through here."""
+
+        def silence() -> None:
+            for destination in destinations:
+                self._link(source, destination).fall_silent()
+
+        self._run(silence)
 
     def heal(self) -> None:
         """End the faults of all links."""

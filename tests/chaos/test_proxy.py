@@ -134,6 +134,17 @@ def test_silence_tells_nobody(link: Link, caller: Caller, counter: Counter):
     wait_until(lambda: caller.call()[0].isdigit(), 10, "an answer")
 
 
+def test_links_of_one_process_fall_silent_together(
+    rig: tuple[Links, Caller], link: Link, caller: Caller, counter: Counter
+):
+    before = counter.calls
+    rig[0].silence("caller", ["somebody else", "catalog"])
+    assert caller.call(0.3)[0] == "NO_ANSWER"
+    assert counter.calls == before
+    rig[0].heal()
+    wait_until(lambda: caller.call()[0].isdigit(), 10, "an answer")
+
+
 def test_lost_replies_were_acted_upon(link: Link, caller: Caller, counter: Counter):
     before = counter.calls
     link.lose(REPLIES)

@@ -22,8 +22,7 @@ def leader_cut_from_its_followers(trial: Trial) -> None:
     with trial.load() as load:
         trial.wait_for_orders(load)
         cut, epoch = time.monotonic(), system.epoch()
-        for follower in system.followers():
-            system.links.between(leader, follower).silence()
+        system.links.silence(leader, system.followers())
         trial.orders_go_on(load, cut, ONE_STALL_S)
         trial.let_pass(CUT_S)
         trial.at_most("epochs begun", system.epoch() - epoch, 0, "")
@@ -41,8 +40,7 @@ def leader_cut_from_its_followers_where_two_must_hold(trial: Trial) -> None:
     leader = system.leader_name()
     with trial.load(traders=4) as load:
         trial.wait_for_orders(load)
-        for follower in system.followers():
-            system.links.between(leader, follower).silence()
+        system.links.silence(leader, system.followers())
         trial.let_pass(2)  # what was under way
         cut, epoch = time.monotonic(), system.epoch()
         trial.let_pass(CUT_S)
