@@ -1,9 +1,10 @@
 """Logging in to the browsable API with a token, and out again."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.utils.decorators import method_decorator
@@ -37,9 +38,15 @@ class LoginForm(forms.Form):
 
 
 class _OnlyWithAuthentication(View):
+    """Not there while authentication is off. A query with other than `parameters` is refused, as everywhere."""
+
+    parameters: ClassVar[frozenset[str]] = frozenset()
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.AUTHENTICATION:
             raise Http404
+        for name in request.GET.keys() - self.parameters:
+            raise BadRequest(f"{name[:40]!r} is not a parameter here.")
         return super().dispatch(request, *args, **kwargs)
 
 
@@ -48,6 +55,7 @@ class LoginView(_OnlyWithAuthentication, FormView):
     """A form for the token; afterwards the page that was asked for in `next`."""
 
     form_class = LoginForm
+    parameters = frozenset({"next"})
     template_name = "trading/login.html"
 
     def form_valid(self, form: LoginForm) -> HttpResponse:

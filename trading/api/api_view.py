@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from trading.accounts.account import ANY, OPEN
 from trading.accounts.authentication import BearerAuthentication, LoginAuthentication
+from trading.api.accepted import Accepted, refuse_unaccepted
 from trading.api.permissions import HasRole, IsNotForeignPage
 from trading.api.throttling import CallerThrottle, add_limit_headers
 
@@ -37,6 +38,18 @@ class ApiView(APIView):
     def role_needed(self, method: str) -> str:
         """Return what the caller of this method must be."""
         return self.roles.get(method, self.role)
+
+    def accepted(self, method: str) -> Accepted:
+        """Return what this method takes from a request; nothing, unless its description says so."""
+        accepted: Accepted = getattr(getattr(self, method.lower()), "accepted", Accepted())
+        return accepted
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a request of somebody who may not call, and one that says what would not be honoured."""
+        super().initial(request, *args, **kwargs)
+        method = str(request.method)
+        if method.lower() in self.http_method_names and hasattr(self, method.lower()):
+            refuse_unaccepted(request, self.accepted(method))
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return the ways in which a request may say whose it is; none where nobody asks."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse, QueryDict
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -153,7 +153,7 @@ def _error_from(exception: Exception) -> ApiError:
             error = ApiError(
                 Reason.INVALID_ARGUMENT, "The Host header names no host of this server: see BOURSE_ALLOWED_HOSTS."
             )
-        case SuspiciousOperation():
+        case BadRequest() | SuspiciousOperation():
             error = ApiError(Reason.INVALID_ARGUMENT, f"The request was refused: {str(exception)[:200]}")
     return error or _internal_error()
 

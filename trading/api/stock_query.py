@@ -6,7 +6,7 @@ from django.http import QueryDict
 
 from common.bounds import STOCK_NAME
 from trading.api.cursors import decode_cursor, encode_cursor, invalid_cursor
-from trading.api.query_fields import DEFAULT_PAGE, FieldProblem, QueryProblems, known_parameters, read_limit
+from trading.api.query_fields import DEFAULT_PAGE, FieldProblem, QueryProblems, read_limit
 
 CURSOR_KIND = "s1"
 _POSITION = "after"
@@ -27,7 +27,6 @@ def read_stock_query(params: QueryDict) -> StockQuery:
         ApiError: VALIDATION_FAILED, INVALID_CURSOR.
     """
     problems = QueryProblems()
-    known_parameters(params, {"limit", "cursor"}, set(), problems)
     limit = DEFAULT_PAGE
     try:
         limit = read_limit(params.get("limit", str(DEFAULT_PAGE)))

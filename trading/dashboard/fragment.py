@@ -2,13 +2,14 @@
 
 import hashlib
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.template import loader
 from rest_framework.request import Request
 
 from common.calls.reasons import Reason
+from trading.api.accepted import Accepted
 from trading.api.api_view import ApiView
 from trading.api.errors import ApiError
 from trading.api.renderers import ExactJSONRenderer
@@ -29,11 +30,17 @@ class FragmentView(ApiView):
 
     Attributes:
         template: renders `context`.
+        parameters: those of the query.
     """
 
     schema = None
+    parameters: ClassVar[frozenset[str]] = frozenset({"version"})
     renderer_classes = [ExactJSONRenderer]
     template = ""
+
+    def accepted(self, method: str) -> Accepted:
+        """Return the panel's parameters."""
+        return Accepted(self.parameters)
 
     def context(self, request: Request) -> dict[str, Any]:
         """Return what the template shows. Raises what a view may raise."""

@@ -84,6 +84,7 @@ class StocksFragment(FragmentView):
     """The stocks whose name holds the parameter `search`."""
 
     template = "dashboard/stocks.html"
+    parameters = frozenset({"version", "search"})
 
     def context(self, request: Request) -> dict[str, Any]:
         """Return the first stocks that match."""

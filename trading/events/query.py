@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.http import QueryDict
 
 from trading.api.errors import shown
-from trading.api.query_fields import FieldProblem, QueryProblems, known_parameters, read_name
+from trading.api.query_fields import FieldProblem, QueryProblems, read_name
 from trading.events.ring import RESET, TYPES, Event
 
 _ID = re.compile(r"([0-9a-f]+)-(0|[1-9][0-9]{0,15})")
@@ -44,7 +44,6 @@ def read_event_query(params: QueryDict, account: str | None) -> EventQuery:
         ApiError: VALIDATION_FAILED naming every parameter at fault.
     """
     problems = QueryProblems()
-    known_parameters(params, {"types", "name"}, {"name"}, problems)
     types = frozenset(params["types"].split(",")) if "types" in params else frozenset(TYPES)
     for unknown in sorted(types - set(TYPES)):
         problems.add("types", f"{shown(unknown)} is not one of {', '.join(TYPES)}, parted by commas")

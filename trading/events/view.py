@@ -64,6 +64,7 @@ class EventsView(ApiView):
         query = read_event_query(request.query_params, account_of(request))
         return _response(event_hub().open(query, request.headers.get("Last-Event-ID")))
 
+    @_described
     def head(self, request: Request) -> StreamingHttpResponse:
         """Answer with a stream's headers, and open none."""
         read_event_query(request.query_params, account_of(request))

@@ -17,7 +17,7 @@ from trading.api.browsable import BrowsableRenderer
 from trading.api.errors import ApiError, shown
 from trading.api.renderers import ExactJSONRenderer
 from trading.api.schema import operations
-from trading.api.serializers import SwitchoverSerializer
+from trading.api.serializers import ResyncSerializer, SwitchoverSerializer
 from trading.operator import services
 from trading.operator.frontend_metrics import metrics_text
 from trading.operator.readiness import readiness
@@ -81,6 +81,7 @@ class ResyncView(ApiView):
     @operations.start_resync
     def post(self, request: Request, replica_id: str) -> Response:
         """Begin, unless a job is under way; answer with the job."""
+        ResyncSerializer(data=request.data).is_valid(raise_exception=True)
         job = services.start_resync(replica_id=_read_id(replica_id))
         return Response({"data": job}, status=202, headers={"Location": f"/replicas/{job['replica']}/resync"})
 

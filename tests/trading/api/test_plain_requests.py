@@ -142,6 +142,9 @@ def test_every_host_that_is_served_is_answered_plainly(rest, answered_plainly, h
         {"Host": ""},
         {"Host": "local host"},
         {"Transfer-Encoding": "chunked"},
+        {"Content-Encoding": "gzip"},
+        {"X-Idempotency-Key": "mine"},
+        {"X-HTTP-Method-Override": "DELETE"},
     ],
 )
 def test_what_the_view_must_look_at_is_left_to_it(rest, answered_plainly, headers):
@@ -150,7 +153,15 @@ def test_what_the_view_must_look_at_is_left_to_it(rest, answered_plainly, header
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Cache-Control": "no-cache"}, {"Accept": "text/html"}, {"Host": "elsewhere.test"}]
+    "headers",
+    [
+        {"Cache-Control": "no-cache"},
+        {"Accept": "text/html"},
+        {"Host": "elsewhere.test"},
+        {"Content-Encoding": "gzip"},
+        {"Idempotency-Key": "mine"},
+        {"Content-Length": "2"},
+    ],
 )
 def test_look_up_that_the_view_must_look_at_is_left_to_it(rest, answered_plainly, headers):
     rest.get("/stocks/BlueFinch", headers=headers)

@@ -10,7 +10,14 @@ from trading.api.errors import outcome_of
 from trading.api.schema.components import KEY_EXAMPLE, ref
 
 # What any operation may answer, whatever it does.
-ANYWHERE = (Reason.INVALID_ARGUMENT, Reason.NOT_ACCEPTABLE, Reason.RATE_LIMITED, Reason.INTERNAL, Reason.OVERLOADED)
+ANYWHERE = (
+    Reason.INVALID_ARGUMENT,
+    Reason.NOT_ACCEPTABLE,
+    Reason.UNSUPPORTED_MEDIA_TYPE,
+    Reason.RATE_LIMITED,
+    Reason.INTERNAL,
+    Reason.OVERLOADED,
+)
 WITH_AUTHENTICATION = (Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED)
 READING = (Reason.NO_LEADER, Reason.CATALOG, Reason.HALTED)
 

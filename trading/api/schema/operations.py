@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from common.calls.reasons import Reason
 from trading.accounts.account import OPEN
+from trading.api.accepted import accepted_of
 from trading.api.schema import components, examples, parameters
 from trading.api.schema.components import Schema, data_of, ref
 from trading.api.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
@@ -34,8 +35,8 @@ def operation(
     of_order: bool = False,
     media_type: str = JSON,
 ) -> Decorator:
-    """Return the decorator that describes one operation; `reasons` are its own errors, beside those of all;
-    `sent` is an example of a body."""
+    """Return the decorator that describes one operation, and so says what it accepts; `reasons` are its own errors,
+    beside those of all; `sent` is an example of a body."""
     common: tuple[Reason, ...] = ANYWHERE
     told = [*takes, *parameters.EVERYWHERE]
     if role != OPEN:
@@ -43,7 +44,7 @@ def operation(
         told += parameters.LIMITED
     sends = [] if sent is None else [OpenApiExample(summary, value=sent, request_only=True)]
     shown = OpenApiExample(operation_id, value=example)
-    return extend_schema(
+    describe = extend_schema(
         operation_id=operation_id,
         summary=summary,
         tags=[tag],
@@ -57,6 +58,13 @@ def operation(
         auth=[],
         extensions={"x-role": role},
     )
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        method.accepted = accepted_of(told)  # type: ignore[attr-defined]
+        described: Callable[..., Any] = describe(method)
+        return described
+
+    return decorate
 
 
 index = operation(
@@ -121,7 +129,6 @@ place_order = operation(
     reasons=[
         Reason.MALFORMED_JSON,
         Reason.UNKNOWN_STOCK,
-        Reason.UNSUPPORTED_MEDIA_TYPE,
         Reason.INSUFFICIENT_STOCK,
         Reason.STOCK_LIMIT,
         Reason.KEY_REUSED,
@@ -192,7 +199,6 @@ switch_over = operation(
     example={"data": {"leader": 1, "epoch": 5, "previous_leader": 3}},
     reasons=[
         Reason.MALFORMED_JSON,
-        Reason.UNSUPPORTED_MEDIA_TYPE,
         Reason.REPLICA_NOT_FOUND,
         Reason.TARGET_NOT_IN_SYNC,
         Reason.OUTCOME_UNKNOWN,
