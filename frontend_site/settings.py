@@ -5,6 +5,7 @@ import os
 from common.process import failpoints
 from common.process.logs import stdlib_config
 from frontend_site.environment import FrontendConfig
+from trading.api.probes import PROBES
 from trading.api.schema.components import COMPONENTS, DESCRIPTION, SECURITY_SCHEMES
 
 _config = FrontendConfig.from_environment(os.environ)
@@ -57,7 +58,7 @@ MIDDLEWARE = [
     "trading.api.request_metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.common.CommonMiddleware",  # refuses unknown hosts, sets Content-Length
+    "trading.api.probes.ServedHostMiddleware",  # Django's CommonMiddleware: refuses unknown hosts, sets Content-Length
     *(_LOGIN if AUTHENTICATION else []),
     "trading.api.content_policy.ContentPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -72,7 +73,7 @@ if _config.production is not None:
     SECURE_PROXY_SSL_HEADER = _config.production.proxy_header
     SECURE_SSL_REDIRECT = True
     # Asked by machines beside this one, past the proxy.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz/?$", r"^metrics/?$", r"^readyz/?$"]
+    SECURE_REDIRECT_EXEMPT = [PROBES]
     SECURE_HSTS_SECONDS = _config.production.hsts_seconds
     SECURE_HSTS_INCLUDE_SUBDOMAINS = _config.production.hsts_subdomains
     SECURE_HSTS_PRELOAD = _config.production.hsts_preload

@@ -1,6 +1,7 @@
 """What a client may get wrong has its own code and reason, through the real server; never a 500."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -52,6 +53,15 @@ def test_wrong_field_is_400_and_named(shared_cluster: Cluster, change: dict[str,
     assert error_of(response) == (400, "VALIDATION_FAILED")
     assert response.json()["error"]["outcome"] == "not_executed"
     assert field in {detail.get("field") for detail in response.json()["error"]["details"]}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize("head", ["HTTP/1.0\r\n", "HTTP/1.1\r\nHost: 10.0.0.9:8081\r\nConnection: close\r\n"])
+def test_probe_that_knows_no_name_of_the_site_is_answered(shared_cluster: Cluster, path: str, head: str):
+    host, port = shared_cluster.rest.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(f"GET {path} {head}\r\n".encode())
+        assert connection.recv(100).split(b" ")[1] == b"200"
 
 
 @pytest.mark.parametrize("field", ["name", "type", "quantity"])
