@@ -15,6 +15,7 @@ from common.calls.reasons import Reason
 from trading.accounts.verifying import AccountsUnavailable
 from trading.api.errors import ApiError, error_from_failure, shown
 from trading.api.order_key import FIELD, key_of, name_key, new_key
+from trading.api.parsers import SEND_JSON
 from trading.api.request_id import request_id
 from trading.api.request_metrics import note_error
 
@@ -27,7 +28,6 @@ _REASON_BY_CODE = {
     404: Reason.PATH_NOT_FOUND,
     405: Reason.METHOD_NOT_ALLOWED,
     406: Reason.NOT_ACCEPTABLE,
-    415: Reason.UNSUPPORTED_MEDIA_TYPE,
     429: Reason.RATE_LIMITED,
 }
 
@@ -139,6 +139,9 @@ def _error_from(exception: Exception) -> ApiError:
             error = _validation_error(exception.detail)
         case AccountsUnavailable():
             error = ApiError(Reason.OVERLOADED, str(exception.detail))
+        case exceptions.UnsupportedMediaType():
+            message = f"{exception.detail} {SEND_JSON}, or an HTML form."
+            error = ApiError(Reason.UNSUPPORTED_MEDIA_TYPE, message, [{"field": "Content-Type", "message": message}])
         case exceptions.APIException():
             reason = _REASON_BY_CODE.get(exception.status_code, Reason.INVALID_ARGUMENT)
             error = ApiError(reason, str(exception.detail)) if exception.status_code < 500 else None

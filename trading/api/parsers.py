@@ -1,6 +1,7 @@
 """Reading request bodies: small, strict, and quick to refuse."""
 
 import json
+from codecs import BOM_UTF8
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,8 @@ from rest_framework.parsers import BaseParser, FormParser, MultiPartParser
 
 from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown
+
+SEND_JSON = "Send JSON with the header 'Content-Type: application/json'"
 
 
 class StrictJSONParser(BaseParser):
@@ -29,8 +32,17 @@ class SmallFormParser(FormParser):
     """HTML form data, bounded in size."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> QueryDict:
-        """Return the fields. Raises as StrictJSONParser for a body that is too large."""
-        return QueryDict(_read(stream, parser_context), encoding="utf-8")
+        """Return the fields. Raises as StrictJSONParser for a body that is too large.
+
+        Raises:
+            ApiError: VALIDATION_FAILED for JSON that was sent without saying so.
+        """
+        body = _read(stream, parser_context)
+        # No field of ours begins so. What curl, wget and jQuery send unless they are told otherwise is called a form.
+        if body.removeprefix(BOM_UTF8).lstrip().startswith((b"{", b"[")):
+            message = f"The body is JSON, but its Content-Type says that it is a form. {SEND_JSON}."
+            raise ApiError(Reason.INVALID_ARGUMENT, message, [{"field": "Content-Type", "message": message}])
+        return QueryDict(body, encoding="utf-8")
 
 
 class SmallMultiPartParser(MultiPartParser):
@@ -68,12 +80,13 @@ def _too_large(length: str) -> ApiError:
 
 def strict_json(body: bytes) -> Any:
     """Return the value of JSON in UTF-8, as RFC 8259 has it: no NaN, no name twice in one object; any value at the top.
+    A byte order mark before it is passed over.
 
     Raises:
         ApiError: MALFORMED_JSON.
     """
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        return _DECODER.decode(body.decode("utf-8").removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         raise ApiError(Reason.MALFORMED_JSON, f"The body is not UTF-8: byte {error.start} is wrong.") from error
     except RecursionError as error:

@@ -1,6 +1,7 @@
 """Bodies that are no order, through the interface."""
 
 import io
+from codecs import BOM_UTF8
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
@@ -19,7 +20,7 @@ from trading.api.parsers import SmallFormParser, StrictJSONParser
         (b'{"quantity": -Infinity}', "MALFORMED_JSON"),
         (b'{"name": "A", "name": "B"}', "MALFORMED_JSON"),
         (b'{"name": "\xff"}', "MALFORMED_JSON"),
-        (b"\xef\xbb\xbf{}", "MALFORMED_JSON"),
+        (b"\xff\xfe{\x00}\x00", "MALFORMED_JSON"),
         (b"[" * 60_000, "MALFORMED_JSON"),
         (b'{"quantity": ' + b"9" * 5000 + b"}", "MALFORMED_JSON"),
         (b"", "VALIDATION_FAILED"),
@@ -49,6 +50,33 @@ def test_body_of_10_mb_is_refused_unread(rest, content_type):
     error = response.json()["error"]
     assert (response.status_code, error["reason"]) == (400, "VALIDATION_FAILED")
     assert "65536" in error["message"]
+
+
+ORDER = b'{"name": "BlueFinch", "type": "buy", "quantity": 3}'
+
+
+def test_byte_order_mark_is_passed_over(rest, market):
+    response = rest.generic("POST", "/orders", BOM_UTF8 + ORDER, content_type="application/json")
+    assert response.status_code == 201
+
+
+@pytest.mark.parametrize("body", [ORDER, b" \n" + ORDER, BOM_UTF8 + ORDER, b"[" + ORDER + b"]", b"{"])
+@pytest.mark.parametrize("path", ["/orders", "/replicas/switchover", "/replicas/2/resync"])
+def test_json_that_is_called_a_form_is_told_which_header_to_send(rest, market, path, body):
+    response = rest.generic("POST", path, body, content_type="application/x-www-form-urlencoded")
+    error = response.json()["error"]
+    assert (response.status_code, [one["field"] for one in error["details"]]) == (400, ["Content-Type"])
+    assert error["message"].endswith("Send JSON with the header 'Content-Type: application/json'.")
+    assert market.placed == []
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "text/plain;charset=UTF-8", "application/xml", "nonsense"])
+def test_body_of_another_type_is_told_which_header_to_send(rest, market, content_type):
+    response = rest.generic("POST", "/orders", ORDER, content_type=content_type)
+    error = response.json()["error"]
+    assert (response.status_code, [one["field"] for one in error["details"]]) == (415, ["Content-Type"])
+    assert "Content-Type: application/json" in error["message"]
+    assert market.placed == []
 
 
 @pytest.mark.parametrize("parser", [StrictJSONParser(), SmallFormParser()])
