@@ -3,7 +3,14 @@
 import re
 
 from backends.failures import InvalidArgument
-from common.bounds import ACCOUNT, IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, STOCK_NAME
+from common.bounds import (
+    ACCOUNT,
+    HELD_STOCK_NAME,
+    IDEMPOTENCY_KEY,
+    MAX_ORDER_QUANTITY,
+    STOCK_NAME,
+    STOCK_NAME_RULE,
+)
 from common.rows import ORDER_TYPE_NAMES
 from protos import catalog_pb2
 
@@ -24,8 +31,13 @@ def check_within(field: str, value: int, least: int, most: int) -> None:
 
 
 def check_stock_name(name: str) -> None:
-    """Check the name of a stock."""
-    _check_text("stock_name", name, STOCK_NAME, "1 to 32 of A-Z a-z 0-9 . _ -")
+    """Check the name of a stock that is to be made or traded."""
+    _check_text("stock_name", name, STOCK_NAME, STOCK_NAME_RULE)
+
+
+def check_held_stock_name(name: str) -> None:
+    """Check the name of a stock that is asked for: one that an older catalog holds is shown."""
+    _check_text("stock_name", name, HELD_STOCK_NAME, STOCK_NAME_RULE)
 
 
 def check_idempotency_key(key: str) -> None:

@@ -1,7 +1,7 @@
 """The bounds of names, keys, quantities and prices, the same at every border (docs/API.md, protos/catalog.proto)."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 MAX_ORDER_QUANTITY = 10**9
 MAX_STOCK_QUANTITY = 10**15
@@ -17,7 +17,10 @@ MAX_HOLD_S = 86_400
 NEAR_ORDERS = 1000
 
 # re.ASCII is not needed: the sets are spelt out. Use fullmatch: `$` would accept a final newline.
-STOCK_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+HELD_STOCK_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+# Clients take `.` and `..` out of a path, so nobody could look such a stock up. Files of older catalogs may hold one.
+STOCK_NAME = re.compile(rf"(?!\.{{1,2}}\Z){HELD_STOCK_NAME.pattern}")
+STOCK_NAME_RULE = "1 to 32 characters of A-Z a-z 0-9 . _ -, and neither . nor .."
 IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 ACCOUNT = re.compile(r"[A-Za-z0-9._@+-]{0,64}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -35,11 +38,11 @@ def price_cents(text: str) -> int:
         ValueError: not a decimal number, more than two decimals, or not within 0.01 to 10^9.
     """
     try:
-        cents = Decimal(text) * 100
+        cents = Context(prec=len(text) + 3).multiply(Decimal(text), 100)  # exact, however many digits
     except InvalidOperation:
-        raise ValueError(f"price {text!r} is not a decimal number") from None
+        raise ValueError(f"price {text[:80]!r} is not a decimal number") from None
     if not cents.is_finite() or cents != cents.to_integral_value():
-        raise ValueError(f"price {text!r} has more than two decimals")
+        raise ValueError(f"price {text[:80]!r} has more than two decimals")
     if not 1 <= cents <= MAX_PRICE_CENTS:
-        raise ValueError(f"price {text!r} is not within 0.01 to 1000000000")
+        raise ValueError(f"price {text[:80]!r} is not within 0.01 to 1000000000")
     return int(cents)

@@ -22,11 +22,11 @@ from zlib import crc32
 
 from common.bounds import (
     ACCOUNT,
+    HELD_STOCK_NAME,
     IDEMPOTENCY_KEY,
     MAX_NUMBER,
     MAX_ORDER_QUANTITY,
     MAX_PRICE_CENTS,
-    STOCK_NAME,
     TIME,
     price_text,
 )
@@ -77,7 +77,7 @@ class Row(NamedTuple):
 
     transaction_number: Annotated[int, Column(_up_to(MAX_NUMBER), 1, 16)]
     epoch: Annotated[int, Column(_up_to(MAX_NUMBER), 1, 16)]
-    stock_name: Annotated[str, Column(STOCK_NAME.pattern, 1, 32)]
+    stock_name: Annotated[str, Column(HELD_STOCK_NAME.pattern, 1, 32)]
     order_type: Annotated[str, Column(f"(?:{'|'.join(ORDER_TYPES)})", 3, 4)]
     quantity: Annotated[int, Column(_up_to(MAX_ORDER_QUANTITY), 1, 10)]
     price_cents: Annotated[int, Column(_PRICE, 4, 13, name="price")]

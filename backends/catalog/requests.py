@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from backends.checks import (
     check_account,
+    check_held_stock_name,
     check_idempotency_key,
     check_stock_name,
     check_within,
@@ -31,7 +32,7 @@ _MAX_LIMIT = 2**31 - 1
 
 def check_lookup(request: catalog_pb2.LookupStockRequest) -> None:
     """Check a LookupStock request."""
-    check_stock_name(request.stock_name)
+    check_held_stock_name(request.stock_name)
 
 
 def check_list_stocks(request: catalog_pb2.ListStocksRequest) -> None:
@@ -39,10 +40,10 @@ def check_list_stocks(request: catalog_pb2.ListStocksRequest) -> None:
     if request.names:
         check_within("number of names", len(request.names), 1, MAX_PAGE)
         for name in request.names:
-            check_stock_name(name)
+            check_held_stock_name(name)
         return
     if request.after_name:
-        check_stock_name(request.after_name)
+        check_held_stock_name(request.after_name)
     check_within("limit", request.limit, 1, MAX_PAGE)
 
 

@@ -33,7 +33,7 @@ def open_ledger(path: Path, seed: Path | None, environment: Mapping[str, str] = 
         log.info("the seed file is not read: the directory is not new", seed=str(seed), data_dir=str(path))
     return open_csv_ledger(
         directory,
-        lambda: read_seed(seed or DEFAULT_STOCKS),
+        lambda: read_seed(seed or DEFAULT_STOCKS, log.warning),
         SmallFiles(path, files),
         run_id=secrets.token_hex(8),
     )

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from common.bounds import (
     ACCOUNT,
+    HELD_STOCK_NAME,
     IDEMPOTENCY_KEY,
     MAX_PRICE_CENTS,
     STOCK_NAME,
@@ -33,7 +34,22 @@ def test_other_spellings_of_a_price_are_read(text, cents):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "41,35", "0", "0.00", "-1", "0.001", "41.355", "1000000000.01", "NaN", "Infinity", "-Infinity"]
+    "text",
+    [
+        "",
+        "abc",
+        "41,35",
+        "0",
+        "0.00",
+        "-1",
+        "0.001",
+        "41.355",
+        "1000000000.01",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "0.3" + "0" * 40 + "4",
+    ],
 )
 def test_price_out_of_bounds_is_refused_by_its_value(text):
     with pytest.raises(ValueError, match=f"price '{text}'"):
@@ -43,7 +59,16 @@ def test_price_out_of_bounds_is_refused_by_its_value(text):
 @pytest.mark.parametrize(
     ("pattern", "good", "bad"),
     [
-        (STOCK_NAME, ["A", "BRK.B", "a_b-c.9", "x" * 32], ["", "x" * 33, "A B", "A/B", "A%", "Å", "A\n", "A,B", "A:B"]),
+        (
+            STOCK_NAME,
+            ["A", "BRK.B", "a_b-c.9", "...", ".A", "..A", "x" * 32],
+            ["", "x" * 33, "A B", "A/B", "A%", "Å", "A\n", "A,B", "A:B", ".", ".."],
+        ),
+        (
+            HELD_STOCK_NAME,
+            ["A", "BRK.B", ".", "..", "...", "x" * 32],
+            ["", "x" * 33, "A B", "A/B", "A\n", "A,B", "A:B"],
+        ),
         (IDEMPOTENCY_KEY, ["k", "bot7-000318", "a:b_c.d", "x" * 64], ["", "x" * 65, "a b", "a,b", "a@b", "k\n", "é"]),
         (ACCOUNT, ["", "alice@example.org", "a+b", "x" * 64], ["x" * 65, "a b", "a,b", "a:b", "a\n", "é"]),
         (

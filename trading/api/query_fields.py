@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 
 from django.http import QueryDict
 
-from common.bounds import IDEMPOTENCY_KEY, MAX_NUMBER, MAX_PAGE, STOCK_NAME
+from common.bounds import IDEMPOTENCY_KEY, MAX_NUMBER, MAX_PAGE, STOCK_NAME, STOCK_NAME_RULE
 from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown, shown_field
 from trading.api.order_key import ALLOWED
-from trading.api.serializers import NAME_RULE
 
 DEFAULT_PAGE = 50
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,15}")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d(?:\.\d{1,6})?)([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# Digits behind the sixth of a fraction are in no group.
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d(?:\.\d{1,6})?)(?:(?<=\.\d{6})\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 class FieldProblem(ValueError):
@@ -69,7 +71,7 @@ def read_number(text: str) -> int:
 def read_name(text: str) -> str:
     """Return a stock name."""
     if not STOCK_NAME.fullmatch(text):
-        raise FieldProblem(f"{shown(text)} is not a stock name ({NAME_RULE})")
+        raise FieldProblem(f"{shown(text)} is not a stock name ({STOCK_NAME_RULE})")
     return text
 
 
@@ -81,7 +83,7 @@ def read_key(text: str) -> str:
 
 
 def read_time(text: str) -> str:
-    """Return a time as the rows of the log have it: UTC, microseconds, `Z`.
+    """Return a time as the rows of the log have it: UTC, microseconds, `Z`. What is finer is cut off.
 
     An offset is required: a time without one is not guessed.
     """

@@ -7,12 +7,11 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework import serializers
 
-from common.bounds import IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, MAX_REPLICA_ID, STOCK_NAME
+from common.bounds import IDEMPOTENCY_KEY, MAX_ORDER_QUANTITY, MAX_REPLICA_ID, STOCK_NAME, STOCK_NAME_RULE
 from trading.api.errors import shown, shown_field
 from trading.api.order_key import ALLOWED, new_key
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
-NAME_RULE = "1 to 32 characters of A-Z a-z 0-9 . _ -"
 # Fields that the browsable API's forms bring along.
 _FORM_FIELDS = {"csrfmiddlewaretoken"}
 _MISSING = {"required": "is missing", "null": "must not be null"}
@@ -95,7 +94,7 @@ class PlaceOrderSerializer(StrictSerializer):
 
     subject = "an order"
 
-    name = PatternField(STOCK_NAME, f"a stock name ({NAME_RULE})", label="Stock", help_text="For example AAPL.")
+    name = PatternField(STOCK_NAME, f"a stock name ({STOCK_NAME_RULE})", label="Stock", help_text="For example AAPL.")
     type = TypeField(label="Type", help_text="Buy takes shares out of the market, sell puts them back.")
     quantity = WholeNumberField(
         MAX_ORDER_QUANTITY, label="Quantity", initial=1, help_text="A whole number of shares, from 1."

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from common.bounds import STOCK_NAME
+from common.bounds import HELD_STOCK_NAME
 from trading.api.cursors import decode_cursor, encode_cursor, invalid_cursor
 from trading.api.query_fields import DEFAULT_PAGE, FieldProblem, QueryProblems, read_limit
 
@@ -43,6 +43,6 @@ def stock_cursor(after_name: str) -> str:
 
 def _open_cursor(cursor: str) -> str:
     match decode_cursor(CURSOR_KIND, cursor):
-        case [(name, after_name)] if name == _POSITION and STOCK_NAME.fullmatch(after_name):
+        case [(name, after_name)] if name == _POSITION and HELD_STOCK_NAME.fullmatch(after_name):
             return after_name
     raise invalid_cursor()

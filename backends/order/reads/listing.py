@@ -1,6 +1,6 @@
 """Lists of orders: the request's bounds, and what it asks of the log."""
 
-from backends.checks import check_account, check_idempotency_key, check_stock_name, check_within, order_type_name
+from backends.checks import check_account, check_held_stock_name, check_idempotency_key, check_within, order_type_name
 from backends.failures import InvalidArgument
 from backends.order.store import OrderStore
 from backends.storage.values import RowQuery
@@ -52,7 +52,7 @@ def narrow_to_key(
 def _check(request: order_pb2.ListOrdersRequest) -> None:
     check_within("limit", request.limit, 1, MAX_PAGE)
     for name in request.stock_names:
-        check_stock_name(name)
+        check_held_stock_name(name)
     if request.order_type:
         order_type_name(request.order_type)
     if request.idempotency_key:

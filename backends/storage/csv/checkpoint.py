@@ -15,7 +15,7 @@ from backends.storage.ports import StoreFull
 from backends.storage.replay import checkpoint_number
 from backends.storage.stocks import StockTable
 from backends.storage.values import Stock
-from common.bounds import MAX_NUMBER, MAX_STOCK_QUANTITY, STOCK_NAME, price_cents, price_text
+from common.bounds import HELD_STOCK_NAME, MAX_NUMBER, MAX_STOCK_QUANTITY, price_cents, price_text
 
 log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ RETRY_INTERVAL_S = 30.0
 
 _HEADER = "name,price,initial_quantity,quantity,last_trade"
 _COUNT = r"(0|[1-9][0-9]{0,15})"
-_LINE = re.compile(rf"({STOCK_NAME.pattern}),([0-9]{{1,10}}\.[0-9]{{2}}),{_COUNT},{_COUNT},{_COUNT}")
+_LINE = re.compile(rf"({HELD_STOCK_NAME.pattern}),([0-9]{{1,10}}\.[0-9]{{2}}),{_COUNT},{_COUNT},{_COUNT}")
 
 
 class MalformedCheckpoint(Exception):

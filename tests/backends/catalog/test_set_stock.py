@@ -1,10 +1,13 @@
 """The operator's changes: prices and new stocks."""
 
+import re
 import threading
 
 import grpc
 import pytest
 
+from backends import checks
+from common.bounds import HELD_STOCK_NAME
 from common.calls.failures import RpcFailure
 from common.rows import parse_row
 from protos import catalog_pb2
@@ -30,6 +33,22 @@ def test_new_stock_is_durable_and_idempotent(desk):
     desk.open()
     names = [stock.name for stock in desk.catalog.list_stocks(catalog_pb2.ListStocksRequest(limit=500)).stocks]
     assert names == ["ACME", "Aa", "Blue.Finch", "T"]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_name_that_only_older_catalogs_gave_is_held_and_given_no_more(desk, monkeypatch, name):
+    desk.begin()
+    with monkeypatch.context() as older:
+        older.setattr(checks, "STOCK_NAME", HELD_STOCK_NAME)
+        desk.set_stock(name=name, price_cents=7, initial_quantity=5)
+        assert parse_row(desk.send(desk.buy(name, 1))[0].row).stock_name == name
+    desk.crash()
+    desk.open()
+    assert desk.catalog.lookup_stock(catalog_pb2.LookupStockRequest(stock_name=name)).stock.quantity == 4
+    after = catalog_pb2.ListStocksRequest(limit=1, after_name=name)
+    assert [stock.name for stock in desk.catalog.list_stocks(after).stocks] == ["ACME"]
+    with pytest.raises(RpcFailure, match=f"stock_name '{re.escape(name)}' is not"):
+        desk.set_stock(name=name, price_cents=8)
 
 
 @pytest.mark.parametrize(

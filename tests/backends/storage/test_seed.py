@@ -32,6 +32,10 @@ def test_seed_keeps_order_and_exact_prices(tmp_path):
         ("ACME,-1,1", "price '-1'"),
         ("ACME,0,1", "price '0' is not within"),
         ("ACME,1.001,1", "price '1.001' has more than two decimals"),
+        ("ACME,0.30000000000000004,1", "price '0.30000000000000004' has more than two decimals"),
+        (f"ACME,0.3{'0' * 40}4,1", "has more than two decimals"),
+        (".,1,1", "name '.'"),
+        ("..,1,1", "name '..'"),
         ("ACME,1e2,1", "price '1e2'"),
         ("ACME,NaN,1", "price 'NaN'"),
         ("ACME,1000000000.01,1", "price '1000000000.01' is not within"),
@@ -61,6 +65,9 @@ def test_malformed_line_is_named_with_its_value(tmp_path, line, value):
     [
         (b"", "line 1: '' is not the header"),
         (b"T,1,1\n", "line 1: 'T,1,1' is not the header"),
+        (b"\n\nT,1,1\n", "line 3: 'T,1,1' is not the header"),
+        (b"name,price,quantity,price\nT,1,1,2\n", "line 1: 'name,price,quantity,price' is not the header"),
+        (b"name,price,volume\nT,1,1\n", "line 1: 'name,price,volume' is not the header"),
         (b"name,price,quantity\n", "names no stock"),
     ],
 )
@@ -68,6 +75,30 @@ def test_file_without_header_or_stocks_is_refused(tmp_path, content, said):
     path = tmp_path / "seed.csv"
     path.write_bytes(content)
     with pytest.raises(StartRefused, match=said):
+        read_seed(path)
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\r\n \r\n", b"\xef\xbb\xbf\n"])
+def test_blank_lines_before_the_header_are_passed_over(tmp_path, before):
+    path = tmp_path / "seed.csv"
+    path.write_bytes(before + b"name,price,quantity\nT,1.50,2\n")
+    assert read_seed(path) == [Stock.new("T", 150, 2)]
+
+
+def test_other_columns_are_ignored_and_named_in_one_line(tmp_path):
+    path = tmp_path / "seed.csv"
+    path.write_text("sector,name,volume,price,quantity\ntech,T,3,1.5,2\n,ACME,,1,4\n")
+    told: list[str] = []
+    assert read_seed(path, told.append) == [Stock.new("T", 150, 2), Stock.new("ACME", 100, 4)]
+    assert told == [
+        f"seed file {path}, line 1: 'sector,name,volume,price,quantity': the columns sector, volume are ignored"
+    ]
+
+
+def test_line_with_other_columns_than_its_header_is_named(tmp_path):
+    path = tmp_path / "seed.csv"
+    path.write_text("name,price,quantity,volume\nT,1,2\n")
+    with pytest.raises(StartRefused, match="line 2: 'T,1,2' has 3 columns, not 4"):
         read_seed(path)
 
 

@@ -117,6 +117,22 @@ def test_all_filters_reach_the_replica(rest, market):
     assert not market.listed[-1].HasField("account")
 
 
+@pytest.mark.parametrize("digits", ["104511", "1045119", "104511999", "104511999999999"])
+def test_time_finer_than_microseconds_is_cut(rest, market, digits):
+    moments = [f"after=2031-04-09T13:05:22.{digits}Z", f"until=2031-04-09T15:05:22.{digits}%2B02:00"]
+    assert rest.get(f"/orders?{'&'.join(moments)}").status_code == 200
+    asked = market.listed[-1]
+    assert asked.after_time == asked.until_time == "2031-04-09T13:05:22.104511Z"
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_name_that_no_path_can_hold_is_no_stock_name(rest, market, name):
+    order = {"name": name, "type": "buy", "quantity": 1}
+    for response in (rest.post("/orders", order, format="json"), rest.get("/orders", {"name": name})):
+        assert (response.status_code, response.json()["error"]["details"][0]["field"]) == (400, "name")
+    assert market.placed == []
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -136,6 +152,8 @@ def test_all_filters_reach_the_replica(rest, market):
         (f"after_number={2**53}", "after_number"),
         ("after=2031-04-09T13:00:00", "after"),
         ("after=2031-04-09", "after"),
+        ("after=2031-04-09T13:00:000Z", "after"),
+        ("after=2031-04-09T13:00:00.Z", "after"),
         ("after=2031-04-09T13:00:00+02:00", "after"),  # the + is a space here
         ("until=2031-02-30T13:00:00Z", "until"),
         ("until=0001-01-01T00:00:00%2B02:00", "until"),

@@ -10,7 +10,7 @@ from trading.api.representations import FILLED, NUMBER_FIELDS
 
 Schema = dict[str, Any]
 
-STOCK_NAME_PATTERN = "^[A-Za-z0-9._-]{1,32}$"
+STOCK_NAME_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,32}$"
 KEY_PATTERN = "^[A-Za-z0-9._:-]{1,64}$"
 TIME_EXAMPLE = "2031-04-09T13:05:22.104511Z"
 KEY_EXAMPLE = "bot7-000318"

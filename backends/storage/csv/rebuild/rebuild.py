@@ -132,7 +132,7 @@ class Rebuild:
 
     def _play(self, directory: DataDirectory, source: Source) -> Replay:
         checkpoint = self._read_checkpoint(directory, source.cluster_id)
-        given = read_seed(self.seed) if self.seed is not None else []
+        given = read_seed(self.seed, self.report) if self.seed is not None else []
         if not checkpoint and not given:
             self.report(f"no initial quantities are left or given: those of the shipped list {DEFAULT_STOCKS} are used")
             given = read_seed(DEFAULT_STOCKS)
