@@ -26,6 +26,7 @@ from common.process.stop_signals import STOP_SIGNALS, call_at_stop
 from deploy.readiness import Refused, wait_until_ready
 from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
 from deploy.supervision import render
+from frontend_site.operator_key import authentication_is_on, read_or_make_operator_key
 
 READY_WITHIN_S = 30.0
 INTERRUPTED = 128 + signal.SIGINT  # as a shell says it
@@ -94,12 +95,13 @@ def run(settings: RunSettings) -> int:
     )
     if migrated.returncode:
         return 1
+    key = None if authentication_is_on(environment) else read_or_make_operator_key(settings.cluster.data_dir)
     socket_path = choose_socket_path(settings.run_dir)
     user = getpass.getuser() if os.getuid() == 0 else None
     write_private(settings.config_path, render(settings, socket_path, user))
     write_private(settings.addresses_path, settings.addresses())
     try:
-        return supervise(settings, environment)
+        return supervise(settings, environment, key)
     finally:
         for leftover in (socket_path, settings.config_path, settings.addresses_path):
             leftover.unlink(missing_ok=True)
@@ -107,7 +109,7 @@ def run(settings: RunSettings) -> int:
             shutil.rmtree(socket_path.parent, ignore_errors=True)
 
 
-def supervise(settings: RunSettings, environment: dict[str, str]) -> int:
+def supervise(settings: RunSettings, environment: dict[str, str], key: str | None) -> int:
     """Run supervisord to its end, passing its output on and SIGINT and SIGTERM down to it."""
     supervisor = subprocess.Popen(
         # Should this process be killed outright, the supervisor ends with it, and the processes with the supervisor.
@@ -135,7 +137,7 @@ def supervise(settings: RunSettings, environment: dict[str, str]) -> int:
     def announce() -> None:
         try:
             if wait_until_ready(settings, stopping, READY_WITHIN_S):
-                print(welcome(settings), flush=True)  # noqa: T201 - for the person at the terminal
+                print(welcome(settings, key), flush=True)  # noqa: T201 - for the person at the terminal
             elif not stopping.is_set():
                 print(  # noqa: T201
                     f"bourse: no order can be placed yet, {READY_WITHIN_S:.0f} s after the start; `make status`"
@@ -182,8 +184,9 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def welcome(settings: RunSettings) -> str:
-    """Return what the person at the terminal needs next."""
+def welcome(settings: RunSettings, key: str | None) -> str:
+    """Return what the person at the terminal needs next; who opens the address with the operator key may operate."""
+    page = f"http://{settings.http}/" + (f"?token={key}" if key else "")
     victim = f"order-{max(settings.cluster.replicas)}"
     where = "" if settings.cluster.data_dir == Path("var") else f" BOURSE_DATA_DIR={settings.cluster.data_dir}"
     lines = [
@@ -194,7 +197,7 @@ def welcome(settings: RunSettings) -> str:
     ]
     width = max(len(command) for command, _ in lines)
     return "\n".join(
-        ["", f"Bourse is open:  http://{settings.http}/   for programs: /stocks, /orders, /docs"]
+        ["", f"Bourse is open:  {page}   for programs: /stocks, /orders, /docs"]
         + [f"  {command:{width}}   {what}" for command, what in lines]
         + [f"Ctrl-C stops everything. Data: {settings.cluster.data_dir}/", ""]
     )

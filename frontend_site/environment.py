@@ -11,6 +11,7 @@ from django.db.utils import load_backend
 
 from common.process.config import ClusterConfig, ConfigError, parse_count, parse_switch
 from common.process.rates import Rate, parse_rate
+from frontend_site.operator_key import authentication_is_on, read_or_make_operator_key
 from frontend_site.production import ProductionConfig
 from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 
@@ -36,6 +37,7 @@ class FrontendConfig:
         database: Django's own database: users and sessions, nothing that trading depends on.
         created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
         authentication: whether callers need a token, or to have logged in with one.
+        operator_key: what operators need to change something while they need no token; None: they need one.
         rate_limits: how often one caller may call each class of endpoints; a class without a limit is missing.
         sandbox_faults: whether a client may ask for a failure of its order.
         production: how the site is reached from elsewhere; None: a sandbox.
@@ -50,13 +52,14 @@ class FrontendConfig:
     database: dict[str, Any]
     created_status: int
     authentication: bool
+    operator_key: str | None
     rate_limits: dict[str, Rate]
     sandbox_faults: bool
     production: ProductionConfig | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "FrontendConfig":
-        """Read and check everything. Makes the data directory, and in it the secret key, when they are missing.
+        """Read and check everything. Makes the data directory, and in it the keys, when they are missing.
 
         An empty variable counts as one that is not set.
 
@@ -68,6 +71,7 @@ class FrontendConfig:
         cluster = ClusterConfig.from_environment(env.ENVIRON)
         data_dir = _usable_directory(cluster.data_dir)
         production = ProductionConfig.from_environment(env.ENVIRON) if _switch(env, "BOURSE_PRODUCTION") else None
+        authentication = authentication_is_on(env.ENVIRON)
         return cls(
             cluster=cluster,
             debug=_switch(env, "BOURSE_DEBUG"),
@@ -79,7 +83,8 @@ class FrontendConfig:
             event_streams=_event_streams(env),
             database=_database(env, data_dir),
             created_status=_created_status(env),
-            authentication=_switch(env, "BOURSE_AUTH", default="on" if production else "off"),
+            authentication=authentication,
+            operator_key=None if authentication else read_or_make_operator_key(data_dir),
             rate_limits=_rate_limits(env),
             sandbox_faults=_switch(env, "BOURSE_SANDBOX_FAULTS"),
             production=production,
@@ -94,8 +99,8 @@ def _usable_directory(path: Path) -> Path:
     return path.resolve()
 
 
-def _switch(env: environ.Env, name: str, default: str = "off") -> bool:
-    return parse_switch(env.str(name, default=default), name=name)
+def _switch(env: environ.Env, name: str) -> bool:
+    return parse_switch(env.str(name, default="off"), name=name)
 
 
 def _rate_limits(env: environ.Env) -> dict[str, Rate]:

@@ -20,6 +20,7 @@ STOCK_CACHE_SIZE = _config.cache_size
 EVENT_STREAMS = _config.event_streams
 ORDERS_CREATED_STATUS = _config.created_status
 AUTHENTICATION = _config.authentication
+OPERATOR_KEY = _config.operator_key
 RATE_LIMITS = _config.rate_limits
 SANDBOX_FAULTS = _config.sandbox_faults
 

@@ -27,7 +27,7 @@ def test_data_directory_is_made_with_a_private_secret_key_that_stays(tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(first.secret_key) >= 50
     assert config(tmp_path).secret_key == first.secret_key
-    assert [path.name for path in (tmp_path / "var").iterdir()] == ["secret_key"]
+    assert {path.name for path in (tmp_path / "var").iterdir()} == {"secret_key", "operator_key"}
 
 
 def test_given_secret_key_is_used_and_none_is_kept(tmp_path):

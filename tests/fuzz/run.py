@@ -50,6 +50,8 @@ def main() -> None:
                 cluster.manage("migrate", "--verbosity", "0")
                 cluster.log_in(*account)
             with cluster:
+                if not account:
+                    cluster.rest.headers = {"Authorization": f"Bearer {cluster.operator_key}"}
                 done = fuzz(
                     cluster, examples=given.examples, seed=given.seed, phases="examples,coverage,fuzzing,stateful"
                 )

@@ -26,6 +26,16 @@ class Cluster(DirectSystem):
         """The client of the first frontend."""
         return self.rests["frontend"]
 
+    @property
+    def operator_key(self) -> str:
+        """What makes an operator of a client, without authentication; once a frontend was started."""
+        return (self.data_dir / "operator_key").read_text().strip()
+
+    @property
+    def operator_page(self) -> str:
+        """The address of the page that makes an operator of its browser."""
+        return f"http://{self.rest.address}/?token={self.operator_key}"
+
     def log_in(self, account: str, role: str) -> dict[str, str]:
         """Make a token, send it with every request of `rest` from now on, and return the header that holds it.
 

@@ -1,6 +1,7 @@
 """`make run` on other ports: the whole system in the foreground, until a signal."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,6 +70,8 @@ def test_trade_kill_and_interrupt(launch: Launch):
     """The shipped stocks are traded; a killed process comes back; Ctrl-C ends all and leaves nothing behind."""
     launch.start()
     rest = launch.rest
+    (page,) = re.findall(r"Bourse is open:  http://[^/]+(/\?token=\S+) ", launch.launcher.output)
+    assert rest.get(page).status_code == 303  # with the cookie of an operator
     name = rest.get("/stocks?limit=1").json()["data"][0]["name"]
     wait_until(lambda: rest.place(name, "buy", 2, "first").status_code == 201, 10, "an order")
 

@@ -105,3 +105,15 @@ def encode(row: Row, prev_chain: int) -> tuple[bytes, int]:
     fields = row._asdict()
     del fields["chain"]
     return encode_row(**fields, prev_chain=prev_chain)
+
+
+def test_operator_by_rest_needs_the_key_of_the_system(operated: Cluster):
+    """From loopback too: a proxy or a tunnel may bring anybody there."""
+    target = next(number for number in operated.replicas if number != operated.leader())
+    refused = operated.rest.request("POST", "/replicas/switchover", json={"to": target})
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (403, "PERMISSION_DENIED")
+    assert operated.leader() != target
+    headers = {"Authorization": f"Bearer {operated.operator_key}"}
+    done = operated.rest.request("POST", "/replicas/switchover", json={"to": target}, headers=headers)
+    assert (done.status_code, done.json()["data"]["leader"]) == (200, target)
+    assert (operated.data_dir / "operator_key").stat().st_mode & 0o777 == 0o600

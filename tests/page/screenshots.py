@@ -73,6 +73,7 @@ def shoot_all(browser: Browser, site: Cluster) -> None:
     shoot(dark, "dark")
     narrow = open_page(browser, address, NARROW, "dark")
     shoot(narrow, "narrow")
+    light.goto(site.operator_page)
     for path, name in (("/orders?limit=8", "orders"), ("/replicas", "replicas")):
         light.goto(f"http://{address}{path}")
         shoot(light, name)

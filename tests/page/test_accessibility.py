@@ -15,6 +15,8 @@ PAGES = [
 def test_no_serious_violation(tab: Page, site, path, scheme):
     site.rest.place("AAPL", "buy", 1, key="the first")
     tab.emulate_media(color_scheme=scheme)
+    if path.startswith("/replicas"):
+        tab.goto(site.operator_page)
     tab.goto(f"http://{site.rest.address}{path}")
     if path == "/":
         for panel in ("stocks", "orders", "replicas", "failovers", "charts"):

@@ -6,13 +6,19 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from tests.trading.fake_cluster import CONFIG, FakeCluster
 from tests.trading.fake_network import FakeClock
 from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient, FakeOrderReader
 from tests.trading.wsgi_client import BehindPlainRequests
 from trading import services
 from trading.accounts.tokens import create_token
+from trading.operator import services as operator_services
+from trading.operator.jobs import ResyncJobs
+from trading.operator.resync import ResyncResult
+from trading.operator.status import status_data
 from trading.reads.stock_cache import StockCache
 from trading.reads.stock_reader import StockReader
+from trading.replicas.manager import ReplicaManager
 
 
 @pytest.fixture
@@ -40,6 +46,27 @@ def rest(market: FakeMarket) -> APIClient:
     client = APIClient(raise_request_exception=False, HTTP_HOST="testserver")
     client.handler = BehindPlainRequests(client.handler)
     return client
+
+
+@pytest.fixture
+def operator(rest: APIClient, settings: Any) -> APIClient:
+    """The client, bringing the operator key with every request that names no other token."""
+    rest.defaults["HTTP_AUTHORIZATION"] = f"Bearer {settings.OPERATOR_KEY}"
+    return rest
+
+
+@pytest.fixture
+def operated_cluster(monkeypatch: pytest.MonkeyPatch, market: FakeMarket) -> FakeCluster:
+    """Three replicas of which 3 leads and 1 and 2 are in sync, behind the services."""
+    cluster = FakeCluster.led_by(3, epoch=4)
+    manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
+    jobs = ResyncJobs(lambda _leader, replica_id, _show: ResyncResult(replica_id, 1, 1, 1, 0.1, True))
+    monkeypatch.setattr(operator_services, "cluster_config", lambda: CONFIG)
+    monkeypatch.setattr(operator_services, "network", lambda: cluster.network)
+    monkeypatch.setattr(operator_services, "replica_manager", lambda: manager)
+    monkeypatch.setattr(operator_services, "resync_jobs", lambda: jobs)
+    monkeypatch.setattr(operator_services, "replicas_status", lambda: status_data(manager.look(), CONFIG))
+    return cluster
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who may call: by role when authentication is on, by where from when it is off."""
+"""Who may call: by role when authentication is on, by where from and with which key when it is off."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -9,15 +9,21 @@ from django.conf import settings
 from rest_framework.permissions import BasePermission
 
 from trading.accounts.account import ANY, OPEN, OPERATOR
+from trading.accounts.operator_key import brings_operator_key
 
+# Ends a sentence.
+KEY_NEEDED = (
+    "send the header 'Authorization: Bearer' with the operator key, which is in the file operator_key of the data"
+    " directory, or open the address that `make run` printed."
+)
 _FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
 class HasRole(BasePermission):
     """The caller has the role that the view asks for: any account for ANY, nobody at all for OPEN.
 
-    While authentication is off everybody has every role, but only callers from this machine operate, and not through a
-    proxy on it.
+    While authentication is off everybody has every role, but only callers from this machine look at what operators do,
+    not through a proxy on it, and of them only those change anything who bring the operator key.
     """
 
     def has_permission(self, request: Any, view: Any) -> bool:
@@ -25,15 +31,23 @@ class HasRole(BasePermission):
         role = view.role_needed(request.method)
         if settings.AUTHENTICATION:
             self.message = f"This needs an account with the role {role!r}."
-        else:
+        elif not may_act_as(role, request):
             self.message = (
                 "Operator endpoints answer callers from the loopback interface only while authentication is off."
             )
-        return may_act_as(role, request)
+        else:
+            self.message = f"To change this, {KEY_NEEDED}"
+        return may_act_as(role, request) if request.method in ("GET", "HEAD") else may_change_as(role, request)
+
+
+def may_change_as(role: str, request: Any) -> bool:
+    """Return whether the caller of a request may change what is this role's to change, as HasRole has it."""
+    needs_key = role == OPERATOR and not settings.AUTHENTICATION
+    return may_act_as(role, request) and (not needs_key or brings_operator_key(request))
 
 
 def may_act_as(role: str, request: Any) -> bool:
-    """Return whether the caller of a request has a role, as HasRole has it."""
+    """Return whether the caller of a request may look at what is a role's, as HasRole has it."""
     if role == OPEN:
         return True
     if not settings.AUTHENTICATION:

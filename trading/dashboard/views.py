@@ -3,16 +3,22 @@
 from time import monotonic
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseRedirect
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.bounds import MAX_ORDER_QUANTITY
+from common.calls.reasons import Reason
 from trading import services
 from trading.accounts.account import OPERATOR, TRADER, account_of
+from trading.accounts.operator_key import is_operator_key, set_operator_cookie
+from trading.api.accepted import Accepted
 from trading.api.api_view import ApiView
 from trading.api.browsable import BrowsableRenderer, stock_names
+from trading.api.errors import ApiError
 from trading.api.order_key import new_key
-from trading.api.permissions import may_act_as
+from trading.api.permissions import KEY_NEEDED, may_act_as
 from trading.api.renderers import ExactJSONRenderer
 from trading.api.representations import order_data, stock_data
 from trading.api.schema import operations
@@ -58,9 +64,16 @@ class DashboardView(ApiView):
         """Return the page's heading."""
         return "Bourse"
 
+    def accepted(self, method: str) -> Accepted:
+        """Return also the token of the address that `make run` prints; with authentication on there is none."""
+        accepted = super().accepted(method)
+        return accepted if settings.AUTHENTICATION else accepted._replace(parameters=frozenset({"token"}))
+
     @operations.index
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         """Answer with the page, or for programs with the index of the interface."""
+        if "token" in request.query_params:
+            return _become_operator(request)
         return Response(
             {
                 "data": {
@@ -78,6 +91,15 @@ class DashboardView(ApiView):
                 }
             }
         )
+
+
+def _become_operator(request: Request) -> HttpResponse:
+    """Have the browser keep the operator key that the address holds, and leave that address."""
+    if not may_act_as(OPERATOR, request) or not is_operator_key(request.query_params["token"]):
+        raise ApiError(Reason.PERMISSION_DENIED, f"The address holds no key that counts here: {KEY_NEEDED}")
+    response = HttpResponseRedirect("/", status=303)
+    set_operator_cookie(response, is_secure=request.is_secure())
+    return response
 
 
 class StocksFragment(FragmentView):

@@ -15,6 +15,7 @@ from trading.accounts.account import OPEN, OPERATOR
 from trading.api.api_view import ApiView
 from trading.api.browsable import BrowsableRenderer
 from trading.api.errors import ApiError, shown
+from trading.api.permissions import KEY_NEEDED, may_change_as
 from trading.api.renderers import ExactJSONRenderer
 from trading.api.schema import operations
 from trading.api.serializers import ResyncSerializer, SwitchoverSerializer
@@ -33,13 +34,23 @@ class ReplicasRenderer(BrowsableRenderer):
     def get_context(self, data: Any, accepted_media_type: str, renderer_context: Any) -> dict[str, Any]:
         """Return what the page shows."""
         context = super().get_context(data, accepted_media_type, renderer_context)
-        return context | {"status": data.get("data")}
+        return context | {"status": data.get("data"), **_operating(renderer_context)}
 
 
 class ResyncRenderer(BrowsableRenderer):
     """The last resync of one replica, and a button for the next."""
 
     template = "trading/resync.html"
+
+    def get_context(self, data: Any, accepted_media_type: str, renderer_context: Any) -> dict[str, Any]:
+        """Return what the page shows."""
+        context = super().get_context(data, accepted_media_type, renderer_context)
+        return context | _operating(renderer_context)
+
+
+def _operating(renderer_context: Any) -> dict[str, Any]:
+    """Return whether the page's reader may press its buttons, and what else there is to do."""
+    return {"may_operate": may_change_as(OPERATOR, renderer_context["request"]), "key_needed": KEY_NEEDED}
 
 
 class ReplicasView(ApiView):

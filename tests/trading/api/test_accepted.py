@@ -12,6 +12,12 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ORDER = {"name": "BlueFinch", "type": "buy", "quantity": 3}
 
 
+@pytest.fixture
+def rest(operator):
+    """A client that may do everything."""
+    return operator
+
+
 def sample(pattern: str) -> str:
     """A path that a route takes."""
     bare = pattern.removeprefix("^").removesuffix(r"\Z").removesuffix("/?")

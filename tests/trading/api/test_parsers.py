@@ -62,8 +62,8 @@ def test_byte_order_mark_is_passed_over(rest, market):
 
 @pytest.mark.parametrize("body", [ORDER, b" \n" + ORDER, BOM_UTF8 + ORDER, b"[" + ORDER + b"]", b"{"])
 @pytest.mark.parametrize("path", ["/orders", "/replicas/switchover", "/replicas/2/resync"])
-def test_json_that_is_called_a_form_is_told_which_header_to_send(rest, market, path, body):
-    response = rest.generic("POST", path, body, content_type="application/x-www-form-urlencoded")
+def test_json_that_is_called_a_form_is_told_which_header_to_send(operator, market, path, body):
+    response = operator.generic("POST", path, body, content_type="application/x-www-form-urlencoded")
     error = response.json()["error"]
     assert (response.status_code, [one["field"] for one in error["details"]]) == (400, ["Content-Type"])
     assert error["message"].endswith("Send JSON with the header 'Content-Type: application/json'.")

@@ -7,26 +7,19 @@ from rest_framework.test import APIClient
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from tests.trading.fake_cluster import CATALOG
 from trading.operator import services
-from trading.operator.jobs import ResyncJobs
-from trading.operator.resync import ResyncResult
-from trading.operator.status import status_data
-from trading.replicas.manager import ReplicaManager
 
 
 @pytest.fixture
-def cluster(monkeypatch):
-    """Three replicas of which 3 leads and 1 and 2 are in sync, behind the services."""
-    cluster = FakeCluster.led_by(3, epoch=4)
-    manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
-    jobs = ResyncJobs(lambda _leader, replica_id, _show: ResyncResult(replica_id, 1, 1, 1, 0.1, True))
-    monkeypatch.setattr(services, "cluster_config", lambda: CONFIG)
-    monkeypatch.setattr(services, "network", lambda: cluster.network)
-    monkeypatch.setattr(services, "replica_manager", lambda: manager)
-    monkeypatch.setattr(services, "resync_jobs", lambda: jobs)
-    monkeypatch.setattr(services, "replicas_status", lambda: status_data(manager.look(), CONFIG))
-    return cluster
+def rest(operator):
+    """A client that may operate."""
+    return operator
+
+
+@pytest.fixture
+def cluster(operated_cluster):
+    return operated_cluster
 
 
 def told(response):
@@ -118,9 +111,11 @@ def test_traders_may_not(rest, cluster, token):
 
 
 @pytest.fixture
-def browser(cluster):
-    """A client that asks for HTML and sends forms."""
-    return APIClient(enforce_csrf_checks=True, headers={"Accept": "text/html,*/*;q=0.8"})
+def browser(cluster, settings):
+    """A client that asks for HTML and sends forms; it has opened the address that `make run` prints."""
+    client = APIClient(enforce_csrf_checks=True, headers={"Accept": "text/html,*/*;q=0.8"})
+    client.get(f"/?token={settings.OPERATOR_KEY}")
+    return client
 
 
 def buttons(page):

@@ -189,8 +189,9 @@ COMPONENTS: dict[str, Schema] = {
     },
 }
 
+_BEARER = "A token of `manage.py tokens create`; without authentication the operator key, to change something."
 SECURITY_SCHEMES: dict[str, Schema] = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `manage.py tokens create`."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": _BEARER},
     "session": {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "Of somebody who logged in."},
 }
 

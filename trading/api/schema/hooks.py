@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trading.accounts.account import OPEN
+from trading.accounts.account import OPEN, OPERATOR
 from trading.api.request_metrics import route_of
 
 _SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}, {}]
@@ -20,11 +20,13 @@ def name_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, st
 def complete(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     """Return the document, with who may call each operation, and that bodies are needed; a sandbox asks nobody."""
     for operations in result["paths"].values():
-        for operation in operations.values():
+        for method, operation in operations.items():
             role = operation.pop("x-role")
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
             operation["security"] = [] if role == OPEN else _SECURITY
+            if role == OPERATOR and method == "post":
+                operation["security"] = _SECURITY[:-1]  # a sandbox asks for its operator key
             told = "Needs no token." if role == OPEN else f"Role: {role}."
             operation["description"] = " ".join(filter(None, [operation.get("description"), told]))
     return result
