@@ -6,7 +6,7 @@ import pytest
 
 from common.process.config import ConfigError
 from deploy import run
-from deploy.run import check_seed
+from deploy.run import check_seed, welcome
 from deploy.settings import RunSettings
 
 
@@ -30,3 +30,9 @@ def test_interrupt_before_anything_was_started_leaves_without_a_trace(tmp_path: 
     with pytest.raises(SystemExit) as end:
         run.main()
     assert end.value.code == 130
+
+
+@pytest.mark.parametrize(("key", "page"), [("k" * 51, f"/?token={'k' * 51} "), (None, "/ ")])
+def test_welcome_names_the_page_with_the_operator_key_if_there_is_one(key: str | None, page: str):
+    settings = RunSettings.from_environment({"PORT": "9081"})
+    assert f"Bourse is open:  http://127.0.0.1:9081{page}" in welcome(settings, key)

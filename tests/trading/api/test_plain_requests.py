@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from common.process.rates import Rate
 from tests.trading.fakes import failed
 from trading import services
 from trading.api import throttling
+from trading.api.accepted import MEANT_HEADERS
 
 # Asks for JSON as well, but not as plainly: the view answers.
 BY_VIEW = {"Accept": "application/json, text/plain;q=0.1"}
@@ -90,6 +92,42 @@ def test_failed_order_is_answered_as_by_its_view(rest, market, answered_plainly,
     assert answers[0].status_code >= 400
     assert same(*answers)
     assert answered_plainly == [True, False]
+
+
+@pytest.mark.parametrize("ask", ["look up", "place"])
+@pytest.mark.parametrize(
+    ("query", "headers", "code"),
+    [
+        ("?", {}, None),
+        ("?&", {}, None),
+        ("?colour=red", {}, 400),
+        ("?client_order_id=k", {}, 400),
+        ("", {"Content-Encoding": "identity"}, None),
+        ("", {"Content-Encoding": "gzip"}, 415),
+        *(("", {header: "mine"}, 400) for header in MEANT_HEADERS if header != "Idempotency-Key"),
+    ],
+)
+def test_request_that_says_more_is_answered_as_by_its_view(rest, market, ask, query, headers, code):
+    def send(by: dict[str, str]) -> Any:
+        if ask == "look up":
+            return rest.get(f"/stocks/BlueFinch{query}", headers=headers | by)
+        return rest.post(f"/orders{query}", ORDER, format="json", headers=headers | by)
+
+    send({})
+    plain, by_view = send({}), send(BY_VIEW)
+    assert same(plain, by_view)
+    assert plain.status_code == (code or {"look up": 200, "place": 201}[ask])
+    assert len(market.placed) == (3 if code is None and ask == "place" else 0)
+
+
+def test_order_behind_a_byte_order_mark_is_answered_as_by_its_view(rest, answered_plainly):
+    body = BOM_UTF8 + json.dumps(ORDER).encode()
+    answers = [
+        rest.generic("POST", "/orders", body, content_type="application/json", headers=headers)
+        for headers in ({}, {}, BY_VIEW)
+    ]
+    assert same(*answers[1:])
+    assert (answers[1].status_code, answered_plainly) == (201, [True, True, False])
 
 
 def test_bug_is_answered_as_by_its_view(rest, monkeypatch, answered_plainly):
