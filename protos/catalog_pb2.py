@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/catalog.proto\x12\x11\x62ourse.catalog.v1\"V\n\x05Stock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bprice_cents\x18\x02 \x01(\x03\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\x18\n\x10initial_quantity\x18\x04 \x01(\x03\"(\n\x12LookupStockRequest\x12\x12\n\nstock_name\x18\x01 \x01(\t\"S\n\x13LookupStockResponse\x12\'\n\x05stock\x18\x01 \x01(\x0b\x32\x18.bourse.catalog.v1.Stock\x12\x13\n\x0blast_number\x18\x02 \x01(\x03\"E\n\x11ListStocksRequest\x12\x12\n\nafter_name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\r\n\x05names\x18\x03 \x03(\t\"e\n\x12ListStocksResponse\x12(\n\x06stocks\x18\x01 \x03(\x0b\x32\x18.bourse.catalog.v1.Stock\x12\x10\n\x08has_more\x18\x02 \x01(\x08\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\"<\n\x10LookupKeyRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"L\n\x11LookupKeyResponse\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x12\n\nknown_from\x18\x02 \x01(\x03\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\"\xa0\x01\n\x08NewOrder\x12\x12\n\nstock_name\x18\x01 \x01(\t\x12\x30\n\norder_type\x18\x02 \x01(\x0e\x32\x1c.bourse.catalog.v1.OrderType\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"\x8d\x01\n\x12UpdateStockRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x11\n\tbatch_seq\x18\x02 \x01(\x03\x12\x14\n\x0c\x66irst_number\x18\x03 \x01(\x03\x12\x12\n\nprev_chain\x18\x04 \x01(\x07\x12+\n\x06trades\x18\x05 \x03(\x0b\x32\x1b.bourse.catalog.v1.NewOrder\"F\n\x13UpdateStockResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.bourse.catalog.v1.TradeResult\"g\n\x0bTradeResult\x12\r\n\x03row\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06\x65xists\x18\x02 \x01(\x03H\x00\x12-\n\x07refusal\x18\x03 \x01(\x0b\x32\x1a.bourse.catalog.v1.RefusalH\x00\x42\x08\n\x06result\"=\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\"]\n\x11\x42\x65ginEpochRequest\x12\x11\n\tleader_id\x18\x01 \x01(\x05\x12\x16\n\x0e\x65xpected_epoch\x18\x02 \x01(\x03\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\r\n\x05\x63hain\x18\x04 \x01(\x07\"`\n\x12\x42\x65ginEpochResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x13\n\x0blast_number\x18\x02 \x01(\x03\x12\x12\n\nlast_chain\x18\x03 \x01(\x07\x12\x12\n\ncluster_id\x18\x04 \x01(\t\"1\n\x11ListTradesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\r\n\x05limit\x18\x02 \x01(\x05\"`\n\x12ListTradesResponse\x12\x13\n\x0b\x61\x66ter_chain\x18\x01 \x01(\x07\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\x12\x12\n\ncluster_id\x18\x04 \x01(\t\"\"\n\x11ListEpochsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\">\n\x12ListEpochsResponse\x12(\n\x06\x65pochs\x18\x01 \x03(\x0b\x32\x18.bourse.catalog.v1.Epoch\"7\n\x05\x45poch\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x11\n\tleader_id\x18\x02 \x01(\x05\x12\x0c\n\x04time\x18\x03 \x01(\t\"5\n\x12WatchStocksRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x0f\n\x07wait_ms\x18\x02 \x01(\x05\"C\n\x13WatchStocksResponse\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05reset\x18\x03 \x01(\x08\"h\n\x0fSetStockRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bprice_cents\x18\x02 \x01(\x03\x12\x1d\n\x10initial_quantity\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_initial_quantity\"L\n\x10SetStockResponse\x12\'\n\x05stock\x18\x01 \x01(\x0b\x32\x18.bourse.catalog.v1.Stock\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x16\n\x14\x43\x61talogHealthRequest\"\x97\x01\n\x15\x43\x61talogHealthResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x11\n\tleader_id\x18\x02 \x01(\x05\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\x12\x12\n\nlast_chain\x18\x04 \x01(\x07\x12\x0f\n\x07stalled\x18\x05 \x01(\x08\x12\x0e\n\x06halted\x18\x06 \x01(\t\x12\x12\n\ncluster_id\x18\x07 \x01(\t*:\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x07\n\x03\x42UY\x10\x01\x12\x08\n\x04SELL\x10\x02\x32\xa5\x07\n\x0e\x43\x61talogService\x12\\\n\x0bLookupStock\x12%.bourse.catalog.v1.LookupStockRequest\x1a&.bourse.catalog.v1.LookupStockResponse\x12Y\n\nListStocks\x12$.bourse.catalog.v1.ListStocksRequest\x1a%.bourse.catalog.v1.ListStocksResponse\x12V\n\tLookupKey\x12#.bourse.catalog.v1.LookupKeyRequest\x1a$.bourse.catalog.v1.LookupKeyResponse\x12\\\n\x0bUpdateStock\x12%.bourse.catalog.v1.UpdateStockRequest\x1a&.bourse.catalog.v1.UpdateStockResponse\x12Y\n\nBeginEpoch\x12$.bourse.catalog.v1.BeginEpochRequest\x1a%.bourse.catalog.v1.BeginEpochResponse\x12Y\n\nListTrades\x12$.bourse.catalog.v1.ListTradesRequest\x1a%.bourse.catalog.v1.ListTradesResponse\x12Y\n\nListEpochs\x12$.bourse.catalog.v1.ListEpochsRequest\x1a%.bourse.catalog.v1.ListEpochsResponse\x12\\\n\x0bWatchStocks\x12%.bourse.catalog.v1.WatchStocksRequest\x1a&.bourse.catalog.v1.WatchStocksResponse\x12S\n\x08SetStock\x12\".bourse.catalog.v1.SetStockRequest\x1a#.bourse.catalog.v1.SetStockResponse\x12`\n\x0bHealthCheck\x12\'.bourse.catalog.v1.CatalogHealthRequest\x1a(.bourse.catalog.v1.CatalogHealthResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/catalog.proto\x12\x11\x62ourse.catalog.v1\"V\n\x05Stock\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bprice_cents\x18\x02 \x01(\x03\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\x18\n\x10initial_quantity\x18\x04 \x01(\x03\"(\n\x12LookupStockRequest\x12\x12\n\nstock_name\x18\x01 \x01(\t\"S\n\x13LookupStockResponse\x12\'\n\x05stock\x18\x01 \x01(\x0b\x32\x18.bourse.catalog.v1.Stock\x12\x13\n\x0blast_number\x18\x02 \x01(\x03\"E\n\x11ListStocksRequest\x12\x12\n\nafter_name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\r\n\x05names\x18\x03 \x03(\t\"e\n\x12ListStocksResponse\x12(\n\x06stocks\x18\x01 \x03(\x0b\x32\x18.bourse.catalog.v1.Stock\x12\x10\n\x08has_more\x18\x02 \x01(\x08\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\"<\n\x10LookupKeyRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"L\n\x11LookupKeyResponse\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x12\n\nknown_from\x18\x02 \x01(\x03\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\"\xa0\x01\n\x08NewOrder\x12\x12\n\nstock_name\x18\x01 \x01(\t\x12\x30\n\norder_type\x18\x02 \x01(\x0e\x32\x1c.bourse.catalog.v1.OrderType\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"\x8d\x01\n\x12UpdateStockRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x11\n\tbatch_seq\x18\x02 \x01(\x03\x12\x14\n\x0c\x66irst_number\x18\x03 \x01(\x03\x12\x12\n\nprev_chain\x18\x04 \x01(\x07\x12+\n\x06trades\x18\x05 \x03(\x0b\x32\x1b.bourse.catalog.v1.NewOrder\"F\n\x13UpdateStockResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.bourse.catalog.v1.TradeResult\"g\n\x0bTradeResult\x12\r\n\x03row\x18\x01 \x01(\x0cH\x00\x12\x10\n\x06\x65xists\x18\x02 \x01(\x03H\x00\x12-\n\x07refusal\x18\x03 \x01(\x0b\x32\x1a.bourse.catalog.v1.RefusalH\x00\x42\x08\n\x06result\"=\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\"\x84\x01\n\x11\x42\x65ginEpochRequest\x12\x11\n\tleader_id\x18\x01 \x01(\x05\x12\x16\n\x0e\x65xpected_epoch\x18\x02 \x01(\x03\x12\x0e\n\x06number\x18\x03 \x01(\x03\x12\r\n\x05\x63hain\x18\x04 \x01(\x07\x12\x11\n\tholder_id\x18\x05 \x01(\x05\x12\x12\n\ncluster_id\x18\x06 \x01(\t\"`\n\x12\x42\x65ginEpochResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x13\n\x0blast_number\x18\x02 \x01(\x03\x12\x12\n\nlast_chain\x18\x03 \x01(\x07\x12\x12\n\ncluster_id\x18\x04 \x01(\t\"1\n\x11ListTradesRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\r\n\x05limit\x18\x02 \x01(\x05\"`\n\x12ListTradesResponse\x12\x13\n\x0b\x61\x66ter_chain\x18\x01 \x01(\x07\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\x12\x12\n\ncluster_id\x18\x04 \x01(\t\"\"\n\x11ListEpochsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\">\n\x12ListEpochsResponse\x12(\n\x06\x65pochs\x18\x01 \x03(\x0b\x32\x18.bourse.catalog.v1.Epoch\"7\n\x05\x45poch\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x11\n\tleader_id\x18\x02 \x01(\x05\x12\x0c\n\x04time\x18\x03 \x01(\t\"5\n\x12WatchStocksRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x0f\n\x07wait_ms\x18\x02 \x01(\x05\"C\n\x13WatchStocksResponse\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05reset\x18\x03 \x01(\x08\"h\n\x0fSetStockRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bprice_cents\x18\x02 \x01(\x03\x12\x1d\n\x10initial_quantity\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_initial_quantity\"L\n\x10SetStockResponse\x12\'\n\x05stock\x18\x01 \x01(\x0b\x32\x18.bourse.catalog.v1.Stock\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\x16\n\x14\x43\x61talogHealthRequest\"\x97\x01\n\x15\x43\x61talogHealthResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x11\n\tleader_id\x18\x02 \x01(\x05\x12\x13\n\x0blast_number\x18\x03 \x01(\x03\x12\x12\n\nlast_chain\x18\x04 \x01(\x07\x12\x0f\n\x07stalled\x18\x05 \x01(\x08\x12\x0e\n\x06halted\x18\x06 \x01(\t\x12\x12\n\ncluster_id\x18\x07 \x01(\t*:\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x07\n\x03\x42UY\x10\x01\x12\x08\n\x04SELL\x10\x02\x32\xa5\x07\n\x0e\x43\x61talogService\x12\\\n\x0bLookupStock\x12%.bourse.catalog.v1.LookupStockRequest\x1a&.bourse.catalog.v1.LookupStockResponse\x12Y\n\nListStocks\x12$.bourse.catalog.v1.ListStocksRequest\x1a%.bourse.catalog.v1.ListStocksResponse\x12V\n\tLookupKey\x12#.bourse.catalog.v1.LookupKeyRequest\x1a$.bourse.catalog.v1.LookupKeyResponse\x12\\\n\x0bUpdateStock\x12%.bourse.catalog.v1.UpdateStockRequest\x1a&.bourse.catalog.v1.UpdateStockResponse\x12Y\n\nBeginEpoch\x12$.bourse.catalog.v1.BeginEpochRequest\x1a%.bourse.catalog.v1.BeginEpochResponse\x12Y\n\nListTrades\x12$.bourse.catalog.v1.ListTradesRequest\x1a%.bourse.catalog.v1.ListTradesResponse\x12Y\n\nListEpochs\x12$.bourse.catalog.v1.ListEpochsRequest\x1a%.bourse.catalog.v1.ListEpochsResponse\x12\\\n\x0bWatchStocks\x12%.bourse.catalog.v1.WatchStocksRequest\x1a&.bourse.catalog.v1.WatchStocksResponse\x12S\n\x08SetStock\x12\".bourse.catalog.v1.SetStockRequest\x1a#.bourse.catalog.v1.SetStockResponse\x12`\n\x0bHealthCheck\x12\'.bourse.catalog.v1.CatalogHealthRequest\x1a(.bourse.catalog.v1.CatalogHealthResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.catalog_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ORDERTYPE']._serialized_start=2104
-  _globals['_ORDERTYPE']._serialized_end=2162
+  _globals['_ORDERTYPE']._serialized_start=2144
+  _globals['_ORDERTYPE']._serialized_end=2202
   _globals['_STOCK']._serialized_start=43
   _globals['_STOCK']._serialized_end=129
   _globals['_LOOKUPSTOCKREQUEST']._serialized_start=131
@@ -57,32 +57,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADERESULT']._serialized_end=1054
   _globals['_REFUSAL']._serialized_start=1056
   _globals['_REFUSAL']._serialized_end=1117
-  _globals['_BEGINEPOCHREQUEST']._serialized_start=1119
-  _globals['_BEGINEPOCHREQUEST']._serialized_end=1212
-  _globals['_BEGINEPOCHRESPONSE']._serialized_start=1214
-  _globals['_BEGINEPOCHRESPONSE']._serialized_end=1310
-  _globals['_LISTTRADESREQUEST']._serialized_start=1312
-  _globals['_LISTTRADESREQUEST']._serialized_end=1361
-  _globals['_LISTTRADESRESPONSE']._serialized_start=1363
-  _globals['_LISTTRADESRESPONSE']._serialized_end=1459
-  _globals['_LISTEPOCHSREQUEST']._serialized_start=1461
-  _globals['_LISTEPOCHSREQUEST']._serialized_end=1495
-  _globals['_LISTEPOCHSRESPONSE']._serialized_start=1497
-  _globals['_LISTEPOCHSRESPONSE']._serialized_end=1559
-  _globals['_EPOCH']._serialized_start=1561
-  _globals['_EPOCH']._serialized_end=1616
-  _globals['_WATCHSTOCKSREQUEST']._serialized_start=1618
-  _globals['_WATCHSTOCKSREQUEST']._serialized_end=1671
-  _globals['_WATCHSTOCKSRESPONSE']._serialized_start=1673
-  _globals['_WATCHSTOCKSRESPONSE']._serialized_end=1740
-  _globals['_SETSTOCKREQUEST']._serialized_start=1742
-  _globals['_SETSTOCKREQUEST']._serialized_end=1846
-  _globals['_SETSTOCKRESPONSE']._serialized_start=1848
-  _globals['_SETSTOCKRESPONSE']._serialized_end=1924
-  _globals['_CATALOGHEALTHREQUEST']._serialized_start=1926
-  _globals['_CATALOGHEALTHREQUEST']._serialized_end=1948
-  _globals['_CATALOGHEALTHRESPONSE']._serialized_start=1951
-  _globals['_CATALOGHEALTHRESPONSE']._serialized_end=2102
-  _globals['_CATALOGSERVICE']._serialized_start=2165
-  _globals['_CATALOGSERVICE']._serialized_end=3098
+  _globals['_BEGINEPOCHREQUEST']._serialized_start=1120
+  _globals['_BEGINEPOCHREQUEST']._serialized_end=1252
+  _globals['_BEGINEPOCHRESPONSE']._serialized_start=1254
+  _globals['_BEGINEPOCHRESPONSE']._serialized_end=1350
+  _globals['_LISTTRADESREQUEST']._serialized_start=1352
+  _globals['_LISTTRADESREQUEST']._serialized_end=1401
+  _globals['_LISTTRADESRESPONSE']._serialized_start=1403
+  _globals['_LISTTRADESRESPONSE']._serialized_end=1499
+  _globals['_LISTEPOCHSREQUEST']._serialized_start=1501
+  _globals['_LISTEPOCHSREQUEST']._serialized_end=1535
+  _globals['_LISTEPOCHSRESPONSE']._serialized_start=1537
+  _globals['_LISTEPOCHSRESPONSE']._serialized_end=1599
+  _globals['_EPOCH']._serialized_start=1601
+  _globals['_EPOCH']._serialized_end=1656
+  _globals['_WATCHSTOCKSREQUEST']._serialized_start=1658
+  _globals['_WATCHSTOCKSREQUEST']._serialized_end=1711
+  _globals['_WATCHSTOCKSRESPONSE']._serialized_start=1713
+  _globals['_WATCHSTOCKSRESPONSE']._serialized_end=1780
+  _globals['_SETSTOCKREQUEST']._serialized_start=1782
+  _globals['_SETSTOCKREQUEST']._serialized_end=1886
+  _globals['_SETSTOCKRESPONSE']._serialized_start=1888
+  _globals['_SETSTOCKRESPONSE']._serialized_end=1964
+  _globals['_CATALOGHEALTHREQUEST']._serialized_start=1966
+  _globals['_CATALOGHEALTHREQUEST']._serialized_end=1988
+  _globals['_CATALOGHEALTHRESPONSE']._serialized_start=1991
+  _globals['_CATALOGHEALTHRESPONSE']._serialized_end=2142
+  _globals['_CATALOGSERVICE']._serialized_start=2205
+  _globals['_CATALOGSERVICE']._serialized_end=3138
 # @@protoc_insertion_point(module_scope)

@@ -406,6 +406,8 @@ class BeginEpochRequest(_message.Message):
     EXPECTED_EPOCH_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_FIELD_NUMBER: _builtins.int
+    CLUSTER_ID_FIELD_NUMBER: _builtins.int
     leader_id: _builtins.int
     """1 to 1000"""
     expected_epoch: _builtins.int
@@ -414,6 +416,10 @@ class BeginEpochRequest(_message.Message):
     """the last number of a checked log that the caller holds or was shown"""
     chain: _builtins.int
     """the chain at that number"""
+    holder_id: _builtins.int
+    """the replica whose log that is; 0: the caller's own"""
+    cluster_id: _builtins.str
+    """of the caller; empty: none yet, or not said"""
     def __init__(
         self,
         *,
@@ -421,10 +427,12 @@ class BeginEpochRequest(_message.Message):
         expected_epoch: _builtins.int = ...,
         number: _builtins.int = ...,
         chain: _builtins.int = ...,
+        holder_id: _builtins.int = ...,
+        cluster_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "expected_epoch", b"expected_epoch", "leader_id", b"leader_id", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "cluster_id", b"cluster_id", "expected_epoch", b"expected_epoch", "holder_id", b"holder_id", "leader_id", b"leader_id", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -136,7 +136,7 @@ class CatalogServiceServicer:
         marker and serves no trade until it is rebuilt.
 
         ABORTED (FENCED) [epoch, leader_id]: expected_epoch is not the newest epoch.
-        DATA_LOSS (HALTED): the catalog was rolled back.
+        DATA_LOSS (HALTED): the catalog was rolled back; or the caller is of another cluster, which proves nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

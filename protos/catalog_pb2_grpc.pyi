@@ -75,7 +75,7 @@ class CatalogServiceStub:
     marker and serves no trade until it is rebuilt.
 
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is not the newest epoch.
-    DATA_LOSS (HALTED): the catalog was rolled back.
+    DATA_LOSS (HALTED): the catalog was rolled back; or the caller is of another cluster, which proves nothing.
     """
     ListTrades: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListTradesRequest, _catalog_pb2.ListTradesResponse]
     """Rows of the journal above `after`, up to 1 MiB. Read only.
@@ -129,7 +129,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     marker and serves no trade until it is rebuilt.
 
     ABORTED (FENCED) [epoch, leader_id]: expected_epoch is not the newest epoch.
-    DATA_LOSS (HALTED): the catalog was rolled back.
+    DATA_LOSS (HALTED): the catalog was rolled back; or the caller is of another cluster, which proves nothing.
     """
     ListTrades: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListTradesRequest, _catalog_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Rows of the journal above `after`, up to 1 MiB. Read only.
@@ -210,7 +210,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         marker and serves no trade until it is rebuilt.
 
         ABORTED (FENCED) [epoch, leader_id]: expected_epoch is not the newest epoch.
-        DATA_LOSS (HALTED): the catalog was rolled back.
+        DATA_LOSS (HALTED): the catalog was rolled back; or the caller is of another cluster, which proves nothing.
         """
 
     @_abc_1.abstractmethod

@@ -67,6 +67,32 @@ FAULTY: FollowerState.ValueType  # 3
 Global___FollowerState: _TypeAlias = FollowerState  # noqa: Y015
 
 @_typing.final
+class Addressee(_message.Message):
+    """The replica that a message is meant for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
+    CLUSTER_ID_FIELD_NUMBER: _builtins.int
+    replica_id: _builtins.int
+    """0: any"""
+    cluster_id: _builtins.str
+    """empty: any. A replica with an empty directory is of no cluster yet: it is meant by all"""
+    def __init__(
+        self,
+        *,
+        replica_id: _builtins.int = ...,
+        cluster_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "replica_id", b"replica_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Addressee: _TypeAlias = Addressee  # noqa: Y015
+
+@_typing.final
 class Order(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -127,6 +153,7 @@ class PlaceOrderRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     stock_name: _builtins.str
     quantity: _builtins.int
     order_type: _catalog_pb2.OrderType.ValueType
@@ -137,6 +164,8 @@ class PlaceOrderRequest(_message.Message):
     request_id: _builtins.str
     epoch: _builtins.int
     """the leadership that the caller means to address; unset: whichever it is in"""
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
@@ -147,10 +176,11 @@ class PlaceOrderRequest(_message.Message):
         idempotency_key: _builtins.str | None = ...,
         request_id: _builtins.str = ...,
         epoch: _builtins.int | None = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "_epoch", b"_epoch", "_idempotency_key", b"_idempotency_key", "account", b"account", "epoch", b"epoch", "idempotency_key", b"idempotency_key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "_epoch", b"_epoch", "_idempotency_key", b"_idempotency_key", "account", b"account", "epoch", b"epoch", "idempotency_key", b"idempotency_key", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "_epoch", b"_epoch", "_idempotency_key", b"_idempotency_key", "account", b"account", "epoch", b"epoch", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "request_id", b"request_id", "stock_name", b"stock_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "_epoch", b"_epoch", "_idempotency_key", b"_idempotency_key", "account", b"account", "epoch", b"epoch", "idempotency_key", b"idempotency_key", "order_type", b"order_type", "quantity", b"quantity", "request_id", b"request_id", "stock_name", b"stock_name", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account: _TypeAlias = _typing.Literal["account"]  # noqa: Y015
     _WhichOneofArgType__account: _TypeAlias = _typing.Literal["_account", b"_account"]  # noqa: Y015
@@ -197,20 +227,24 @@ class PlaceOrdersRequest(_message.Message):
 
     EPOCH_FIELD_NUMBER: _builtins.int
     ORDERS_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.NewOrder]:
         """1 to 1000"""
 
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
         orders: _abc.Iterable[_catalog_pb2.NewOrder] | None = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "orders", b"orders"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "orders", b"orders", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -325,16 +359,20 @@ class LookUpOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.int
     """the order's transaction_number, from 1"""
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
         transaction_id: _builtins.int = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["to", b"to", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,6 +412,7 @@ class ListOrdersRequest(_message.Message):
     BEFORE_NUMBER_FIELD_NUMBER: _builtins.int
     DESCENDING_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     order_type: _catalog_pb2.OrderType.ValueType
     """unspecified: both"""
     idempotency_key: _builtins.str
@@ -395,6 +434,8 @@ class ListOrdersRequest(_message.Message):
     def stock_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """any of these; empty: all"""
 
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
@@ -408,10 +449,11 @@ class ListOrdersRequest(_message.Message):
         before_number: _builtins.int = ...,
         descending: _builtins.bool = ...,
         limit: _builtins.int = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "account", b"account"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "account", b"account", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "account", b"account", "after_number", b"after_number", "after_time", b"after_time", "before_number", b"before_number", "descending", b"descending", "idempotency_key", b"idempotency_key", "limit", b"limit", "order_type", b"order_type", "stock_names", b"stock_names", "until_time", b"until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account", b"_account", "account", b"account", "after_number", b"after_number", "after_time", b"after_time", "before_number", b"before_number", "descending", b"descending", "idempotency_key", b"idempotency_key", "limit", b"limit", "order_type", b"order_type", "stock_names", b"stock_names", "to", b"to", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account: _TypeAlias = _typing.Literal["account"]  # noqa: Y015
     _WhichOneofArgType__account: _TypeAlias = _typing.Literal["_account", b"_account"]  # noqa: Y015
@@ -460,12 +502,15 @@ class SyncOrderRequest(_message.Message):
     PREV_NUMBER_FIELD_NUMBER: _builtins.int
     PREV_CHAIN_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     cluster_id: _builtins.str
     """a replica with an empty directory takes it over"""
     prev_number: _builtins.int
     prev_chain: _builtins.int
     rows: _builtins.bytes
     """rows prev_number+1, prev_number+2, ..."""
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
@@ -473,10 +518,11 @@ class SyncOrderRequest(_message.Message):
         prev_number: _builtins.int = ...,
         prev_chain: _builtins.int = ...,
         rows: _builtins.bytes = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "prev_chain", b"prev_chain", "prev_number", b"prev_number", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "prev_chain", b"prev_chain", "prev_number", b"prev_number", "rows", b"rows", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,15 +533,19 @@ class SyncOrderResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EQUAL_NUMBER_FIELD_NUMBER: _builtins.int
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
     equal_number: _builtins.int
+    replica_id: _builtins.int
+    """who answers; 0: a process of the version before"""
     def __init__(
         self,
         *,
         equal_number: _builtins.int = ...,
+        replica_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal_number", b"equal_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal_number", b"equal_number", "replica_id", b"replica_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -509,11 +559,14 @@ class BulkUpsertRequest(_message.Message):
     PREV_NUMBER_FIELD_NUMBER: _builtins.int
     PREV_CHAIN_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     cluster_id: _builtins.str
     prev_number: _builtins.int
     prev_chain: _builtins.int
     rows: _builtins.bytes
     """at most 1 MiB"""
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
@@ -521,10 +574,11 @@ class BulkUpsertRequest(_message.Message):
         prev_number: _builtins.int = ...,
         prev_chain: _builtins.int = ...,
         rows: _builtins.bytes = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "prev_chain", b"prev_chain", "prev_number", b"prev_number", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "prev_chain", b"prev_chain", "prev_number", b"prev_number", "rows", b"rows", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -535,15 +589,19 @@ class BulkUpsertResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EQUAL_NUMBER_FIELD_NUMBER: _builtins.int
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
     equal_number: _builtins.int
+    replica_id: _builtins.int
+    """who answers; 0: a process of the version before"""
     def __init__(
         self,
         *,
         equal_number: _builtins.int = ...,
+        replica_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal_number", b"equal_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal_number", b"equal_number", "replica_id", b"replica_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -581,6 +639,7 @@ class AssignLeaderRequest(_message.Message):
     PEERS_FIELD_NUMBER: _builtins.int
     EXPECTED_EPOCH_FIELD_NUMBER: _builtins.int
     HOLD_S_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     leader_id: _builtins.int
     expected_epoch: _builtins.int
     hold_s: _builtins.int
@@ -589,6 +648,8 @@ class AssignLeaderRequest(_message.Message):
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Peer]:
         """all replicas of the configuration; the receiver leaves itself out"""
 
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
@@ -596,10 +657,11 @@ class AssignLeaderRequest(_message.Message):
         peers: _abc.Iterable[Global___Peer] | None = ...,
         expected_epoch: _builtins.int = ...,
         hold_s: _builtins.int = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_epoch", b"expected_epoch", "hold_s", b"hold_s", "leader_id", b"leader_id", "peers", b"peers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_epoch", b"expected_epoch", "hold_s", b"hold_s", "leader_id", b"leader_id", "peers", b"peers", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -612,19 +674,23 @@ class AssignLeaderResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     LEADER_ID_FIELD_NUMBER: _builtins.int
     LAST_NUMBER_FIELD_NUMBER: _builtins.int
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     leader_id: _builtins.int
     last_number: _builtins.int
+    replica_id: _builtins.int
+    """who answers; 0: a process of the version before"""
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
         leader_id: _builtins.int = ...,
         last_number: _builtins.int = ...,
+        replica_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "last_number", b"last_number", "leader_id", b"leader_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "last_number", b"last_number", "leader_id", b"leader_id", "replica_id", b"replica_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -635,15 +701,20 @@ class ResyncRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REPLICA_ID_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     replica_id: _builtins.int
+    """the follower"""
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
         replica_id: _builtins.int = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replica_id", b"replica_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replica_id", b"replica_id", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -658,6 +729,7 @@ class ResyncProgress(_message.Message):
     TARGET_NUMBER_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
     from_number: _builtins.int
     """the follower's last number at the start"""
     done_number: _builtins.int
@@ -668,6 +740,8 @@ class ResyncProgress(_message.Message):
     """IN_SYNC ends the stream"""
     chain: _builtins.int
     """at done_number"""
+    replica_id: _builtins.int
+    """who answers; 0: a process of the version before"""
     def __init__(
         self,
         *,
@@ -676,10 +750,11 @@ class ResyncProgress(_message.Message):
         target_number: _builtins.int = ...,
         state: Global___FollowerState.ValueType = ...,
         chain: _builtins.int = ...,
+        replica_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "done_number", b"done_number", "from_number", b"from_number", "state", b"state", "target_number", b"target_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "done_number", b"done_number", "from_number", b"from_number", "replica_id", b"replica_id", "state", b"state", "target_number", b"target_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -691,19 +766,23 @@ class ListRowsRequest(_message.Message):
 
     AFTER_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
     after: _builtins.int
     """exclusive"""
     limit: _builtins.int
     """most rows; 0: as many as fit into 1 MiB"""
+    @_builtins.property
+    def to(self) -> Global___Addressee: ...
     def __init__(
         self,
         *,
         after: _builtins.int = ...,
         limit: _builtins.int = ...,
+        to: Global___Addressee | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -715,18 +794,22 @@ class ListRowsResponse(_message.Message):
 
     ROWS_FIELD_NUMBER: _builtins.int
     LAST_NUMBER_FIELD_NUMBER: _builtins.int
+    REPLICA_ID_FIELD_NUMBER: _builtins.int
     rows: _builtins.bytes
     """whole rows after+1, after+2, ...; empty at the end"""
     last_number: _builtins.int
+    replica_id: _builtins.int
+    """who answers; 0: a process of the version before"""
     def __init__(
         self,
         *,
         rows: _builtins.bytes = ...,
         last_number: _builtins.int = ...,
+        replica_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_number", b"last_number", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_number", b"last_number", "replica_id", b"replica_id", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

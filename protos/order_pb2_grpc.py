@@ -26,7 +26,13 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """A message to a replica names whom it means, in `to`, and what a replica answers to other processes of its cluster names
+    who answers. Addresses lie: one is given to another machine, two lead to one process. So whoever is somebody else
+    refuses with FAILED_PRECONDITION, having done nothing: WRONG_REPLICA [replica_id] or WRONG_CLUSTER [cluster_id].
+    What is not named is not compared: a client that only wants to trade need not know; a process of the version before
+    names nobody. HealthCheck asks who is there.
+
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -62,7 +68,13 @@ class OrderServiceStub:
 
 
 class OrderServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """A message to a replica names whom it means, in `to`, and what a replica answers to other processes of its cluster names
+    who answers. Addresses lie: one is given to another machine, two lead to one process. So whoever is somebody else
+    refuses with FAILED_PRECONDITION, having done nothing: WRONG_REPLICA [replica_id] or WRONG_CLUSTER [cluster_id].
+    What is not named is not compared: a client that only wants to trade need not know; a process of the version before
+    names nobody. HealthCheck asks who is there.
+
+    """
 
     def PlaceOrder(self, request, context):
         """Places one order. The leader answers when the order is committed: synced at the catalog, at the leader, at every
@@ -158,7 +170,13 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """Missing associated documentation comment in .proto file."""
+    """A message to a replica names whom it means, in `to`, and what a replica answers to other processes of its cluster names
+    who answers. Addresses lie: one is given to another machine, two lead to one process. So whoever is somebody else
+    refuses with FAILED_PRECONDITION, having done nothing: WRONG_REPLICA [replica_id] or WRONG_CLUSTER [cluster_id].
+    What is not named is not compared: a client that only wants to trade need not know; a process of the version before
+    names nobody. HealthCheck asks who is there.
+
+    """
 
     @staticmethod
     def PlaceOrder(request,

@@ -35,6 +35,13 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrderServiceStub:
+    """A message to a replica names whom it means, in `to`, and what a replica answers to other processes of its cluster names
+    who answers. Addresses lie: one is given to another machine, two lead to one process. So whoever is somebody else
+    refuses with FAILED_PRECONDITION, having done nothing: WRONG_REPLICA [replica_id] or WRONG_CLUSTER [cluster_id].
+    What is not named is not compared: a client that only wants to trade need not know; a process of the version before
+    names nobody. HealthCheck asks who is there.
+    """
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -78,6 +85,13 @@ class OrderServiceStub:
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
+    """A message to a replica names whom it means, in `to`, and what a replica answers to other processes of its cluster names
+    who answers. Addresses lie: one is given to another machine, two lead to one process. So whoever is somebody else
+    refuses with FAILED_PRECONDITION, having done nothing: WRONG_REPLICA [replica_id] or WRONG_CLUSTER [cluster_id].
+    What is not named is not compared: a client that only wants to trade need not know; a process of the version before
+    names nobody. HealthCheck asks who is there.
+    """
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_order_pb2.PlaceOrderRequest, _order_pb2.PlaceOrderResponse]  # type: ignore[assignment]
     """Places one order. The leader answers when the order is committed: synced at the catalog, at the leader, at every
@@ -117,6 +131,13 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Who this replica is, whether it leads, and how far it is. Never waits for an order, a sync or another RPC."""
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
+    """A message to a replica names whom it means, in `to`, and what a replica answers to other processes of its cluster names
+    who answers. Addresses lie: one is given to another machine, two lead to one process. So whoever is somebody else
+    refuses with FAILED_PRECONDITION, having done nothing: WRONG_REPLICA [replica_id] or WRONG_CLUSTER [cluster_id].
+    What is not named is not compared: a client that only wants to trade need not know; a process of the version before
+    names nobody. HealthCheck asks who is there.
+    """
+
     @_abc_1.abstractmethod
     def PlaceOrder(
         self,

@@ -43,5 +43,5 @@ def test_requests_over_streams_have_the_names_of_the_version_before():
 def test_order_that_is_asked_for_alone_has_the_fields_of_one_among_many():
     among = {(field.name, field.number, field.type) for field in catalog_pb2.NewOrder.DESCRIPTOR.fields}
     alone = {(field.name, field.number, field.type) for field in order_pb2.PlaceOrderRequest.DESCRIPTOR.fields}
-    assert {name for name, _, _ in alone - among} == {"epoch"}
+    assert {name for name, _, _ in alone - among} == {"epoch", "to"}
     assert among <= alone

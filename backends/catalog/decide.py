@@ -90,33 +90,35 @@ class EpochRule:
                 FENCED: another epoch than the expected one is the newest.
         """
         request = self._request
-        proof = proof_of_rollback(request, state)
-        if proof is not None:
-            return f"this catalog was rolled back: {proof}"
-        if request.number == 0 and request.chain != state.chain_at(0):
+        is_other_chain = request.number == 0 and request.chain != state.chain_at(0)
+        if is_other_chain or request.cluster_id not in ("", self._cluster_id):
             raise RpcFailure(
                 Reason.HALTED, f"replica {request.leader_id} is not of this catalog's cluster {self._cluster_id}"
             )
+        proof = proof_of_rollback(request, state)
+        if proof is not None:
+            return f"this catalog was rolled back: {proof}"
         if request.expected_epoch != state.newest.epoch:
             raise gate.fenced(state.newest, request.expected_epoch)
         return None
 
 
 def proof_of_rollback(request: catalog_pb2.BeginEpochRequest, state: LedgerState) -> str | None:
-    """Return how the caller's log or epoch shows that this catalog lost history, in words; None: it does not.
+    """Return, in words, how a replica's log or the caller's epoch shows that this catalog lost history; else None.
 
     All that a replica holds, and every epoch that it knows, was made by the catalog: none can be newer than its own.
     At number 0 nothing is held that could be missing here: another chain there is another cluster's id, and no proof.
     """
-    caller = f"replica {request.leader_id}"
+    holder = f"replica {request.holder_id or request.leader_id}"
     if request.number > state.position.number:
-        return f"{caller} holds order {request.number}, but the last trade here is {state.position.number}"
+        return f"{holder} holds order {request.number}, but the last trade here is {state.position.number}"
     own_chain = state.chain_at(request.number)
     if request.number > 0 and request.chain != own_chain:
         return (
-            f"{caller} holds another history up to order {request.number}: its chain is {request.chain:08x},"
+            f"{holder} holds another history up to order {request.number}: its chain is {request.chain:08x},"
             f" not {own_chain:08x}"
         )
     if request.expected_epoch > state.newest.epoch:
+        caller = f"replica {request.leader_id}"
         return f"{caller} knows epoch {request.expected_epoch}, but the newest here is {state.newest.epoch}"
     return None

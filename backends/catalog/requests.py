@@ -66,6 +66,7 @@ def check_begin_epoch(request: catalog_pb2.BeginEpochRequest) -> None:
     check_within("leader_id", request.leader_id, 1, MAX_REPLICA_ID)
     check_within("expected_epoch", request.expected_epoch, 0, MAX_NUMBER)
     check_within("number", request.number, 0, MAX_NUMBER)
+    check_within("holder_id", request.holder_id, 0, MAX_REPLICA_ID)
 
 
 def check_list_trades(request: catalog_pb2.ListTradesRequest) -> None:

@@ -138,5 +138,6 @@ class CatchUp:
                 target_number=self._store.last_number,
                 state=state,
                 chain=self._store.chain_at(number),
+                replica_id=self._leadership.replica_id,
             )
         )

@@ -1,6 +1,7 @@
 """Beginning an epoch at the catalog, and showing it a log that proves it lost history."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from backends.failures import CatalogUnavailable, Diverged
 from backends.order.catalog_link import CatalogLink
@@ -75,7 +76,13 @@ def begin_epoch(
 def _begin_once(link: CatalogLink, store: OrderStore, replica_id: int, expected_epoch: int) -> Steps[int]:
     number, chain = store.position
     answer: catalog_pb2.BeginEpochResponse = yield from link.call(
-        catalog_pb2.BeginEpochRequest(leader_id=replica_id, expected_epoch=expected_epoch, number=number, chain=chain),
+        catalog_pb2.BeginEpochRequest(
+            leader_id=replica_id,
+            expected_epoch=expected_epoch,
+            number=number,
+            chain=chain,
+            cluster_id=store.cluster_id,
+        ),
         BEGIN_TIMEOUT_S,
     )
     yield from read_missing(link, store)
@@ -88,12 +95,34 @@ def _begin_once(link: CatalogLink, store: OrderStore, replica_id: int, expected_
     return answer.epoch
 
 
-def show_log(link: CatalogLink, replica_id: int, expected_epoch: int, number: int, chain: int) -> Steps[None]:
-    """Show the catalog the number and chain of a checked log that differs from its history, so that it halts.
+@dataclass(frozen=True, slots=True)
+class HeldLog:
+    """A checked log that differs from the catalog's history: which replica holds it, and its chain at a number."""
+
+    holder_id: int
+    number: int
+    chain: int
+
+
+def log_that_differs(failure: RpcFailure, store: OrderStore, own_id: int) -> HeldLog:
+    """Return the log by which histories were found to differ: the one that the failure names, else our own."""
+    if "chain" not in failure.metadata:
+        return HeldLog(own_id, *store.position)
+    return HeldLog(failure.number("replica_id", own_id), failure.number("number"), failure.number("chain"))
+
+
+def show_log(link: CatalogLink, replica_id: int, expected_epoch: int, held: HeldLog) -> Steps[None]:
+    """Show the catalog a log that differs from its history, so that it halts and names who holds it.
 
     Raises:
         RpcFailure: HALTED, it lost history and knows it now; FENCED or CATALOG, it could not be shown.
     """
     yield from link.call(
-        catalog_pb2.BeginEpochRequest(leader_id=replica_id, expected_epoch=expected_epoch, number=number, chain=chain)
+        catalog_pb2.BeginEpochRequest(
+            leader_id=replica_id,
+            expected_epoch=expected_epoch,
+            number=held.number,
+            chain=held.chain,
+            holder_id=held.holder_id,
+        )
     )

@@ -34,6 +34,7 @@ class PeerLink:
     What a peer answers makes it equal to us up to a number, or *diverged*: a checked log of another history, which
     proves that the catalog lost history and is raised as Diverged (metadata: number and chain, the peer's own, and
     replica_id); or *faulty*: it does not count, and any other RpcFailure says why (no answer, a gap, a full disk, ...).
+    What another replica than the one that is meant answers never counts: WRONG_REPLICA.
     """
 
     def __init__(self, store: OrderStore) -> None:
@@ -44,7 +45,7 @@ class PeerLink:
     def sync_call(self, peer: Peer, after: int, last_number: int, new_rows: bytes = b"") -> Call:
         """Return the SyncOrder that sends our rows after+1..last_number, and new ones that continue them."""
         rows = self._store.read(after + 1, last_number) + new_rows
-        return Call(peer.address, self._rows_after(order_pb2.SyncOrderRequest, after, rows), FOLLOWER_TIMEOUT_S)
+        return Call(peer.address, self._rows_after(order_pb2.SyncOrderRequest, peer, after, rows), FOLLOWER_TIMEOUT_S)
 
     def check_equal(self, peer: Peer, outcome: Outcome, number: int) -> None:
         """Return if the outcome of a call with rows up to `number` shows that the peer holds ours up to there, on disk.
@@ -63,7 +64,7 @@ class PeerLink:
             Diverged, RpcFailure: see the class.
         """
         rows = self._store.read_after(after, PAGE_BYTES)
-        request = self._rows_after(order_pb2.BulkUpsertRequest, after, rows)
+        request = self._rows_after(order_pb2.BulkUpsertRequest, peer, after, rows)
         outcome: Outcome
         try:
             outcome = yield Call(peer.address, request, PAGE_TIMEOUT_S)
@@ -73,8 +74,9 @@ class PeerLink:
         self.check_equal(peer, outcome, number)
         return number
 
-    def _rows_after(self, kind: type[Any], after: int, rows: bytes) -> Any:
+    def _rows_after(self, kind: type[Any], peer: Peer, after: int, rows: bytes) -> Any:
         return kind(
+            to=order_pb2.Addressee(replica_id=peer.replica_id),
             cluster_id=self._store.cluster_id,
             prev_number=after,
             prev_chain=self._store.chain_at(after),
@@ -94,8 +96,6 @@ class PeerLink:
             RpcFailure: see the class.
         """
         health: order_pb2.HealthCheckResponse = self._answer(peer, outcome)
-        if health.replica_id != peer.replica_id:
-            raise RpcFailure(Reason.WRONG_REPLICA, f"{peer.address} is replica {health.replica_id}")
         if health.cluster_id not in ("", self._store.cluster_id):
             raise RpcFailure(Reason.WRONG_CLUSTER, f"it belongs to cluster {health.cluster_id}")
         return health
@@ -121,9 +121,13 @@ class PeerLink:
         return min(number, own_last)
 
     def _answer(self, peer: Peer, outcome: Outcome) -> Any:
-        """Return a peer's answer; raise what the call failed with."""
+        """Return a peer's answer, if it is the peer's; raise what the call failed with."""
         if not isinstance(outcome, RpcFailure):
-            return outcome
+            answer: Any = outcome
+            # 0: a process of the version before, which does not say; its health did, before it joined.
+            if answer.replica_id not in (0, peer.replica_id):
+                raise RpcFailure(Reason.WRONG_REPLICA, f"{peer.address} is replica {answer.replica_id}")
+            return answer
         if outcome.reason is Reason.DIVERGED:
             raise Diverged(
                 f"replica {peer.replica_id}: {outcome.message}",

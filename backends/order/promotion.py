@@ -7,7 +7,7 @@ import structlog
 
 from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
-from backends.order.epochs import begin_epoch, read_missing, show_log
+from backends.order.epochs import begin_epoch, log_that_differs, read_missing, show_log
 from backends.order.followers import Followers
 from backends.order.peer_link import PeerLink
 from backends.order.replicate import Replication
@@ -82,8 +82,8 @@ class Promotion:
             replication = Replication(self._store, followers, self._min_in_sync)
             yield from replication.replicate(b"")
         except Diverged as failure:
-            proof = failure.number("number"), failure.number("chain")
-            yield from show_log(self._catalog, self._replica_id, epoch, *proof)
+            differing = log_that_differs(failure, self._store, self._replica_id)
+            yield from show_log(self._catalog, self._replica_id, epoch, differing)
             raise RpcFailure(Reason.HALTED, str(failure)) from failure
         return Promoted(epoch, replication)
 

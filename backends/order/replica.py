@@ -9,7 +9,7 @@ from backends.checks import check_new_order, check_within
 from backends.failures import Diverged
 from backends.order.catalog_link import CatalogLink
 from backends.order.catch_up import CatchUp
-from backends.order.epochs import read_missing, show_log
+from backends.order.epochs import HeldLog, log_that_differs, read_missing, show_log
 from backends.order.followers import Followers
 from backends.order.leader import Leader, LeaderObserver, Leadership
 from backends.order.model import check_assign_leader
@@ -66,6 +66,26 @@ class Replica:
         """Its leadership, None while it does not lead. Never waits."""
         return self._standing.leadership
 
+    def refuse_if_not_meant(self, to: order_pb2.Addressee) -> None:
+        """Return if a message to `to` is for this replica; what is not named is not compared.
+
+        Raises:
+            RpcFailure: WRONG_REPLICA, WRONG_CLUSTER; their metadata say who this is.
+        """
+        own_id, own_cluster = self.replica_id, self.store.cluster_id
+        if to.replica_id not in (0, own_id):
+            raise RpcFailure(
+                Reason.WRONG_REPLICA,
+                f"replica {to.replica_id} is meant, but this is replica {own_id}",
+                metadata={"replica_id": own_id},
+            )
+        if to.cluster_id and own_cluster not in ("", to.cluster_id):
+            raise RpcFailure(
+                Reason.WRONG_CLUSTER,
+                f"cluster {to.cluster_id} is meant, but this is a replica of cluster {own_cluster}",
+                metadata={"cluster_id": own_cluster},
+            )
+
     def submit(
         self, epoch: int | None, orders: Sequence[catalog_pb2.NewOrder], caller: Caller
     ) -> list[Ticket | RpcFailure]:
@@ -88,8 +108,15 @@ class Replica:
         self._on_work()
         return taken
 
-    def sync_order(self, request: order_pb2.SyncOrderRequest | order_pb2.BulkUpsertRequest) -> int:
-        """Append rows from a leader; return the number up to which the log is shown equal. Raises as `extend`."""
+    def sync_order(self, request: order_pb2.SyncOrderRequest) -> order_pb2.SyncOrderResponse:
+        """Append rows from a leader; answer up to which number the log is shown equal. Raises as `extend`."""
+        return order_pb2.SyncOrderResponse(equal_number=self._extend(request), replica_id=self.replica_id)
+
+    def bulk_upsert(self, request: order_pb2.BulkUpsertRequest) -> order_pb2.BulkUpsertResponse:
+        """As `sync_order`."""
+        return order_pb2.BulkUpsertResponse(equal_number=self._extend(request), replica_id=self.replica_id)
+
+    def _extend(self, request: order_pb2.SyncOrderRequest | order_pb2.BulkUpsertRequest) -> int:
         check_within("prev_number", request.prev_number, 0, MAX_NUMBER)
         return self.store.extend(request.cluster_id, request.prev_number, request.prev_chain, request.rows)
 
@@ -108,7 +135,10 @@ class Replica:
         self._standing.note_addresses({peer.replica_id: peer.address for peer in request.peers})
         leader = self._standing.snapshot().leader
         return order_pb2.AssignLeaderResponse(
-            epoch=leader.epoch, leader_id=leader.leader_id, last_number=self.store.last_number
+            epoch=leader.epoch,
+            leader_id=leader.leader_id,
+            last_number=self.store.last_number,
+            replica_id=self.replica_id,
         )
 
     def resync(self, replica_id: int, report: Callable[[order_pb2.ResyncProgress], None]) -> Steps[None]:
@@ -189,7 +219,8 @@ class Replica:
             self._standing.halt(f"the catalog has halted: {health.halted}")
         elif number and (number, chain) != (health.last_number, health.last_chain) and number >= health.last_number:
             why = f"our log holds {number} orders (chain {chain:08x}), the catalog {health.last_number}"
-            yield from self._show_log(health.epoch, number, chain, f"{why}: it lost history")
+            own_log = HeldLog(self.replica_id, number, chain)
+            yield from self._show_log(health.epoch, own_log, f"{why}: it lost history")
         else:
             self._standing.see(Leader(health.leader_id, health.epoch))
             yield from self._check_followers()
@@ -250,23 +281,18 @@ class Replica:
         """End a leadership for what it could not go on after, and halt if that proves that histories differ."""
         successor = Leader(0, leadership.epoch)
         if failure.reason is Reason.DIVERGED:
-            yield from self._show_log(leadership.epoch, *self._proof(failure), str(failure))
+            differing = log_that_differs(failure, self.store, self.replica_id)
+            yield from self._show_log(leadership.epoch, differing, str(failure))
         elif failure.reason is Reason.HALTED:
             self._standing.halt(str(failure))
         elif failure.reason is Reason.FENCED:
             successor = Leader(failure.number("leader_id"), failure.number("epoch"))
         self._standing.end(leadership, successor, str(failure))
 
-    def _proof(self, failure: RpcFailure) -> tuple[int, int]:
-        """Return the number and chain of the log that differs: another replica's if it is named, else our own."""
-        if "chain" in failure.metadata:
-            return failure.number("number"), failure.number("chain")
-        return self.store.position
-
-    def _show_log(self, epoch: int, number: int, chain: int, why: str) -> Steps[None]:
+    def _show_log(self, epoch: int, held: HeldLog, why: str) -> Steps[None]:
         """Show the catalog a log that differs from its history, ours or a follower's: it then halts, and so do we."""
         try:
-            yield from show_log(self._catalog, self.replica_id, epoch, number, chain)
+            yield from show_log(self._catalog, self.replica_id, epoch, held)
         except RpcFailure as failure:
             if failure.reason is Reason.HALTED:
                 self._standing.halt(f"{why}; {failure}")

@@ -5,6 +5,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
+from typing import Any
 
 import grpc
 
@@ -30,6 +32,14 @@ PROGRESS_KEPT = 16
 PROGRESS_WAIT_S = 0.2
 
 
+@contextmanager
+def _answering(replica: Replica, request: Any, context: grpc.ServicerContext) -> Iterator[None]:
+    """Refuse a request that another replica is meant by; answer what is raised as its status."""
+    with aborting_on_failures(context):
+        replica.refuse_if_not_meant(request.to)
+        yield
+
+
 class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     """The RPCs for those who trade. A thread waits for each call with orders in it; HealthCheck waits for nothing."""
 
@@ -44,7 +54,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     def PlaceOrder(
         self, request: order_pb2.PlaceOrderRequest, context: grpc.ServicerContext
     ) -> order_pb2.PlaceOrderResponse:
-        with aborting_on_failures(context):
+        with _answering(self._replica, request, context):
             order = order_of(request)
             try:
                 result = self._place(request.epoch if request.HasField("epoch") else None, [order], context)[0]
@@ -58,19 +68,19 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
     def PlaceOrders(
         self, request: order_pb2.PlaceOrdersRequest, context: grpc.ServicerContext
     ) -> order_pb2.PlaceOrdersResponse:
-        with aborting_on_failures(context):
+        with _answering(self._replica, request, context):
             return order_pb2.PlaceOrdersResponse(results=self._place(request.epoch, list(request.orders), context))
 
     def LookUpOrder(
         self, request: order_pb2.LookUpOrderRequest, context: grpc.ServicerContext
     ) -> order_pb2.LookUpOrderResponse:
-        with aborting_on_failures(context), self._reading.place():
+        with _answering(self._replica, request, context), self._reading.place():
             return order_pb2.LookUpOrderResponse(order=self._network.run(self._reader.look_up(request.transaction_id)))
 
     def ListOrders(
         self, request: order_pb2.ListOrdersRequest, context: grpc.ServicerContext
     ) -> order_pb2.ListOrdersResponse:
-        with aborting_on_failures(context), self._reading.place():
+        with _answering(self._replica, request, context), self._reading.place():
             return self._network.run(self._reader.list_orders(request))
 
     def HealthCheck(
@@ -109,19 +119,19 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
     def SyncOrder(
         self, request: order_pb2.SyncOrderRequest, context: grpc.ServicerContext
     ) -> order_pb2.SyncOrderResponse:
-        with aborting_on_failures(context):
-            return order_pb2.SyncOrderResponse(equal_number=self._replica.sync_order(request))
+        with _answering(self._replica, request, context):
+            return self._replica.sync_order(request)
 
     def BulkUpsert(
         self, request: order_pb2.BulkUpsertRequest, context: grpc.ServicerContext
     ) -> order_pb2.BulkUpsertResponse:
-        with aborting_on_failures(context):
-            return order_pb2.BulkUpsertResponse(equal_number=self._replica.sync_order(request))
+        with _answering(self._replica, request, context):
+            return self._replica.bulk_upsert(request)
 
     def AssignLeader(
         self, request: order_pb2.AssignLeaderRequest, context: grpc.ServicerContext
     ) -> order_pb2.AssignLeaderResponse:
-        with aborting_on_failures(context):
+        with _answering(self._replica, request, context):
             return self._network.run(self._replica.assign_leader(request))
 
     def HealthCheck(
@@ -131,13 +141,15 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
             return self._replica.health()
 
     def ListRows(self, request: order_pb2.ListRowsRequest, context: grpc.ServicerContext) -> order_pb2.ListRowsResponse:
-        with aborting_on_failures(context), self._readers.place():
-            return list_rows(self._replica.store, request)
+        with _answering(self._replica, request, context), self._readers.place():
+            rows = list_rows(self._replica.store, request)
+            rows.replica_id = self._replica.replica_id
+            return rows
 
     def Resync(
         self, request: order_pb2.ResyncRequest, context: grpc.ServicerContext
     ) -> Iterator[order_pb2.ResyncProgress]:
-        with aborting_on_failures(context), self._resyncs.place():
+        with _answering(self._replica, request, context), self._resyncs.place():
             yield from self._resync(request.replica_id, context)
 
     def _resync(self, replica_id: int, context: grpc.ServicerContext) -> Iterator[order_pb2.ResyncProgress]:

@@ -143,6 +143,9 @@ class Reason(Enum):
 
     # Who leads.
     NOT_LEADER             = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
+    # The address leads to somebody else than it did, or should.
+    WRONG_REPLICA          = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
+    WRONG_CLUSTER          = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
     FENCED                 = Rpc.ABORTED,             PERHAPS,      _,   "",                       _,  inf, _,   ELECTED
     PROMOTING              = Rpc.UNAVAILABLE,         PERHAPS,      _,   "",                       _,  inf, _,   ELECTED
     BACKFILLING            = Rpc.UNAVAILABLE,         PERHAPS
@@ -155,11 +158,9 @@ class Reason(Enum):
     OUT_OF_RANGE           = Rpc.OUT_OF_RANGE,        PERHAPS
     GAP                    = Rpc.OUT_OF_RANGE,        PERHAPS
     DIVERGED               = Rpc.DATA_LOSS,           PERHAPS
-    WRONG_CLUSTER          = Rpc.FAILED_PRECONDITION, PERHAPS
 
     # Bringing a follower up to date, and comparing logs.
     UNKNOWN_REPLICA        = Rpc.NOT_FOUND,           PERHAPS
-    WRONG_REPLICA          = Rpc.FAILED_PRECONDITION, PERHAPS
     FOLLOWER               = Rpc.UNAVAILABLE,         PERHAPS
     NOT_IN_SYNC            = Rpc.UNAVAILABLE,         PERHAPS
     CHAIN_DIFFERS          = Rpc.DATA_LOSS,           PERHAPS

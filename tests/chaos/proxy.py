@@ -161,7 +161,9 @@ class Links:
     def __init__(self, names: Mapping[str, str]) -> None:
         """`names` maps each address to the process behind it."""
         self._names = dict(names)
-        self._links: dict[tuple[str, str], Link] = {}  # touched by the event loop alone, as the servers
+        # Touched by the event loop alone, as the servers:
+        self._links: dict[tuple[str, str], Link] = {}
+        self._misled: dict[str, str] = {}
         self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
@@ -187,8 +189,24 @@ class Links:
 
         self._run(silence)
 
+    def mislead(self, address: str, other: str) -> None:
+        """Let an address lead to the process at another one, as a host name that was given anew does."""
+
+        def mislead() -> None:
+            self._misled[address] = other
+            self._reset_to(address)
+
+        self._run(mislead)
+
     def heal(self) -> None:
         """End the faults of all links."""
+
+        def lead_right() -> None:
+            for address in self._misled:
+                self._reset_to(address)
+            self._misled.clear()
+
+        self._run(lead_right)
         for link in list(self._links.values()):
             link.heal()
 
@@ -217,6 +235,11 @@ class Links:
 
         self._call(call())
 
+    def _reset_to(self, address: str) -> None:
+        for (_source, destination), link in self._links.items():
+            if destination == self._names.get(address, address):
+                link.reset()
+
     def _link(self, source: str, destination: str) -> Link:
         key = (source, destination)
         if key not in self._links:
@@ -228,7 +251,8 @@ class Links:
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
                 address = head.split()[1].decode()  # CONNECT host:port HTTP/1.1
-                await self._link(source, self._names.get(address, address)).carry(address, (reader, writer))
+                link = self._link(source, self._names.get(address, address))
+                await link.carry(self._misled.get(address, address), (reader, writer))
             except (OSError, asyncio.IncompleteReadError):
                 pass  # the source is gone: so is its connection
             finally:

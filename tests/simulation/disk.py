@@ -156,6 +156,12 @@ class Disk:
         """Put a copy in the place of the directory."""
         self.folders[path] = copy.deepcopy(saved)
 
+    def replace(self, path: Path, content: bytes) -> None:
+        """Give a file another content, on stable storage."""
+        inode = self.folder(path.parent).seen[path.name]
+        inode.seen, inode.stable = bytearray(content), bytearray(content)
+        inode.changes.clear()
+
     def flip_byte(self, path: Path, random: Random) -> int | None:
         """Change one bit of a byte of a file that is on stable storage; return where, None if there is no such byte."""
         folder = self.folders.get(path.parent)

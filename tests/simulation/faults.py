@@ -49,6 +49,7 @@ class Faults:
             self._cut_link,
             self._isolate,
             self._slow_links,
+            self._mislead,
             self.change_weather,
             self._fill_disk,
             self._fail_disk,
@@ -237,6 +238,12 @@ class Faults:
             seconds = self._random.choice((0.05, 0.2, 0.6))
             self._world.fault("slow link", f"{source.name} -> {target.name}, up to {seconds} s")
             self._cluster.network.slow[source.address, target.address] = seconds
+
+    def _mislead(self) -> None:
+        """Let the address of one replica lead to another, as a name that was given anew does."""
+        named, found = self._random.sample(self._cluster.replicas, 2)
+        self._world.fault("misled address", f"{named.address} leads to {found.name}")
+        self._cluster.network.misled[named.address] = found.address
 
     def _any_link(self) -> tuple[Process, Process]:
         """Return the ends of a link; each role is as likely, however many processes have it."""

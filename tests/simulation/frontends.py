@@ -22,6 +22,7 @@ from trading.reads.order_reader import OrderReader
 from trading.reads.stock_cache import StockCache
 from trading.reads.stock_reader import StockReader
 from trading.reads.stock_watch import StockWatch
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.health import HealthLoop
 from trading.replicas.manager import ReplicaManager
 
@@ -159,8 +160,8 @@ class HealthNode(Process):
             report = yield from loop.tick()
             if report.leadership is not None:
                 for replica_id in report.resync:
-                    self.spawn(self._resync(report.leadership.address, replica_id))
+                    self.spawn(self._resync(report.leadership, replica_id))
             yield Pause(self._interval_s)
 
-    def _resync(self, leader_address: str, replica_id: int) -> Steps[None]:
-        yield Call(leader_address, order_pb2.ResyncRequest(replica_id=replica_id), 30.0)
+    def _resync(self, leader: LeaderAndEpoch, replica_id: int) -> Steps[None]:
+        yield Call(leader.address, order_pb2.ResyncRequest(replica_id=replica_id, to=leader.addressee), 30.0)

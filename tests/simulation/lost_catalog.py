@@ -1,5 +1,6 @@
 """Runs in which the catalog's disk is lost, or comes back as an older copy: trade stops until the operator's repair."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.simulation.cluster import SimulatedCluster
 from tests.simulation.files import DiskFaults, SimulatedFiles
 from tests.simulation.nodes import CatalogNode, Node, die
 from tests.simulation.process import Process
+from tests.simulation.replica_node import ReplicaNode
 
 # The stocks as every simulated catalog begins with them (nodes.py): what an operator gives to the repair.
 SEED_FILE = Path(__file__).with_name("stocks.csv")
@@ -47,7 +49,7 @@ class LostCatalog:
         self._restart_all()
         self._cluster.wait(RESTARTED_S)
         self._check_stopped()
-        self._repair()
+        repair(self._cluster, self._cluster.replicas)
         self._cluster.check = self._cluster.invariants.check
         self._cluster.become_whole()
 
@@ -122,23 +124,23 @@ class LostCatalog:
             if node.replica is None or not node.replica.health().halted:
                 raise self._history.violated(f"I10: the catalog has not halted, and {node.name} neither")
 
-    # -- The repair ------------------------------------------------------------------------------------------------
 
-    def _repair(self) -> None:
-        """Stop everything and run the operator's command."""
-        for node in self._nodes():
-            if node.is_alive:
-                node.die()
-        files = SimulatedFiles(self._cluster.disk, DiskFaults(), self._random, lambda _seconds: None)
-        rebuild = Rebuild(
-            small_files=SmallFiles(self._cluster.catalog.path, files, die),
-            replica_dirs=[node.path for node in self._cluster.replicas],
-            seed=SEED_FILE,
-            accept_missing=False,
-            report=self._world.note,
-            utc_now=lambda: datetime.fromtimestamp(1_900_000_000 + self._world.now, UTC),
-        )
-        rebuild.run()
-        files.end()
-        for node in self._nodes():
-            node.start()
+def repair(cluster: SimulatedCluster, replicas: Sequence[ReplicaNode]) -> None:
+    """Stop everything, run the operator's command on the directories of these replicas, and start everything."""
+    nodes: list[Node] = [cluster.catalog, *cluster.replicas]
+    for node in nodes:
+        if node.is_alive:
+            node.die()
+    files = SimulatedFiles(cluster.disk, DiskFaults(), cluster.world.random, lambda _seconds: None)
+    rebuild = Rebuild(
+        small_files=SmallFiles(cluster.catalog.path, files, die),
+        replica_dirs=[node.path for node in replicas],
+        seed=SEED_FILE,
+        accept_missing=False,
+        report=cluster.world.note,
+        utc_now=lambda: datetime.fromtimestamp(1_900_000_000 + cluster.world.now, UTC),
+    )
+    rebuild.run()
+    files.end()
+    for node in nodes:
+        node.start()

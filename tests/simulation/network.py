@@ -44,12 +44,14 @@ class Network:
     Attributes:
         cut: source and target address of the links on which nothing passes, each for one direction.
         slow: the longest delay in seconds on slow links, each for one direction.
+        misled: the addresses that lead to another process than the one they are given for: to the one of this address.
     """
 
     def __init__(self, world: World) -> None:
         self.weather = Weather()
         self.cut: set[tuple[str, str]] = set()
         self.slow: dict[tuple[str, str], float] = {}
+        self.misled: dict[str, str] = {}
         self._world = world
 
     def cut_link(self, source: str, target: str, *, both_ways: bool) -> None:
@@ -62,11 +64,12 @@ class Network:
         """Let messages pass on all links, quickly and once."""
         self.cut.clear()
         self.slow.clear()
+        self.misled.clear()
         self.weather = Weather()
 
     def send(self, source: Process, call: Call, reply: Respond) -> None:
         """Carry a call to its address, and one answer, or the lack of one, back to the source."""
-        world, address = self._world, call.address
+        world, address = self._world, self.misled.get(call.address, call.address)
         life = source.life
         is_over = False
 

@@ -107,13 +107,15 @@ class ReplicaNode(Node):
         assert replica is not None
         message: Any = request.message
         try:
+            if not isinstance(message, order_pb2.HealthCheckRequest):
+                replica.refuse_if_not_meant(message.to)
             match message:
                 case order_pb2.PlaceOrdersRequest():
                     self._place(replica, message, request)
                 case order_pb2.SyncOrderRequest():
-                    self.respond(request, order_pb2.SyncOrderResponse(equal_number=replica.sync_order(message)))
+                    self.respond(request, replica.sync_order(message))
                 case order_pb2.BulkUpsertRequest():
-                    self.respond(request, order_pb2.BulkUpsertResponse(equal_number=replica.sync_order(message)))
+                    self.respond(request, replica.bulk_upsert(message))
                 case order_pb2.HealthCheckRequest():
                     self.respond(request, self._health(replica))
                 case order_pb2.AssignLeaderRequest():

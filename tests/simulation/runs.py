@@ -8,8 +8,10 @@ import structlog
 
 from tests.simulation.cluster import SimulatedCluster
 from tests.simulation.lost_catalog import LostCatalog
+from tests.simulation.other_history import OtherHistory
 
-# In each so many-th seed the catalog loses trades, and an operator repairs it.
+# In each so many-th seed the catalog loses trades, and half-way between two of these a replica comes back with another
+# history; an operator repairs both.
 LOST_CATALOG_EVERY = 20
 
 
@@ -62,6 +64,8 @@ def run_seed(seed: int, *, is_verbose: bool = False) -> tuple[Run, list[str]]:
     try:
         if seed % LOST_CATALOG_EVERY == 0:
             LostCatalog(cluster).run()
+        elif seed % LOST_CATALOG_EVERY == LOST_CATALOG_EVERY // 2 and OtherHistory.is_possible(cluster):
+            OtherHistory(cluster).run()
         else:
             cluster.run()
     except Exception as found:  # noqa: BLE001 - a fault may show as a violation or as a broken assumption of the code

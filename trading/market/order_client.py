@@ -52,7 +52,7 @@ class OrderClient:
         return self._manager.replace(*failed, deadline) if failed else self._manager.leadership(deadline)
 
     def _send(self, leadership: LeaderAndEpoch, orders: list[catalog_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
-        request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders)
+        request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders, to=leadership.addressee)
         # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
         named_after = orders[0].request_id if len(orders) == 1 else ""
         response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, request, timeout_s, named_after)

@@ -13,6 +13,7 @@ from common.rows import time_text
 from protos import order_pb2
 from trading.operator.resync import Resyncer, ResyncResult, Show
 from trading.process import OncePerProcess, cluster_config, network
+from trading.replicas.election import LeaderAndEpoch
 
 log = structlog.get_logger()
 
@@ -20,8 +21,8 @@ RUNNING = "running"
 DONE = "done"
 FAILED = "failed"
 
-# Has a leader, by its address, bring a replica into sync; Resyncer.resync is one.
-Resync = Callable[[str, int, Show], ResyncResult]
+# Has a leader bring a replica into sync; Resyncer.resync is one.
+Resync = Callable[[LeaderAndEpoch, int, Show], ResyncResult]
 
 
 class _Job:
@@ -67,7 +68,7 @@ class ResyncJobs:
         self._lock = threading.Lock()
         self._jobs: dict[int, _Job] = {}  # the last of each replica; guarded by _lock
 
-    def start(self, leader_address: str, replica_id: int) -> dict[str, Any]:
+    def start(self, leader: LeaderAndEpoch, replica_id: int) -> dict[str, Any]:
         """Begin to bring a replica into sync, unless that is under way; return the job's JSON at once."""
         with self._lock:
             job = self._jobs.get(replica_id)
@@ -75,7 +76,7 @@ class ResyncJobs:
                 job = _Job(replica_id, self._utc_now())
                 name = f"resync-{replica_id}"
                 # If this fails there is no job: the next one tries again.
-                threading.Thread(target=self._run, args=(job, leader_address), name=name, daemon=True).start()
+                threading.Thread(target=self._run, args=(job, leader), name=name, daemon=True).start()
                 self._jobs[replica_id] = job
             return job.data()
 
@@ -85,10 +86,10 @@ class ResyncJobs:
             job = self._jobs.get(replica_id)
         return None if job is None else job.data()
 
-    def _run(self, job: _Job, leader_address: str) -> None:
+    def _run(self, job: _Job, leader: LeaderAndEpoch) -> None:
         result: ResyncResult | None = None
         try:
-            result = self._resync(leader_address, job.replica_id, job.show)
+            result = self._resync(leader, job.replica_id, job.show)
         except RpcFailure as failure:
             job.error = failure.message
             log.warning("resync failed", replica=job.replica_id, reason=failure.wire_reason, message=failure.message)

@@ -31,6 +31,7 @@ class LogSource:
 
     Attributes:
         name: as it is printed.
+        to: the replica whose log it is; None: the catalog's journal.
         compared: up to which number it was found equal to the reference.
         difference: where it differs first; then it is read no further.
         failure: why it could not be read, or not further.
@@ -38,7 +39,7 @@ class LogSource:
 
     name: str
     address: str
-    is_catalog: bool = False
+    to: order_pb2.Addressee | None
     compared: int = 0
     difference: Difference | None = None
     failure: str | None = None
@@ -46,10 +47,10 @@ class LogSource:
     def page(self, after: int, limit: int) -> Call:
         """Return the call that reads up to `limit` rows above a number."""
         request: catalog_pb2.ListTradesRequest | order_pb2.ListRowsRequest
-        if self.is_catalog:
+        if self.to is None:
             request = catalog_pb2.ListTradesRequest(after=after, limit=limit)
         else:
-            request = order_pb2.ListRowsRequest(after=after, limit=limit)
+            request = order_pb2.ListRowsRequest(after=after, limit=limit, to=self.to)
         return Call(self.address, request, PAGE_TIMEOUT_S)
 
     def take(self, expected: bytes, outcome: Outcome, after: int) -> None:

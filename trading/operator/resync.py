@@ -10,6 +10,7 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from protos import order_pb2
+from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.view import poll
 
 # Far above the time that copying a full log takes; a stream that gets stuck ends sooner, at the leader.
@@ -50,7 +51,7 @@ class Resyncer:
         self._monotonic = monotonic
         self._waiting = threading.Event()  # never set: to wait on, bounded
 
-    def resync(self, leader_address: str, replica_id: int, show: Show = lambda _: None) -> ResyncResult:
+    def resync(self, leader: LeaderAndEpoch, replica_id: int, show: Show = lambda _: None) -> ResyncResult:
         """Have the leader bring a follower into sync; `show` gets each message of progress, in this thread.
 
         Raises:
@@ -59,8 +60,8 @@ class Resyncer:
         """
         started = self._monotonic()
         last: order_pb2.ResyncProgress | None = None
-        request = order_pb2.ResyncRequest(replica_id=replica_id)
-        for progress in self._network.stream(leader_address, request, RESYNC_TIMEOUT_S):
+        request = order_pb2.ResyncRequest(replica_id=replica_id, to=leader.addressee)
+        for progress in self._network.stream(leader.address, request, RESYNC_TIMEOUT_S):
             last = progress
             show(progress)
         if last is None or last.state != order_pb2.IN_SYNC:

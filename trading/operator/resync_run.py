@@ -12,6 +12,7 @@ from trading.operator.progress import ProgressDisplay
 from trading.operator.resync import Resyncer, ResyncResult
 from trading.operator.resync_plan import plan_line, plan_resync
 from trading.operator.status import status_data
+from trading.replicas.election import LeaderAndEpoch, leadership_of
 from trading.replicas.manager import ReplicaManager
 from trading.replicas.view import ClusterView, ReplicaReport
 
@@ -70,7 +71,7 @@ class ResyncRun:
             self._err.write(f"replica {replica_id}: {report.trouble}\n")
             return EXIT_WORK_LEFT
         try:
-            line = self._plan(view, report) if self._dry_run else self._resync(leader.address, replica_id)
+            line = self._plan(view, report) if self._dry_run else self._resync(leadership_of(leader), replica_id)
         except RpcFailure as failure:
             self._err.write(f"replica {replica_id}: {failure}\n")
             return EXIT_FAILED
@@ -80,14 +81,14 @@ class ResyncRun:
     def _plan(self, view: ClusterView, follower: ReplicaReport) -> str:
         return plan_line(self._network.run(plan_resync(self._config, view, follower)))
 
-    def _resync(self, leader_address: str, replica_id: int) -> str:
+    def _resync(self, leader: LeaderAndEpoch, replica_id: int) -> str:
         with ProgressDisplay(f"replica {replica_id}", self._err) as display:
 
             def show(progress: order_pb2.ResyncProgress) -> None:
                 done = progress.done_number - progress.from_number
                 display(done, max(done, progress.target_number - progress.from_number))
 
-            return result_line(self._resyncer.resync(leader_address, replica_id, show))
+            return result_line(self._resyncer.resync(leader, replica_id, show))
 
 
 def result_line(result: ResyncResult) -> str:

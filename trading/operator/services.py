@@ -8,6 +8,7 @@ from trading.operator.jobs import resync_jobs
 from trading.operator.status import status_data
 from trading.operator.switchover import switch_over
 from trading.process import cluster_config, network
+from trading.replicas.election import leadership_of
 from trading.replicas.manager import replica_manager
 
 
@@ -28,7 +29,7 @@ def start_resync(*, replica_id: int) -> dict[str, Any]:
         raise RpcFailure(Reason.NO_LEADER, "no replica leads: there is nothing to catch up with")
     if leader.replica_id == replica_id:
         raise RpcFailure(Reason.REPLICA_LEADS, f"replica {replica_id} leads: it is what the others are compared with")
-    return resync_jobs().start(leader.address, replica_id)
+    return resync_jobs().start(leadership_of(leader), replica_id)
 
 
 def last_resync(*, replica_id: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.steps import Pause, Steps
 from common.process.config import ClusterConfig
+from protos import order_pb2
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT
 from trading.operator.log_comparison import LogSource, compare_logs
 from trading.operator.progress import ProgressDisplay
@@ -67,7 +68,7 @@ def verify(config: ClusterConfig, show: Show = lambda _done, _all: None) -> Step
     except RpcFailure as failure:
         audit, why = None, short_text(failure)
     view = yield from _poll_until_arrived(config, needs_catalog=audit is not None)
-    catalog = LogSource("catalog", config.catalog, is_catalog=True, failure=why)
+    catalog = LogSource("catalog", config.catalog, None, failure=why)
     replicas = {one.replica_id: _source(one, view) for one in view.replicas}
     if audit is not None and view.catalog is not None:
         reference, up_to = catalog, view.catalog.last_number
@@ -104,7 +105,8 @@ def _poll_until_arrived(config: ClusterConfig, *, needs_catalog: bool) -> Steps[
 
 
 def _source(report: ReplicaReport, view: ClusterView) -> LogSource:
-    source = LogSource(f"replica {report.replica_id}", report.address)
+    to = order_pb2.Addressee(replica_id=report.replica_id, cluster_id=view.cluster_id)
+    source = LogSource(f"replica {report.replica_id}", report.address, to)
     if report.health is None or report.is_foreign:
         source.failure = report.trouble
     return source

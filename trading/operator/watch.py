@@ -86,7 +86,7 @@ class Watch:
         self._changes.note(report)
         if report.leadership is not None:
             for replica_id in report.resync:
-                self._resyncs.start(report.leadership.address, replica_id)
+                self._resyncs.start(report.leadership, replica_id)
         return report
 
     def _note_resync(self, result: ResyncResult | None) -> None:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.message import Message
-
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call, Pause, Steps
@@ -54,12 +52,7 @@ class OrderReader:
         """
         return self._ask(request, LIST_TIMEOUT_S)
 
-    @property
-    def _leader_id(self) -> int | None:
-        known = self._manager.known
-        return known.leader_id if known else None
-
-    def _ask(self, request: Message, timeout_s: float) -> Steps[Any]:
+    def _ask(self, request: Any, timeout_s: float) -> Steps[Any]:
         """Return the response of the first replica that gives one; each is waited for `timeout_s` at most.
 
         Raises:
@@ -67,9 +60,12 @@ class OrderReader:
                 catalog; HALTED; NO_LEADER: no replica answers.
         """
         deadline = self._monotonic() + BUDGET_S
+        known = self._manager.known
+        request.to.cluster_id = known.cluster_id if known else ""
         while True:
             failures: list[RpcFailure] = []
-            for replica_id in self._in_order(self._leader_id):
+            for replica_id in self._in_order(known.leader_id if known else None):
+                request.to.replica_id = replica_id
                 try:
                     response = yield Call(self._config.replicas[replica_id], request, timeout_s)
                 except RpcFailure as failure:

@@ -1,5 +1,6 @@
 """Who shall lead, and making it so: docs/PROTOCOL.md, "Election and promotion"."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -19,17 +20,27 @@ LEAST_TIME_S = 0.3
 
 @dataclass(frozen=True)
 class LeaderAndEpoch:
-    """A leadership: which replica leads, where it is, and in which epoch. Those with equal fields are the same one."""
+    """A leadership: which replica leads, where it is, and in which epoch. Those with equal fields are the same one.
+
+    Attributes:
+        cluster_id: of the leader; "" if it had none yet when it was asked.
+    """
 
     leader_id: int
     address: str
     epoch: int
+    cluster_id: str = ""
+
+    @property
+    def addressee(self) -> order_pb2.Addressee:
+        """Whom a message to the leader is meant for."""
+        return order_pb2.Addressee(replica_id=self.leader_id, cluster_id=self.cluster_id)
 
 
 def leadership_of(leader: ReplicaReport) -> LeaderAndEpoch:
     """Return the leadership of a replica whose report says that it leads."""
     assert leader.health is not None, leader
-    return LeaderAndEpoch(leader.replica_id, leader.address, leader.health.epoch)
+    return LeaderAndEpoch(leader.replica_id, leader.address, leader.health.epoch, leader.health.cluster_id)
 
 
 def candidates(view: ClusterView, passed_over: Collection[int] = ()) -> list[ReplicaReport]:
@@ -61,10 +72,13 @@ def assign(
     Raises:
         RpcFailure: what the chosen one answered, or that it did not answer: then it may lead all the same.
     """
-    request = _assign_request(config, chosen.replica_id, view.newest_epoch)
+    chosen_one = LeaderAndEpoch(chosen.replica_id, chosen.address, view.newest_epoch, view.cluster_id)
+    request = _assign_request(config, chosen_one, chosen.replica_id)
     request.hold_s = hold_s
     answer: order_pb2.AssignLeaderResponse = yield Call(chosen.address, request, timeout_s)
-    leadership = LeaderAndEpoch(chosen.replica_id, chosen.address, answer.epoch)
+    if answer.replica_id not in (0, chosen.replica_id):  # 0: a process of the version before
+        raise RpcFailure(Reason.WRONG_REPLICA, f"{chosen.address} is replica {answer.replica_id}")
+    leadership = dataclasses.replace(chosen_one, epoch=answer.epoch)
     others = [report for report in view.replicas if report.health and report.replica_id != chosen.replica_id]
     yield from tell(config, leadership, others)
     return leadership
@@ -73,8 +87,12 @@ def assign(
 def tell(config: ClusterConfig, leadership: LeaderAndEpoch, followers: Collection[ReplicaReport]) -> Steps[None]:
     """Tell replicas whom to follow. What they answer does not matter: an epoch is safe whoever knows of it."""
     if followers:
-        request = _assign_request(config, leadership.leader_id, leadership.epoch)
-        yield Together([Call(report.address, request, POLL_TIMEOUT_S) for report in followers])
+        yield Together(
+            [
+                Call(report.address, _assign_request(config, leadership, report.replica_id), POLL_TIMEOUT_S)
+                for report in followers
+            ]
+        )
 
 
 def elect(
@@ -122,6 +140,13 @@ def nobody_leads(view: ClusterView, refusals: Sequence[tuple[ReplicaReport, RpcF
     return RpcFailure(Reason.NO_LEADER, f"no replica is healthy: {told}")
 
 
-def _assign_request(config: ClusterConfig, leader_id: int, expected_epoch: int) -> order_pb2.AssignLeaderRequest:
+def _assign_request(
+    config: ClusterConfig, leadership: LeaderAndEpoch, receiver_id: int
+) -> order_pb2.AssignLeaderRequest:
     peers = [order_pb2.Peer(replica_id=one, address=address) for one, address in sorted(config.replicas.items())]
-    return order_pb2.AssignLeaderRequest(leader_id=leader_id, peers=peers, expected_epoch=expected_epoch)
+    return order_pb2.AssignLeaderRequest(
+        leader_id=leadership.leader_id,
+        peers=peers,
+        expected_epoch=leadership.epoch,
+        to=order_pb2.Addressee(replica_id=receiver_id, cluster_id=leadership.cluster_id),
+    )

@@ -171,4 +171,6 @@ def confirm(config: ClusterConfig, known: LeaderAndEpoch) -> Steps[LeaderAndEpoc
     # Its epoch may have been renewed (the catalog restarted) or overtaken by another replica's.
     if leader.replica_id != known.leader_id or leader.epoch < catalog.epoch:
         return None
-    return LeaderAndEpoch(known.leader_id, known.address, leader.epoch)
+    if known.cluster_id not in ("", leader.cluster_id):
+        return None
+    return LeaderAndEpoch(known.leader_id, known.address, leader.epoch, leader.cluster_id)

@@ -65,6 +65,11 @@ class ClusterView:
     catalog_failure: RpcFailure | None
 
     @property
+    def cluster_id(self) -> str:
+        """The cluster, as the catalog names it; "" when that does not answer."""
+        return self.catalog.cluster_id if self.catalog else ""
+
+    @property
     def newest_epoch(self) -> int:
         """The highest epoch seen at the catalog or any replica; 0 when none was ever begun."""
         seen = [report.health.epoch for report in self.replicas if report.health and not report.is_foreign]

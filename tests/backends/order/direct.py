@@ -250,12 +250,14 @@ class DirectCluster:
                 return self.catalog.health_check(request)
         raise AssertionError(f"the catalog is not asked for {type(request)}")
 
-    def _handle(self, replica: Replica, request: Message) -> Message:
+    def _handle(self, replica: Replica, request: Any) -> Message:
+        if not isinstance(request, order_pb2.HealthCheckRequest):
+            replica.refuse_if_not_meant(request.to)
         match request:
             case order_pb2.SyncOrderRequest():
-                return order_pb2.SyncOrderResponse(equal_number=replica.sync_order(request))
+                return replica.sync_order(request)
             case order_pb2.BulkUpsertRequest():
-                return order_pb2.BulkUpsertResponse(equal_number=replica.sync_order(request))
+                return replica.bulk_upsert(request)
             case order_pb2.AssignLeaderRequest():
                 return self.network.run(replica.assign_leader(request))
             case order_pb2.HealthCheckRequest():

@@ -86,6 +86,19 @@ def test_somebody_else_at_its_address_counts_nowhere(link, answer, reason: Reaso
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize("response", [order_pb2.SyncOrderResponse, order_pb2.BulkUpsertResponse])
+def test_answer_of_somebody_else_shows_nothing(link, response):
+    refusal = refusal_of(link, response(equal_number=5, replica_id=3))
+    assert (refusal.reason, refusal.message) == (Reason.WRONG_REPLICA, "order-2:1 is replica 3")
+    link.check_equal(PEER, response(equal_number=5, replica_id=2), 5)
+    link.check_equal(PEER, response(equal_number=5), 5)  # of the version before, which does not say who it is
+
+
+def test_rows_name_whom_they_are_for(link):
+    assert link.sync_call(PEER, 3, 5).request.to == order_pb2.Addressee(replica_id=2)
+    assert next(link.send_page(PEER, 3)).request.to == order_pb2.Addressee(replica_id=2)
+
+
 def test_new_peer_has_met_no_cluster_yet(link):
     assert link.health(PEER, health(0, cluster_id="")).last_number == 0
 
@@ -106,4 +119,22 @@ def test_promotion_does_not_count_one_replica_for_two(tmp_path, open_store):
     cluster.resync(3, 1)
     assert ticket.future.result(0).transaction_number == 1
     assert_identical(cluster)
+    cluster.close()
+
+
+def test_leader_does_not_count_itself_at_the_address_of_a_follower(tmp_path, open_store):
+    """Replica 1 is down, and the address of replica 2 begins to lead to the leader: it alone holds what comes then."""
+    cluster = DirectCluster(tmp_path, open_store, min_in_sync=2)
+    cluster.assign(3)
+    cluster.stop_replica(1)
+    own = cluster.network.handlers[cluster.address(2)]
+    cluster.network.handlers[cluster.address(2)] = cluster.network.handlers[cluster.address(3)]
+    (ticket,) = cluster.submit(3, buy("k"))
+    cluster.turn(3)
+    assert not ticket.future.done()
+    (status,) = [one for one in cluster.replicas[3].health().followers if one.replica_id == 2]
+    assert (status.state, "replica 2 is meant, but this is replica 3" in status.error) == (FAULTY, True)
+    cluster.network.handlers[cluster.address(2)] = own
+    cluster.resync(3, 2)
+    assert ticket.future.result(0).transaction_number == 1
     cluster.close()

@@ -57,8 +57,30 @@ def test_follower_of_another_history_halts_everything_when_it_is_caught_up(led):
     with pytest.raises(RpcFailure, match="another history"):
         led.resync(3, 1)
     assert "SyncOrderRequest" not in [type(request).__name__ for _, request in led.network.sent]
-    assert led.catalog_health().halted
+    assert "replica 1 holds another history up to order 2" in led.catalog_health().halted
     assert led.replicas[3].health().halted
+
+
+def test_promotion_names_whose_log_differs(led):
+    led.stop_replica(1)
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    led.wipe_replica(1)
+    seed = chain_seed(led.catalog.cluster_id)
+    led.start_replica(1).store.extend(led.catalog.cluster_id, 0, seed, make_rows(2, chain=seed))
+    with pytest.raises(RpcFailure, match="HALTED"):
+        led.assign(2)
+    assert "replica 1 holds another history up to order 2" in led.catalog_health().halted
+
+
+def test_replica_of_another_cluster_proves_nothing_to_a_catalog(led):
+    """The address of its catalog came to lead to ours, and its log is longer: that is no loss of ours."""
+    led.place(3, buy("k"))
+    with pytest.raises(RpcFailure, match="not of this catalog's cluster"):
+        led.catalog.begin_epoch(
+            catalog_pb2.BeginEpochRequest(leader_id=1, expected_epoch=1, number=9, chain=7, cluster_id="another")
+        )
+    assert not led.catalog_health().halted
 
 
 def test_new_replica_that_has_met_its_cluster_but_holds_nothing_proves_nothing(cluster, monkeypatch):

@@ -346,3 +346,40 @@ def test_replica_says_how_it_is_under_the_former_name_too(served):
         assert order_pb2_grpc.OrderServiceStub(channel).HealthCheck(order_pb2.HealthCheckRequest()) == health
         assert order_pb2_grpc.ReplicationServiceStub(channel).HealthCheck(order_pb2.HealthCheckRequest()) == health
     assert (health.replica_id, health.leader_id, health.role) == (1, 2, order_pb2.FOLLOWER)
+
+
+def requests_with_an_addressee():
+    """One request of each RPC that names whom it means."""
+    for service in order_pb2.DESCRIPTOR.services_by_name.values():
+        for method in service.methods:
+            if "to" in method.input_type.fields_by_name:
+                yield getattr(order_pb2, method.input_type.name)
+
+
+@pytest.mark.parametrize("request_type", [*requests_with_an_addressee()], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("to", "reason", "metadata"),
+    [
+        (order_pb2.Addressee(replica_id=1), Reason.WRONG_REPLICA, {"replica_id": "2"}),
+        (order_pb2.Addressee(replica_id=2, cluster_id="another"), Reason.WRONG_CLUSTER, {"cluster_id": "own"}),
+    ],
+)
+def test_message_for_somebody_else_is_refused(served, request_type, to, reason, metadata):
+    if metadata == {"cluster_id": "own"}:
+        metadata = {"cluster_id": served.logic[2].store.cluster_id}
+    ask = served.network.stream if request_type is order_pb2.ResyncRequest else served.network.call
+    with pytest.raises(RpcFailure) as caught:
+        list(ask(served.replicas[2].address, request_type(to=to), 5.0))
+    assert (caught.value.reason, caught.value.metadata) == (reason, metadata)
+    assert not caught.value.may_be_executed
+
+
+def test_every_message_to_a_replica_names_whom_it_means():
+    """Except the question who is there, under both its names."""
+    without = {
+        method.input_type.name
+        for service in order_pb2.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if "to" not in method.input_type.fields_by_name
+    }
+    assert without == {"HealthCheckRequest"}

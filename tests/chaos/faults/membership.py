@@ -96,6 +96,29 @@ def fourth_replica_added(trial: Trial) -> None:
     restarts.measure_pauses()
 
 
+@fault("one replica down, and the address of another leads to the leader", BOURSE_MIN_IN_SYNC="2")
+def wrong_replica_at_an_address(trial: Trial) -> None:
+    """The leader is asked whether it holds its own orders: it counts once, and nothing is acknowledged meanwhile."""
+    system = trial.system
+    leader, (gone, misled) = system.leader(), system.followers()
+    assert leader is not None
+    with trial.load(traders=4) as load:
+        trial.wait_for_orders(load)
+        system.links.mislead(system.replicas[int(misled.removeprefix("order-"))], system.replicas[leader])
+        system.kill(gone)
+        trial.let_pass(2)  # what was under way
+        fooled = time.monotonic()
+        trial.let_pass(12)
+        trial.at_most("acknowledged alone", load.acknowledged_since(fooled), 0, "")
+        outcomes = {request.outcome for request in load.errors()}
+        assert outcomes == {Outcome.UNKNOWN}, outcomes
+        healed = time.monotonic()
+        system.links.heal()
+        trial.wait_for_orders(load, since=healed)
+        trial.at_most("orders again", time.monotonic() - healed, system.interval_s + FILLED_S)
+    trial.all_settled(load)
+
+
 @fault(PLANNED)
 def replica_replaced(trial: Trial) -> None:
     """One goes for good; another one, with a new id and an empty directory, takes its entry."""

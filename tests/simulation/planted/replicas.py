@@ -1,22 +1,25 @@
 """Mistakes in the replicas, each a line or a condition that somebody could forget or get wrong."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
-from backends.order import epochs, promotion
+from backends.order import epochs, promotion, replica
 from backends.order.catalog_link import CatalogLink
 from backends.order.leader import Leadership
+from backends.order.peer_link import Peer, PeerLink
 from backends.order.pending import PendingOrders
 from backends.order.reads import listing
 from backends.order.reads.reader import OrderReader
 from backends.order.refusals import Refusals
+from backends.order.replica import Replica
 from backends.order.replicate import Replication
 from backends.order.store import OrderStore
 from common import rows as row
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.steps import Steps
+from common.calls.steps import Outcome, Steps
 from protos import catalog_pb2
 
 Patch = pytest.MonkeyPatch
@@ -81,6 +84,28 @@ def silent_follower_counted(patch: Patch) -> None:
         return True
 
     patch.setattr(Replication, "_record", record)
+
+
+def wrong_replica_counted(patch: Patch) -> None:
+    """Nobody looks whom a message is meant for, nor who answers."""
+
+    def answer(self: PeerLink, _peer: Peer, outcome: Outcome) -> Any:
+        return original(self, Peer(getattr(outcome, "replica_id", 0), ""), outcome)
+
+    original = PeerLink._answer
+    patch.setattr(PeerLink, "_answer", answer)
+    patch.setattr(Replica, "refuse_if_not_meant", lambda self, to: None)
+
+
+def halt_blames_the_leader(patch: Patch) -> None:
+    """A log that proves that histories differ is shown as the log of who shows it."""
+
+    def without_holder(failure: RpcFailure, store: OrderStore, own_id: int) -> epochs.HeldLog:
+        return dataclasses.replace(original(failure, store, own_id), holder_id=own_id)
+
+    original = epochs.log_that_differs
+    patch.setattr(replica, "log_that_differs", without_holder)
+    patch.setattr(promotion, "log_that_differs", without_holder)
 
 
 def follower_skips_a_gap(patch: Patch) -> None:

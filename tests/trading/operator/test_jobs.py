@@ -8,6 +8,9 @@ from deploy.systems.waiting import wait_until
 from protos import order_pb2
 from trading.operator.jobs import ResyncJobs
 from trading.operator.resync import ResyncResult
+from trading.replicas.election import LeaderAndEpoch
+
+LEADER = LeaderAndEpoch(3, "order:3", 1)
 
 
 class Resync:
@@ -18,8 +21,8 @@ class Resync:
         self.begun = []
         self.failure = None
 
-    def __call__(self, leader_address, replica_id, show):
-        self.begun.append((leader_address, replica_id))
+    def __call__(self, leader, replica_id, show):
+        self.begun.append((leader, replica_id))
         show(order_pb2.ResyncProgress(done_number=42, target_number=61))
         assert self.may_end.wait(10)
         if self.failure:
@@ -46,21 +49,21 @@ def ended(jobs, replica_id):
 
 
 def test_job_goes_on_after_it_was_started_and_shows_how_far_it_is(jobs, resync):
-    started = jobs.start("order:3", 2)
+    started = jobs.start(LEADER, 2)
     assert (started["replica"], started["state"], started["error"]) == (2, "running", None)
     wait_until(lambda: jobs.last(2)["done_number"] == 42, 5, "progress")
     resync.may_end.set()
     assert ended(jobs, 2)["state"] == "done"
-    assert resync.begun == [("order:3", 2)]
+    assert resync.begun == [(LEADER, 2)]
 
 
 def test_one_job_a_replica_at_a_time(jobs, resync):
-    first = jobs.start("order:3", 2)
-    assert jobs.start("order:3", 2)["id"] == first["id"]
-    assert jobs.start("order:3", 1)["id"] != first["id"]
+    first = jobs.start(LEADER, 2)
+    assert jobs.start(LEADER, 2)["id"] == first["id"]
+    assert jobs.start(LEADER, 1)["id"] != first["id"]
     resync.may_end.set()
     ended(jobs, 2)
-    assert jobs.start("order:3", 2)["id"] != first["id"]
+    assert jobs.start(LEADER, 2)["id"] != first["id"]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_one_job_a_replica_at_a_time(jobs, resync):
 )
 def test_failure_ends_the_job_and_is_told(jobs, resync, failure, told):
     resync.failure = failure
-    jobs.start("order:3", 2)
+    jobs.start(LEADER, 2)
     resync.may_end.set()
     job = ended(jobs, 2)
     assert job["state"] == "failed"
@@ -84,10 +87,10 @@ def test_the_end_of_a_job_is_told_with_its_result(resync):
     ends: list[ResyncResult | None] = []
     jobs = ResyncJobs(resync, ends.append)
     resync.may_end.set()
-    jobs.start("order:3", 2)
+    jobs.start(LEADER, 2)
     wait_until(lambda: len(ends) == 1, 5, "the end of the job")
     resync.failure = RpcFailure(Reason.FOLLOWER, "replica 2 refuses")
-    jobs.start("order:3", 2)
+    jobs.start(LEADER, 2)
     wait_until(lambda: len(ends) == 2, 5, "the end of the job")
     assert ends == [ResyncResult(2, 61, 1, 20, 0.1, True), None]
 
@@ -99,8 +102,8 @@ def test_a_thread_that_cannot_be_started_leaves_no_job_behind(jobs, resync, monk
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail)
         with pytest.raises(RuntimeError):
-            jobs.start("order:3", 2)
+            jobs.start(LEADER, 2)
     assert jobs.last(2) is None
     resync.may_end.set()
-    jobs.start("order:3", 2)
+    jobs.start(LEADER, 2)
     assert ended(jobs, 2)["state"] == "done"

@@ -17,8 +17,11 @@ def cluster():
 def compare(cluster, up_to=60):
     """Return the rows that were taken, and each replica's source."""
     taken = []
-    reference = LogSource("catalog", CATALOG, is_catalog=True)
-    others = [LogSource(f"replica {one}", address) for one, address in CONFIG.replicas.items()]
+    reference = LogSource("catalog", CATALOG, None)
+    others = [
+        LogSource(f"replica {one}", address, order_pb2.Addressee(replica_id=one))
+        for one, address in CONFIG.replicas.items()
+    ]
     cluster.network.run(compare_logs(reference, others, up_to, lambda rows, after: taken.append((rows, after))))
     return taken, others
 

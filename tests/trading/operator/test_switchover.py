@@ -8,7 +8,7 @@ from tests.trading.fake_network import refusal
 from trading.operator.switchover import HOLD_S, Switchover, switch_over
 from trading.replicas.election import LeaderAndEpoch
 
-THREE_LEADS = LeaderAndEpoch(3, "order:3", 1)
+THREE_LEADS = LeaderAndEpoch(3, "order:3", 1, "c1")
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def switch(cluster, *arguments):
 
 
 def test_the_named_replica_leads_and_all_are_told(cluster):
-    assert switch(cluster, 1) == Switchover(THREE_LEADS, LeaderAndEpoch(1, "order:1", 2))
+    assert switch(cluster, 1) == Switchover(THREE_LEADS, LeaderAndEpoch(1, "order:1", 2, "c1"))
     assert [one.leader_id for one in cluster.replicas.values()] == [1, 1, 1]
     holds = [request.hold_s for _, request in cluster.network.sent(order_pb2.AssignLeaderRequest)]
     assert holds == [HOLD_S, 0, 0]

@@ -68,7 +68,7 @@ def test_a_replica_of_another_cluster_is_no_candidate(cluster):
 
 def test_the_chosen_one_leads_and_the_others_are_told_the_new_epoch(cluster):
     cluster.catalog.epoch = 4
-    assert run_election(cluster) == LeaderAndEpoch(3, "order:3", 5)
+    assert run_election(cluster) == LeaderAndEpoch(3, "order:3", 5, "c1")
     assert [(one.leader_id, one.epoch) for one in cluster.replicas.values()] == [(3, 5)] * 3
 
 

@@ -29,7 +29,7 @@ def tick(cluster):
 
 def test_the_first_tick_makes_the_highest_id_leader(cluster, tick):
     report = tick()
-    assert report.leadership == LeaderAndEpoch(3, "order:3", 1)
+    assert report.leadership == LeaderAndEpoch(3, "order:3", 1, "c1")
     assert report.view.leader.replica_id == 3
     assert report.resync == ()
 
@@ -52,7 +52,7 @@ def test_a_replica_that_returns_is_told_its_leader_caught_up_and_leads_after_a_w
     cluster.replicas[2].followers[3] = order_pb2.IN_SYNC
     assert tick().leadership.leader_id == 2  # seen in sync for the first time
     report = tick()
-    assert report.leadership == LeaderAndEpoch(3, "order:3", 3)
+    assert report.leadership == LeaderAndEpoch(3, "order:3", 3, "c1")
     assert [one.leader_id for one in cluster.replicas.values()] == [3, 3, 3]
     assert tick().view.leader.replica_id == 3
 
@@ -111,7 +111,7 @@ def test_a_leader_with_other_followers_than_the_configuration_leads_anew(cluster
     cluster.replicas[3].followers = {1: order_pb2.FAULTY, 2: order_pb2.IN_SYNC}
     cluster.replicas[3].held_s = 50
     report = tick()
-    assert (report.leadership, report.resync, report.trouble) == (LeaderAndEpoch(3, "order:3", 2), (1,), None)
+    assert (report.leadership, report.resync, report.trouble) == (LeaderAndEpoch(3, "order:3", 2, "c1"), (1,), None)
     assert cluster.replicas[3].members == CONFIG.replicas
     assert cluster.replicas[3].held_s == 50
     assert tick().leadership.epoch == 2

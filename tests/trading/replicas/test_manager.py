@@ -75,7 +75,7 @@ def test_a_leader_named_by_not_leader_is_adopted(cluster, manager):
     cluster.replicas[1].lead(epoch=first.epoch + 1)
     named = refusal(Reason.NOT_LEADER, leader_id=1, epoch=first.epoch + 1)
     assert cluster.network.run(manager.replace(first, named, deadline(cluster))) == LeaderAndEpoch(
-        1, "order:1", first.epoch + 1
+        1, "order:1", first.epoch + 1, "c1"
     )
 
 

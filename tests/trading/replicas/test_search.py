@@ -35,20 +35,20 @@ def search(cluster, memory, seconds=8.0, failed=None, failure=None):
 
 def test_a_leader_of_the_newest_epoch_is_adopted(cluster, memory):
     cluster.replicas[1].lead(epoch=7)
-    assert search(cluster, memory) == LeaderAndEpoch(1, "order:1", 7)
+    assert search(cluster, memory) == LeaderAndEpoch(1, "order:1", 7, "c1")
     assert cluster.assigned() == []
 
 
 def test_a_leader_that_was_merely_slow_is_found_again(cluster, memory):
     cluster.replicas[1].lead(epoch=7)
-    slow = LeaderAndEpoch(1, "order:1", 7)
+    slow = LeaderAndEpoch(1, "order:1", 7, "c1")
     assert search(cluster, memory, failed=slow, failure=NO_ANSWER_FAILURE) == slow
 
 
 def test_a_leader_of_an_older_epoch_is_not_adopted(cluster, memory):
     cluster.replicas[1].lead(epoch=7)
     cluster.catalog.epoch, cluster.catalog.leader_id = 8, 2  # 2 began an epoch and died before it served
-    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 9)
+    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 9, "c1")
 
 
 @pytest.mark.parametrize("trouble", ["stalled", "halted"])
@@ -61,7 +61,7 @@ def test_an_unhealthy_leader_is_replaced(cluster, memory, trouble):
 def test_the_replica_whose_failure_caused_an_election_is_passed_over_for_a_while(cluster, memory):
     cluster.replicas[3].epoch = 7
     cluster.catalog.epoch = 7
-    failed = LeaderAndEpoch(3, "order:3", 7)
+    failed = LeaderAndEpoch(3, "order:3", 7, "c1")
     assert search(cluster, memory, failed=failed, failure=refusal(Reason.NOT_LEADER)).leader_id == 2
     assert memory.passed_over(cluster.clock.now) == {3}
     assert memory.passed_over(cluster.clock.now + 10.0) == set()
@@ -69,14 +69,16 @@ def test_the_replica_whose_failure_caused_an_election_is_passed_over_for_a_while
 
 def test_a_passed_over_replica_leads_when_it_is_the_only_one(cluster, memory):
     cluster.kill(1, 2)
-    failed = LeaderAndEpoch(3, "order:3", 0)
+    failed = LeaderAndEpoch(3, "order:3", 0, "c1")
     assert search(cluster, memory, failed=failed, failure=refusal(Reason.NOT_LEADER)).leader_id == 3
 
 
 def test_a_leader_without_the_catalog_is_replaced_while_we_reach_it(cluster, memory):
     cluster.replicas[3].lead(epoch=7)
-    failed = LeaderAndEpoch(3, "order:3", 7)
-    assert search(cluster, memory, failed=failed, failure=refusal(Reason.CATALOG)) == LeaderAndEpoch(2, "order:2", 8)
+    failed = LeaderAndEpoch(3, "order:3", 7, "c1")
+    assert search(cluster, memory, failed=failed, failure=refusal(Reason.CATALOG)) == LeaderAndEpoch(
+        2, "order:2", 8, "c1"
+    )
     assert cluster.replicas[3].role == order_pb2.FOLLOWER
 
 
@@ -101,7 +103,7 @@ def test_fenced_by_another_process_its_leader_is_adopted(cluster, memory):
             cluster.replicas[2].lead(epoch=1)
 
     cluster.network.before = elect_meanwhile
-    assert search(cluster, memory) == LeaderAndEpoch(2, "order:2", 1)
+    assert search(cluster, memory) == LeaderAndEpoch(2, "order:2", 1, "c1")
     assert cluster.assigned() == [3]
 
 
@@ -112,7 +114,7 @@ def test_fenced_by_a_leader_that_died_the_election_is_tried_once_more(cluster, m
             cluster.kill(2)
 
     cluster.network.before = begin_and_die
-    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 2)
+    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 2, "c1")
     assert cluster.assigned() == [3, 3]
 
 
@@ -136,7 +138,7 @@ def test_a_replica_that_is_about_to_serve_is_waited_for(cluster, memory):
             cluster.replicas[2].role = order_pb2.LEADER
 
     cluster.network.before = serve
-    assert search(cluster, memory) == LeaderAndEpoch(2, "order:2", 1)
+    assert search(cluster, memory) == LeaderAndEpoch(2, "order:2", 1, "c1")
     assert cluster.assigned() == []
 
 
@@ -144,7 +146,7 @@ def test_a_replica_that_is_about_to_serve_is_not_waited_for_for_ever(cluster, me
     cluster.replicas[2].lead(epoch=1)
     cluster.replicas[2].role = order_pb2.PROMOTING
     begun = cluster.clock.now
-    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 2)
+    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 2, "c1")
     assert 1.4 < cluster.clock.now - begun < 2.0
 
 
@@ -166,7 +168,7 @@ def test_a_leader_elected_elsewhere_is_adopted_during_that_wait(cluster, memory)
             cluster.replicas[1].lead(epoch=2)
 
     cluster.network.before = elect_elsewhere
-    assert search(cluster, memory, failed=first, failure=NO_ANSWER_FAILURE) == LeaderAndEpoch(1, "order:1", 2)
+    assert search(cluster, memory, failed=first, failure=NO_ANSWER_FAILURE) == LeaderAndEpoch(1, "order:1", 2, "c1")
     assert cluster.clock.now - begun < 1.0
 
 
@@ -179,11 +181,11 @@ def test_all_replicas_down_is_known_at_once(cluster, memory):
 
 
 def test_confirm_sees_a_renewed_epoch_and_a_lost_leadership(cluster):
-    known = LeaderAndEpoch(3, "order:3", 1)
+    known = LeaderAndEpoch(3, "order:3", 1, "c1")
     cluster.replicas[3].lead(epoch=1)
     assert cluster.network.run(confirm(CONFIG, known)) == known
     cluster.replicas[3].lead(epoch=2)
-    assert cluster.network.run(confirm(CONFIG, known)) == LeaderAndEpoch(3, "order:3", 2)
+    assert cluster.network.run(confirm(CONFIG, known)) == LeaderAndEpoch(3, "order:3", 2, "c1")
     cluster.catalog.epoch = 3
     assert cluster.network.run(confirm(CONFIG, known)) is None
     cluster.catalog.epoch = 2
