@@ -49,7 +49,6 @@ class Faults:
             self._cut_link,
             self._isolate,
             self._slow_links,
-            self._mislead,
             self.change_weather,
             self._fill_disk,
             self._fail_disk,
@@ -239,7 +238,7 @@ class Faults:
             self._world.fault("slow link", f"{source.name} -> {target.name}, up to {seconds} s")
             self._cluster.network.slow[source.address, target.address] = seconds
 
-    def _mislead(self) -> None:
+    def mislead(self) -> None:
         """Let the address of one replica lead to another, as a name that was given anew does."""
         named, found = self._random.sample(self._cluster.replicas, 2)
         self._world.fault("misled address", f"{named.address} leads to {found.name}")

@@ -50,6 +50,7 @@ class History:
         self.acked: dict[str, int] = {}
         self.cursor_times: dict[str, float] = {}
         self.judges_stocks = True  # False: what stocks are shown as is not looked at
+        self.judges_orders = True  # False: what orders are shown as is not looked at
         self._number_by_key: dict[str, int] = {}
         self._quantities = dict.fromkeys(STOCKS, FIRST_QUANTITY)
         self._states = {name: [State(0.0, FIRST_QUANTITY, FIRST_PRICE_CENTS)] for name in STOCKS}
@@ -163,7 +164,7 @@ class History:
         """Check an order that is shown under a number."""
         if number > len(self.rows):
             raise self.violated(f"I8: order {number} is shown, {len(self.rows)} are decided")
-        if order != order_from_row(self.rows[number - 1]):
+        if self.judges_orders and order != order_from_row(self.rows[number - 1]):
             raise self.violated(f"I1: order {number} is shown as {order}, decided as {self.rows[number - 1]}")
 
     def check_page(self, query: OrderQuery, page: order_pb2.ListOrdersResponse, decided: int) -> None:
@@ -174,7 +175,7 @@ class History:
         if query.is_descending:
             matching.reverse()
         shown = [order.transaction_number for order in page.orders]
-        if shown != matching[: query.limit]:
+        if self.judges_orders and shown != matching[: query.limit]:
             raise self.violated(f"I6: a page of {query} shows {shown} of {page.last_number}, not {matching[:50]}")
         if page.resume_number != (shown[-1] if len(matching) > query.limit else 0):
             raise self.violated(f"I6: a page of {query} shows {shown}, and goes on from {page.resume_number}")

@@ -42,6 +42,7 @@ class OtherHistory:
         self._cluster.check = self._check
         held = self._alter()
         self._trade(held + 1 - len(self._history.rows))
+        self._history.judges_orders = False  # until all have halted, it shows its own
         self._other.start()
         self._cluster.wait_until(lambda: bool(self._halted()), NOTICED_S)
         self._check_blamed()
@@ -49,6 +50,7 @@ class OtherHistory:
         self._cluster.invariants.forget_replica(self._other.replica_id)
         repair(self._cluster, [node for node in self._cluster.replicas if node is not self._other])
         self._cluster.check = self._cluster.invariants.check
+        self._history.judges_orders = True
         self._cluster.become_whole()
 
     def _trade(self, count: int) -> None:

@@ -10,9 +10,12 @@ from tests.simulation.cluster import SimulatedCluster
 from tests.simulation.lost_catalog import LostCatalog
 from tests.simulation.other_history import OtherHistory
 
-# In each so many-th seed the catalog loses trades, and half-way between two of these a replica comes back with another
-# history; an operator repairs both.
+# In the first of so many seeds the catalog loses trades, in another one a replica comes back with another history; an
+# operator repairs both.
 LOST_CATALOG_EVERY = 20
+OTHER_HISTORY_AT = 5
+# In these of so many seeds an address may lead to the wrong replica.
+MISLED_EVERY, MISLED_AT = 5, 3
 
 
 @dataclass
@@ -64,9 +67,11 @@ def run_seed(seed: int, *, is_verbose: bool = False) -> tuple[Run, list[str]]:
     try:
         if seed % LOST_CATALOG_EVERY == 0:
             LostCatalog(cluster).run()
-        elif seed % LOST_CATALOG_EVERY == LOST_CATALOG_EVERY // 2 and OtherHistory.is_possible(cluster):
+        elif seed % LOST_CATALOG_EVERY == OTHER_HISTORY_AT and OtherHistory.is_possible(cluster):
             OtherHistory(cluster).run()
         else:
+            if seed % MISLED_EVERY == MISLED_AT:
+                cluster.faults.kinds.append(cluster.faults.mislead)
             cluster.run()
     except Exception as found:  # noqa: BLE001 - a fault may show as a violation or as a broken assumption of the code
         violations[seed] = _text(cluster, found)
