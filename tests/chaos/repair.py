@@ -34,6 +34,11 @@ def middle_row(path: Path) -> int:
     return path.read_bytes().count(b"\n") // 2
 
 
+def count_rows(path: Path) -> int:
+    """Return how many rows a log has, which is the number of its last one."""
+    return path.read_bytes().count(b"\n") - 1
+
+
 def refused_start(system: System, name: str, within_s: float = 10.0) -> str:
     """Start a process that has ended and is to refuse; return what it wrote.
 

@@ -29,7 +29,14 @@ def test_a_first_visit(cluster: Cluster):
 
     refused = cluster.rest.place(name, "buy", 99)
     assert (refused.status_code, refused.json()["error"]["reason"]) == (409, "INSUFFICIENT_STOCK")
+    right = f"{name},{cluster.rest.get(f'/stocks/{name}').json()['data']['price_decimal']},100,98,2"
+    cluster.wait_until(lambda: right in stocks_file(cluster), 2, "the last trade in catalog_database.csv")
     assert check_invariants(cluster) == 2
+
+
+def stocks_file(cluster: Cluster) -> list[str]:
+    """Return the lines of the file that shows the stocks to whoever opens it while the system runs."""
+    return (cluster.data_dir / "catalog" / "catalog_database.csv").read_text().splitlines()
 
 
 def test_many_clients(cluster: Cluster):

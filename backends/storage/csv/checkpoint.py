@@ -6,6 +6,7 @@ is of is the highest `last_trade` in it.
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -20,9 +21,11 @@ from common.bounds import HELD_STOCK_NAME, MAX_NUMBER, MAX_STOCK_QUANTITY, price
 log = structlog.get_logger()
 
 DATABASE_NAME = "catalog_database.csv"
-# A checkpoint is only compared at the next start; often enough to find a disagreement while it is young.
-TRADES_PER_CHECKPOINT = 20_000
-LOOK_INTERVAL_S = 1.0
+# Without a trade between two looks the file is written: it is right two looks after the last trade, and nobody trades
+# who would wait for the disk beside it.
+LOOK_INTERVAL_S = 0.5
+# Where trades never pause it is written this often: its two syncs are then too few to be seen in the speed of orders.
+LONGEST_AGE_S = 5.0
 # After a full disk: there is no hurry, the journal holds everything.
 RETRY_INTERVAL_S = 30.0
 
@@ -70,21 +73,18 @@ class CheckpointFile:
     """The stocks of a table in `catalog_database.csv`. Any number of threads may use it; they take turns."""
 
     def __init__(
-        self, small_files: SmallFiles, stocks: StockTable, *, look_interval_s: float = LOOK_INTERVAL_S
+        self, small_files: SmallFiles, stocks: StockTable, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """The file holds what `stocks` hold, or is of an older trade."""
         self._small_files = small_files
         self._stocks = stocks
-        self._look_interval_s = look_interval_s
+        self._monotonic = monotonic
         self._turn = threading.Lock()
-        self._number = checkpoint_number(stocks.snapshot())  # changed under _turn; read freely
+        self._number = checkpoint_number(stocks.snapshot())  # changed under _turn, as _written_at; read freely
+        self._written_at = monotonic()
+        self._seen_number = self._number  # used by one thread
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._write_when_due, name="checkpointer", daemon=True)
-
-    @property
-    def is_due(self) -> bool:
-        """Whether enough trades were made since it was last written. Never waits."""
-        return self._stocks.position.number - self._number >= TRADES_PER_CHECKPOINT
+        self._thread = threading.Thread(target=self._keep_looking, name="checkpointer", daemon=True)
 
     def write(self) -> None:
         """Replace the file by the stocks as they are; trading goes on meanwhile. Raises StoreFull: the old stands."""
@@ -104,7 +104,7 @@ class CheckpointFile:
             show(stock)
 
     def start(self) -> None:
-        """Write it when it is due, by a thread of its own: the order path never waits for one."""
+        """Look for trades from now on, in a thread of its own: the order path never waits for a checkpoint."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -113,18 +113,29 @@ class CheckpointFile:
         if self._thread.is_alive():
             self._thread.join()
 
+    def look(self) -> None:
+        """Write the file if it lacks trades, and either none came since the last look or it is as old as it may get.
+
+        One thread alone may look. Raises StoreFull: the old file stands.
+        """
+        number, seen = self._stocks.position.number, self._seen_number
+        self._seen_number = number
+        if number == self._number:
+            return
+        if number == seen or self._monotonic() - self._written_at >= LONGEST_AGE_S:
+            self.write()
+
     def _replace(self, stocks: list[Stock]) -> None:
         self._small_files.replace(DATABASE_NAME, render_checkpoint(stocks))
         self._number = checkpoint_number(stocks)
+        self._written_at = self._monotonic()
 
-    def _write_when_due(self) -> None:
-        wait_s = self._look_interval_s
+    def _keep_looking(self) -> None:
+        wait_s = LOOK_INTERVAL_S
         while not self._stopped.wait(wait_s):
-            wait_s = self._look_interval_s
-            if not self.is_due:
-                continue
+            wait_s = LOOK_INTERVAL_S
             try:
-                self.write()
+                self.look()
             except StoreFull as error:
                 log.warning("no checkpoint now", reason=str(error))
                 wait_s = RETRY_INTERVAL_S

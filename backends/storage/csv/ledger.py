@@ -34,7 +34,7 @@ class CsvLedger(HeldLedger):
     """Implements ports.Ledger: the catalog's files, opened.
 
     Attributes:
-        checkpoint: the stocks' file, which is written now and then once the ledger is started.
+        checkpoint: the stocks' file, which follows the trades once the ledger is started.
     """
 
     def __init__(self, journal: CsvOrderLog, replay: Replay, small_files: SmallFiles, epochs: EpochsFile, run_id: str):

@@ -46,7 +46,7 @@ class CsvNotebook:
         write_marker(self._small_files, why)
 
     def start(self) -> None:
-        """See Notebook: the checkpoint is written anew, and from then on whenever it is due."""
+        """See Notebook: the checkpoint is written anew, and follows the trades from then on."""
         # At every start: after a failed sync the one that was read may not be on stable storage.
         self._write_checkpoint("no checkpoint at the start")
         self.checkpoint.start()

@@ -10,7 +10,9 @@ from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
 from tests.harness.load import Load
 
-KILLED = "catalog killed before its sync, after it before the reply, in the checkpoint's rename, in BeginEpoch"
+KILLED = (
+    "catalog killed before its sync, after it before the reply, in a checkpoint, in the rename of one, in BeginEpoch"
+)
 AWAY = "catalog down 60 s, frozen 20 s"
 BACK_S = 6.0
 DOWN_S = 60.0
@@ -35,6 +37,12 @@ def catalog_killed_after_its_sync(trial: Trial) -> None:
 def catalog_killed_before_its_reply(trial: Trial) -> None:
     """Rows are decided, and the leader sends the batch again to another run of the catalog."""
     kill_catalog(trial, "catalog-answering")
+
+
+@fault(KILLED)
+def catalog_killed_in_a_checkpoint_while_trades_never_pause(trial: Trial) -> None:
+    """Its own thread writes it beside the batches."""
+    kill_catalog(trial, "replace-written")
 
 
 @fault(KILLED)

@@ -2,8 +2,9 @@
 
 import time
 
+from backends.storage.csv.checkpoint import DATABASE_NAME
 from deploy.systems.waiting import wait_until
-from tests.chaos.repair import flip_byte, middle_row, rebuild, refused_start
+from tests.chaos.repair import count_rows, flip_byte, middle_row, rebuild, refused_start
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
 
@@ -62,17 +63,38 @@ def byte_flipped_in_middle_of_journal(trial: Trial) -> None:
 
 @fault(FLIPPED)
 def byte_flipped_in_last_row_of_journal(trial: Trial) -> None:
-    """It looks like a torn tail, but the replicas hold the row: nobody trades until the repair."""
+    """It looks like a torn tail, but the replicas hold the row: nobody trades until the repair.
+
+    The checkpoint is made older than the row, or the catalog would refuse to start by it alone.
+    """
     system = trial.system
     made = trial.place()
     assert made.order is not None, made
+    checkpoint = system.data_dir / "catalog" / DATABASE_NAME
+    older = checkpoint.read_bytes()
     with trial.load() as load:
         trial.wait_for_orders(load, 100)
     system.kill("catalog")
+    checkpoint.write_bytes(older)
     flip_byte(system.journal, LAST, trial.chance)
     system.restart("catalog")
     refuses_to_trade(trial)
     trial.still_served(made.order.number)
+    repair(trial)
+
+
+@fault(FLIPPED)
+def byte_flipped_in_last_row_of_journal_at_rest(trial: Trial) -> None:
+    """It looks like a torn tail, but the checkpoint has the trade: the catalog refuses to start, until the repair."""
+    system = trial.system
+    with trial.load() as load:
+        trial.wait_for_orders(load, 100)
+    numbers = count_rows(system.journal)
+    wait_until(lambda: f",{numbers}\n" in (system.data_dir / "catalog" / DATABASE_NAME).read_text(), 2, "a checkpoint")
+    system.kill("catalog")
+    flip_byte(system.journal, LAST, trial.chance)
+    said = refused_start(system, "catalog")
+    assert f"its last row is {numbers - 1}, but {DATABASE_NAME} is as of trade {numbers}" in said, said
     repair(trial)
 
 
