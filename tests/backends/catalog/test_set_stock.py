@@ -70,6 +70,14 @@ def test_stock_change_out_of_bounds_is_refused(desk, fields):
     assert desk.quantity("ACME") == 100
 
 
+def test_stock_change_at_the_bounds_is_taken(desk):
+    desk.set_stock(name="ACME", price_cents=1)
+    desk.set_stock(name="NEW", price_cents=10**11, initial_quantity=10**15)
+    desk.set_stock(name="EMPTY", price_cents=1, initial_quantity=0)
+    desk.restart()
+    assert (desk.quantity("NEW"), desk.quantity("EMPTY")) == (10**15, 0)
+
+
 def test_checkpoint_beside_a_stock_change_does_not_undo_it(desk):
     """A checkpoint that waits for its turn must see the stock as it was just written."""
     put = desk.ledger._stocks.put

@@ -63,6 +63,25 @@ def test_one_refused_trade_fails_no_other(desk):
     assert results[10].refusal.available == 0
 
 
+def test_stock_may_be_filled_to_its_limit_and_not_above(desk):
+    """Stock T has 10^15 shares, the most that there may be."""
+    desk.begin()
+    results = desk.send(desk.buy("T", 2), desk.sell("T", 1), desk.sell("T", 1), desk.sell("T", 1))
+    assert refusals(results) == ["", "", "", "STOCK_LIMIT"]
+    assert results[3].refusal.message == "stock 'T': 1000000000000000 and 1 are above 1000000000000000"
+    assert desk.quantity("T") == 10**15
+    desk.restart()
+    assert desk.quantity("T") == 10**15
+
+
+def test_stock_may_be_emptied(desk):
+    desk.begin()
+    assert refusals(desk.send(desk.buy("ACME", 100), desk.buy("ACME", 1))) == ["", "INSUFFICIENT_STOCK"]
+    desk.crash()
+    desk.open()
+    assert desk.quantity("ACME") == 0
+
+
 def test_known_key_answers_with_its_number_whatever_else_it_asks(desk):
     desk.begin()
     desk.send(desk.buy("ACME", 1, idempotency_key="k", account="a"))

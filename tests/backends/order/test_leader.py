@@ -3,6 +3,7 @@
 import pytest
 
 from backends.failures import CatalogUnavailable
+from backends.order.pending import Ticket
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
@@ -59,6 +60,19 @@ def test_refused_key_is_refused_again_although_there_is_stock_now(led):
     led.place(3, sell("more", 50))
     with pytest.raises(RpcFailure, match=r"refused before \(INSUFFICIENT_STOCK, 100 left"):
         led.place(3, buy("k", 101))
+
+
+def test_two_orders_of_one_key_in_one_batch_are_one_order(led, monkeypatch):
+    """Whoever comes with a key in flight joins it; should that fail, the catalog makes one order of both."""
+    monkeypatch.setattr(Ticket, "key", property(lambda self: str(id(self)).encode()))
+    tickets = led.submit(3, buy("k", 2), buy("other"), buy("k", 2))
+    led.network.sent.clear()
+    led.turn(3)
+    (batch,) = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.UpdateStockRequest)]
+    assert [trade.idempotency_key for trade in batch.trades] == ["k", "other", "k"]
+    assert [ticket.future.result(0).transaction_number for ticket in tickets] == [1, 2, 1]
+    assert quantity(led) == 100 - 2 - 1
+    assert_identical(led)
 
 
 def test_deposed_leader_does_not_repeat_a_refusal_that_a_newer_epoch_made_untrue(led):

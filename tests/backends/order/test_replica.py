@@ -46,6 +46,26 @@ def test_peer_that_is_longer_than_the_catalog_halts_a_promotion(led):
     assert led.catalog_health().halted
 
 
+def test_follower_that_is_longer_than_the_catalog_halts_everything_when_it_is_caught_up(led):
+    """The catalog and the leader were restored from an old copy, and have traded since; the follower had been away."""
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    for replica_id in (1, 2, 3):
+        led.stop_replica(replica_id)
+    led.stop_catalog()
+    led.roll_back_catalog(rows_left=0)
+    led.wipe_replica(3)
+    led.start_catalog()
+    led.start_replica(3)
+    led.assign(3)
+    led.place(3, buy("again"))
+    led.start_replica(1)
+    with pytest.raises(RpcFailure, match="replica 1 holds 3 orders of another history"):
+        led.resync(3, 1)
+    assert "holds order 3, but the last trade here is 1" in led.catalog_health().halted
+    assert led.replicas[3].health().halted
+
+
 def test_follower_of_another_history_halts_everything_when_it_is_caught_up(led):
     led.stop_replica(1)
     for n in range(3):

@@ -1,7 +1,11 @@
 import time
+from contextlib import nullcontext
 
-from backends.storage.replay import Replay
+import pytest
+
+from backends.storage.replay import Replay, ReplayFailed
 from backends.storage.values import Stock
+from common.bounds import MAX_STOCK_QUANTITY
 from tests.backends.storage.csv.log_files import make_rows
 
 
@@ -44,3 +48,13 @@ def test_rows_are_played_fast_enough_to_start_with_a_million():
     replay.visit(rows, 1)
     assert (time.process_time() - begun) * 20 < 8
     assert len(replay.keys) == 50_000
+
+
+@pytest.mark.parametrize(("too_few", "too_many"), [(0, 0), (1, 0), (0, 1)])
+def test_rows_take_a_stock_to_its_bounds_and_not_beyond(too_few, too_many):
+    """They sell 2 shares of GOOGL and buy 3, then sell 4 of T."""
+    replay = Replay([Stock.new("GOOGL", 1, 1 - too_few), Stock.new("T", 1, MAX_STOCK_QUANTITY - 4 + too_many)])
+    with pytest.raises(ReplayFailed, match="leaves") if too_few or too_many else nullcontext():
+        replay.visit(b"".join(make_rows(3)), 1)
+    if not too_few and not too_many:
+        assert [stock.quantity for stock in replay.stocks.values()] == [0, MAX_STOCK_QUANTITY]

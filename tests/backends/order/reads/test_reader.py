@@ -7,6 +7,7 @@ from backends.storage.csv import query
 from backends.storage.known_keys import KnownKeys, key_of
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.calls.steps import Pause, run_steps
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import CATALOG, buy
 
@@ -38,6 +39,25 @@ def test_list_of_a_replica_that_lags_is_unavailable(led):
     assert caught.value.reason is Reason.LAGGING
     orders = led.network.run(led.readers[3].list_orders(order_pb2.ListOrdersRequest(limit=1))).orders
     assert [order.transaction_number for order in orders] == [1]
+
+
+def test_list_waits_for_rows_that_are_on_their_way(led):
+    """The replica gets the row that the catalog named in the pauses of the list."""
+    led.stop_replica(1)
+    led.place(3, buy("a"))
+    led.start_replica(1)
+    pauses = []
+
+    def perform(effect):
+        if isinstance(effect, Pause):
+            pauses.append(effect.seconds)
+            if len(pauses) == 3:
+                led.resync(3, 1)
+        return led.network._perform(effect)
+
+    page = run_steps(led.readers[1].list_orders(order_pb2.ListOrdersRequest(limit=1)), perform)
+    assert ([order.transaction_number for order in page.orders], page.last_number) == ([1], 1)
+    assert len(pauses) == 3
 
 
 def by_key(key: str, **fields) -> order_pb2.ListOrdersRequest:
