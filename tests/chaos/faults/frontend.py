@@ -86,3 +86,19 @@ def watch_stocks_cut(trial: Trial) -> None:
     healed = time.monotonic()
     wait_until(lambda: trial.recorder.read_stock(name, cached=True), 10, "the stock")
     trial.at_most("shown again", time.monotonic() - healed, BACK_S)
+
+
+@fault(GROUP)
+def own_order_while_watch_stocks_is_cut(trial: Trial) -> None:
+    """A frontend that hears nothing from the catalog knows all the same of the orders that it placed itself."""
+    system = trial.system
+    name = trial.stocks[2]
+    trial.place(trial.intent(name=name))  # it knows who leads: no question to the catalog is needed for the next one
+    before = trial.recorder.read_stock(name, cached=True)
+    assert before is not None
+    system.links.between("frontend", "catalog").lose(REPLIES)
+    cut = time.monotonic()
+    assert trial.place(trial.intent(name=name)).outcome is Outcome.ORDER
+    trial.at_most("order placed, while the cache still answers", time.monotonic() - cut, CACHE_S / 2)
+    shown = trial.recorder.read_stock(name, cached=True)
+    assert shown in (None, before + 1), (before, shown)

@@ -38,6 +38,7 @@ class Bug(NamedTuple):
 
 BUGS = (
     Bug(catalog.no_key_check, within=20),
+    Bug(catalog.no_key_check_within_a_batch, within=100),
     Bug(catalog.keys_forgotten_at_a_restart, within=20),
     Bug(catalog.no_fencing, within=40),
     Bug(catalog.restarted_catalog_takes_an_old_epoch, within=40),
@@ -60,6 +61,7 @@ BUGS = (
     Bug(replicas.sent_orders_not_executed_at_step_down, within=300),
     Bug(replicas.not_found_without_asking_the_catalog, within=100),
     Bug(replicas.list_without_asking_the_catalog, within=60),
+    Bug(replicas.list_without_waiting, within=100),
     Bug(frontends.lost_answer_taken_for_not_executed, within=80),
     Bug(frontends.cancelled_fill_kept, within=400),
     Bug(frontends.stale_after_own_order, within=60),

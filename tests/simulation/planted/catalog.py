@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from backends.catalog import gate
+from backends.catalog.batch import Batch
 from backends.catalog.decide import BatchRule
+from backends.order.pending import Ticket
 from backends.storage.csv import files, log, small_files
 from backends.storage.held_ledger import HeldLedger
 from backends.storage.known_keys import KnownKeys
 from backends.storage.values import Epoch, Gate
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from protos import catalog_pb2
 
 Patch = pytest.MonkeyPatch
 
@@ -20,6 +23,22 @@ Patch = pytest.MonkeyPatch
 def no_key_check(patch: Patch) -> None:
     """A key that has an order may get another one."""
     patch.setattr(KnownKeys, "number", lambda self, key: None)
+
+
+def no_key_check_within_a_batch(patch: Patch) -> None:
+    """A key that comes twice in one batch gets two orders."""
+    # Two guards: whoever comes to a leader with a key in flight joins it, and so is in no batch beside it.
+    patch.setattr(Ticket, "key", property(lambda self: str(id(self)).encode()))
+    take = Batch._take
+
+    def forget_and_take(self: Batch, trade: catalog_pb2.NewOrder) -> catalog_pb2.TradeResult:
+        keys, self._keys = self._keys, {}
+        try:
+            return take(self, trade)
+        finally:
+            self._keys = keys | self._keys
+
+    patch.setattr(Batch, "_take", forget_and_take)
 
 
 def keys_forgotten_at_a_restart(patch: Patch) -> None:

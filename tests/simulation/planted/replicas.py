@@ -152,3 +152,12 @@ def list_without_asking_the_catalog(patch: Patch) -> None:
         return listing.list_orders(self._store, request)
 
     patch.setattr(OrderReader, "list_orders", list_held)
+
+
+def list_without_waiting(patch: Patch) -> None:
+    """A replica that lacks orders of which the catalog told lists what it holds."""
+
+    def wait(self: OrderReader, last_number: int) -> Steps[None]:
+        yield from ()
+
+    patch.setattr(OrderReader, "_wait_for", wait)
