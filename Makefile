@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick mutants protos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -33,6 +33,10 @@ $(VENV)/.installed-load: requirements-load.lock | $(VENV)/.installed
 
 $(VENV)/.installed-bench: requirements-bench.lock | $(VENV)/.installed
 	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-bench.lock
+	@touch $@
+
+$(VENV)/.installed-mutants: requirements-mutants.lock | $(VENV)/.installed-dev
+	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-mutants.lock
 	@touch $@
 
 run: $(VENV)/.installed ## everything in the foreground; SEED=file.csv, PORT=8081, BOURSE_DATA_DIR=var; Ctrl-C stops it
@@ -86,6 +90,10 @@ chaos: $(VENV)/.installed-dev ## faults on the real processes, some 20 minutes; 
 fuzz: $(VENV)/.installed-dev ## requests made from the OpenAPI document against the running system; ARGS="--seed 1"
 	@$(PY) -m tests.fuzz.run $(ARGS)
 
+mutants: $(VENV)/.installed-mutants ## changes to the core that the tests near it do not notice, an hour or more; M='backends.catalog.gate*'
+	@nice $(PY) -m mutmut run --max-children $(or $(WORKERS),1) $(if $(M),'$(M)')
+	@$(PY) -m mutmut results
+
 workload: $(VENV)/.installed-load ## clients that look up and trade, on a system of their own; plots in docs/workload; ARGS=...
 	@$(PY) -m examples.workload $(ARGS)
 
@@ -118,5 +126,5 @@ lock: $(VENV)/.installed ## remake the lock files from pyproject.toml
 	@sh deploy/lock.sh $(PY)
 
 clean: ## remove the environment and the caches; data stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,3 +17,4 @@ compile pyproject.toml --output-file requirements.lock
 compile pyproject.toml --extra dev --extra e2e --constraint requirements.lock --output-file requirements-dev.lock
 compile pyproject.toml --extra load --constraint requirements-dev.lock --output-file requirements-load.lock
 compile pyproject.toml --extra bench --constraint requirements-dev.lock --output-file requirements-bench.lock
+compile pyproject.toml --extra mutants --constraint requirements-dev.lock --output-file requirements-mutants.lock
