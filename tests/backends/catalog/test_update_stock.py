@@ -3,10 +3,12 @@
 import grpc
 import pytest
 
+from backends.catalog.batch import Batch
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.row_checks import check_rows
 from common.rows import HEADER, parse_row
+from tests.backends.catalog.desk import Desk
 
 
 def refusals(results):
@@ -180,3 +182,20 @@ def test_closed_catalog_refuses(desk):
     desk.stop()
     with pytest.raises(RpcFailure, match="SHUTTING_DOWN"):
         desk.catalog.update_stock(batch)
+
+
+def test_batch_says_what_it_made_and_why_it_refused(tmp_path):
+    batches: list[Batch] = []
+    desk = Desk(tmp_path / "catalog", on_batch=batches.append)
+    desk.begin()
+    desk.send(desk.buy("ACME", 1), desk.buy("ACME", 100), desk.buy("NONE", 1), desk.buy("NONE", 1), desk.buy("A C", 1))
+    (batch,) = batches
+    assert batch.trade_count == 1
+    assert batch.refused == {"INSUFFICIENT_STOCK": 1, "UNKNOWN_STOCK": 2, "INVALID_ARGUMENT": 1}
+    assert [result.refusal.message for result in batch.results] == [
+        "",
+        "stock 'ACME': 99 left, 100 asked",
+        "no stock is named 'NONE'",
+        "no stock is named 'NONE'",
+        "stock_name 'A C' is not 1 to 32 of A-Z a-z 0-9 . _ -",
+    ]
