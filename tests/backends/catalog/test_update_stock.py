@@ -192,6 +192,7 @@ def test_batch_says_what_it_made_and_why_it_refused(tmp_path):
     (batch,) = batches
     assert batch.trade_count == 1
     assert batch.refused == {"INSUFFICIENT_STOCK": 1, "UNKNOWN_STOCK": 2, "INVALID_ARGUMENT": 1}
+    assert [result.refusal.available for result in batch.results] == [0, 99, 0, 0, 0]
     assert [result.refusal.message for result in batch.results] == [
         "",
         "stock 'ACME': 99 left, 100 asked",
