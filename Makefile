@@ -5,21 +5,22 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 CHECKED := common backends trading frontend_site deploy examples benchmarks tests manage.py
 
-# Only what the lock files name is used: no package of the machine, no module of the caller's.
-unexport PYTHONPATH PYTHONHOME
-# Hundreds of processes are started from here: each would compile all that it loads.
-unexport PYTHONDONTWRITEBYTECODE
+# Only what the lock files name is used, in Python's usual way: no package of the machine, and of the caller's shell no
+# module, warning or option. Nor does it keep Python from writing its bytecode: hundreds of processes are started from
+# here, and each would compile all that it loads.
+unexport $(filter PYTHON%,$(.VARIABLES)) DJANGO_SETTINGS_MODULE CDPATH
+unexport $(filter GRPC_%,$(.VARIABLES))
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick mutants protos lock clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick mutants protos lock bare-machine clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
 
 install: $(VENV)/.installed ## the environment in .venv, from requirements.lock
 
-$(VENV)/.installed: requirements.lock
+$(VENV)/.installed: requirements.lock deploy/install.sh
 	@sh deploy/install.sh "$(PYTHON)" "$(VENV)" requirements.lock
 	@touch $@
 
@@ -124,6 +125,9 @@ protos: $(VENV)/.installed-dev ## generate the code of protos/
 
 lock: $(VENV)/.installed ## remake the lock files from pyproject.toml
 	@sh deploy/lock.sh $(PY)
+
+bare-machine: ## `make run` and `make test` in a bare Debian, as root; SUITE=bookworm, DIR=folder for its root, ARGS=...
+	@sh deploy/bare_machine.sh $(or $(SUITE),trixie) "$(or $(DIR),/tmp/bourse-bare)" $(ARGS)
 
 clean: ## remove the environment and the caches; data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache mutants

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """The frontend's commands: runserver, migrate, replicas, ..."""
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import os
 import sys
 
@@ -8,22 +13,24 @@ from django.core.management import execute_from_command_line
 from django.db import DatabaseError
 
 from common.process.config import ConfigError
+from common.process.finish import run_program
 from common.process.logs import configure_logs
 
 
 def main() -> None:
-    """Run the command of the command line. A setting or a database that cannot be used ends it with one line and exit
-    code 1."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
+    """Run the command of the command line.
+
+    Raises:
+        ConfigError: a setting or the database cannot be used.
+    """
+    os.environ["DJANGO_SETTINGS_MODULE"] = "frontend_site.settings"
+    configure_logs("manage")
     try:
-        configure_logs("manage")
         execute_from_command_line(sys.argv)
-    except ConfigError as error:
-        sys.exit(f"manage.py: {error}")
     except DatabaseError as error:
         why = str(error).partition("\n")[0]  # of a driver, which names host and user, never the password
-        sys.exit(f"manage.py: Django's own database (DATABASE_URL) cannot be used: {why}")
+        raise ConfigError(f"Django's own database (DATABASE_URL) cannot be used: {why}") from error
 
 
 if __name__ == "__main__":
-    main()
+    run_program("manage.py", main, ConfigError)

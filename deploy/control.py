@@ -1,5 +1,10 @@
 """`make status`, `kill`, `freeze`, `stop` and `start`: on what `make run` runs with the same data directory."""
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import contextlib
 import http.client
@@ -8,11 +13,13 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from supervisor.xmlrpc import Faults
 
+from common.process.finish import run_program
 from deploy.settings import ADDRESSES_NAME, CONFIG_NAME, ROOT
 from deploy.supervision import connect
 
@@ -24,7 +31,11 @@ class NothingRuns(Exception):
 
 
 def main() -> None:
-    """Run the command line; exit code 1 and one line if nothing runs, or something could not be done."""
+    """Run the command line, and leave with its exit code: 1 if something could not be done.
+
+    Raises:
+        NothingRuns: there is nothing to do it on, or not any more.
+    """
     parser = argparse.ArgumentParser(prog="python -m deploy.control", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("status", help="the processes, and the replicas")
@@ -35,10 +46,7 @@ def main() -> None:
     freeze.add_argument("--seconds", type=_freeze_time, default=10.0)
     arguments = parser.parse_args()
     data_dir = Path(os.environ.get("BOURSE_DATA_DIR") or "var")
-    try:
-        supervisor, infos = find_supervisor(data_dir)
-    except NothingRuns as error:
-        sys.exit(f"bourse: {error}")
+    supervisor, infos = find_supervisor(data_dir)
     if arguments.command == "status":
         print("\n".join(map(state_line, infos)) + "\n", flush=True)  # noqa: T201
         sys.exit(show_replicas(data_dir))
@@ -51,12 +59,42 @@ def main() -> None:
 def find_supervisor(data_dir: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Return the supervisor of the system with this data directory, and what it knows of its processes.
 
+    Its calls raise xmlrpc.client.Fault for what it refuses, and NothingRuns as this function does.
+
     Raises:
-        NothingRuns: there is none, or it cannot be reached.
+        NothingRuns: there is none, it is stopping, or it cannot be reached.
     """
+    with reaching(data_dir):
+        supervisor = Supervisor(data_dir, connect(data_dir / "run" / CONFIG_NAME))
+    return supervisor, supervisor.getAllProcessInfo()
+
+
+class Supervisor:
+    """The remote interface of a supervisor that may end between two calls."""
+
+    def __init__(self, data_dir: Path, remote: Any) -> None:
+        self._data_dir = data_dir
+        self._remote = remote
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        call = getattr(self._remote, method)
+
+        def reached(*arguments: object) -> Any:
+            with reaching(self._data_dir):
+                return call(*arguments)
+
+        return reached
+
+
+@contextlib.contextmanager
+def reaching(data_dir: Path) -> Iterator[None]:
+    """Raise NothingRuns for whatever says, inside the block, that the system is not there or is about to end."""
     try:
-        supervisor = connect(data_dir / "run" / CONFIG_NAME)
-        return supervisor, supervisor.getAllProcessInfo()
+        yield
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != Faults.SHUTDOWN_STATE:
+            raise
+        raise NothingRuns(f"what runs with data directory {data_dir} is being stopped") from fault
     except (FileNotFoundError, ConnectionRefusedError, http.client.HTTPException) as error:
         raise NothingRuns(
             f"nothing runs with data directory {data_dir};"
@@ -82,7 +120,8 @@ def show_replicas(data_dir: Path) -> int:
 
 def running_addresses(data_dir: Path) -> dict[str, str]:
     """Return the variables that `make run` left for this data directory."""
-    lines = (data_dir / "run" / ADDRESSES_NAME).read_text().splitlines()
+    with reaching(data_dir):
+        lines = (data_dir / "run" / ADDRESSES_NAME).read_text().splitlines()
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
@@ -157,4 +196,4 @@ def explain(fault: xmlrpc.client.Fault, command: str, info: dict[str, Any] | Non
 
 
 if __name__ == "__main__":
-    main()
+    run_program("bourse", main, NothingRuns)

@@ -4,6 +4,11 @@ Why granian with one worker and many threads: docs/decisions/wsgi_server.md. One
 place where waiting orders gather into a batch.
 """
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import os
 import signal
@@ -17,6 +22,7 @@ from granian.log import LogLevels
 
 from common.process import failpoints
 from common.process.config import ConfigError
+from common.process.finish import run_program
 from common.process.logs import configure_logs, stdlib_config
 from common.process.stop_signals import STOP_SIGNALS, hear_stop
 from deploy.parent import end_with_parent
@@ -95,24 +101,25 @@ def make_server(address: str) -> Any:
 
 
 def main() -> None:
-    """Run the command line; leave with exit code 1 and one line if a setting or the address cannot be used."""
+    """Run the command line.
+
+    Raises:
+        ConfigError: a setting or the address cannot be used.
+    """
     parser = argparse.ArgumentParser(prog="python -m deploy.frontend", description="The REST frontend of Bourse.")
     parser.add_argument(
         "address", nargs="?", metavar="HOST:PORT", help="listen here (default: BOURSE_HTTP, or PORT on 127.0.0.1)"
     )
     given = parser.parse_args().address
-    try:
-        configure_logs("frontend")
-        # Said once here, not by each worker that is tried.
-        FrontendConfig.from_environment(os.environ)
-        failpoints.arm(os.environ)
-        if given is not None:
-            serve(parse_fixed_address(given, name="HOST:PORT"), "HOST:PORT")
-        else:
-            serve(http_address(os.environ), http_variable(os.environ))
-    except ConfigError as refusal:
-        parser.exit(1, f"frontend: {refusal}\n")
+    configure_logs("frontend")
+    # Said once here, not by each worker that is tried.
+    FrontendConfig.from_environment(os.environ)
+    failpoints.arm(os.environ)
+    if given is not None:
+        serve(parse_fixed_address(given, name="HOST:PORT"), "HOST:PORT")
+    else:
+        serve(http_address(os.environ), http_variable(os.environ))
 
 
 if __name__ == "__main__":
-    main()
+    run_program("frontend", main, ConfigError)

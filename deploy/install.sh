@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make or update the environment: install.sh PYTHON FOLDER LOCK-FILE
+# Make or update the environment: install.sh PYTHON FOLDER LOCK-FILE, in the repository's root.
 # Needs a Python >= 3.11 with venv and pip; uses uv where it is present.
 set -eu
 python=$1 folder=$2 lock=$3
@@ -31,3 +31,7 @@ if "$folder/bin/python" -c 'import pip' 2>/dev/null; then
 else # made by uv, which leaves pip out
     uv pip install --quiet --python "$folder/bin/python" --require-hashes -r "$lock"
 fi
+
+# The environment knows where our modules are, as after an editable install: `-m backends.catalog` finds them where the
+# caller's shell keeps Python from looking in the folder that it is started in (PYTHONSAFEPATH).
+pwd >"$("$folder/bin/python" -I -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/bourse.pth"

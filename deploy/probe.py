@@ -4,6 +4,11 @@ For supervisors whose own probe knows no mutual TLS, as that of Kubernetes; it r
 Exit code 0: SERVING; 1: anything else, with one line that says what.
 """
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import os
 import sys
@@ -13,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from common.calls.channels import open_channel
 from common.process.config import ConfigError, parse_address
+from common.process.finish import run_program
 from common.process.tls import Tls
 
 
@@ -23,10 +29,7 @@ def main() -> None:
     parser.add_argument("service", nargs="?", default="", help="full name of a service; none: the process itself")
     parser.add_argument("--timeout", type=float, default=1.0, metavar="SECONDS")
     arguments = parser.parse_args()
-    try:
-        status = ask(parse_address(arguments.address, name="HOST:PORT"), arguments.service, arguments.timeout)
-    except ConfigError as error:
-        sys.exit(f"probe: {error}")
+    status = ask(parse_address(arguments.address, name="HOST:PORT"), arguments.service, arguments.timeout)
     if status != "SERVING":
         sys.exit(f"{arguments.address} {arguments.service}: {status}")
 
@@ -48,4 +51,4 @@ def ask(address: str, service: str, timeout_s: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program("probe", main, ConfigError)

@@ -15,7 +15,15 @@ REQUEST_TIMEOUT_S = 2.0
 
 
 class Refused(Exception):
-    """A process refused to start; it has said why in its own line."""
+    """A process refused to start; it has said why in its own line.
+
+    Attributes:
+        process: its name.
+    """
+
+    def __init__(self, process: str) -> None:
+        super().__init__(f"{process} did not start")
+        self.process = process
 
 
 def wait_until_ready(settings: RunSettings, stopping: threading.Event, within_s: float) -> bool:
@@ -31,7 +39,7 @@ def wait_until_ready(settings: RunSettings, stopping: threading.Event, within_s:
         states = process_states(settings.config_path)
         for state in states:
             if state["statename"] in ("BACKOFF", "FATAL"):
-                raise Refused(f"{state['name']} did not start, see its message above; everything is stopped")
+                raise Refused(state["name"])
         if states and is_open(settings.http, settings.http_host):
             return True
     return False

@@ -4,6 +4,11 @@ Checks what would make a start fail, migrates Django's own tables, starts superv
 how to kill a replica, and on Ctrl-C, SIGTERM or a closed terminal stops everything and leaves nothing behind.
 """
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import fcntl
 import getpass
@@ -15,35 +20,40 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from backends.storage.ports import StartRefused
 from backends.storage.seed import read_seed
 from common.process.config import ConfigError
+from common.process.finish import EXIT_FAILED, run_program, tell
 from common.process.metrics import METRICS_VARIABLE
 from common.process.stop_signals import STOP_SIGNALS, call_at_stop
+from deploy.last_words import LastWords
 from deploy.readiness import Refused, wait_until_ready
 from deploy.settings import MAX_SOCKET_PATH, ROOT, RunSettings
 from deploy.supervision import render
 from frontend_site.operator_key import authentication_is_on, read_or_make_operator_key
 
 READY_WITHIN_S = 30.0
-INTERRUPTED = 128 + signal.SIGINT  # as a shell says it
 
 
 def main() -> None:
-    """Run the system until a signal; exit code 0, or 1 with one line that says why it did not start."""
-    try:
-        settings = RunSettings.from_environment(os.environ)
-        check_seed(settings.seed)
-        with lock_run_dir(settings.run_dir):
-            settings.check_addresses()
-            sys.exit(run(settings))
-    except ConfigError as refusal:
-        sys.exit(f"bourse: {refusal}")
-    except KeyboardInterrupt:  # before the supervisor was started
-        sys.exit(INTERRUPTED)
+    """Run the system until a signal, and leave with its exit code.
+
+    Raises:
+        ConfigError: it cannot be started.
+    """
+    argparse.ArgumentParser(
+        prog="python -m deploy.run",
+        description="Runs the whole system in the foreground, until Ctrl-C. README.md has its variables.",
+    ).parse_args()
+    settings = RunSettings.from_environment(os.environ)
+    check_seed(settings.seed)
+    with lock_run_dir(settings.run_dir):
+        settings.check_addresses()
+        sys.exit(run(settings))
 
 
 def check_seed(path: Path | None) -> None:
@@ -137,34 +147,39 @@ def supervise(settings: RunSettings, environment: dict[str, str], key: str | Non
     def announce() -> None:
         try:
             if wait_until_ready(settings, stopping, READY_WITHIN_S):
-                print(welcome(settings, key), flush=True)  # noqa: T201 - for the person at the terminal
+                show(f"{welcome(settings, key)}\n".encode())
             elif not stopping.is_set():
-                print(  # noqa: T201
+                tell(
                     f"bourse: no order can be placed yet, {READY_WITHIN_S:.0f} s after the start; `make status`"
-                    " shows why",
-                    file=sys.stderr,
+                    " shows why"
                 )
         except Refused as refusal:
-            refused.append(str(refusal))
+            refused.append(refusal.process)
             supervisor.terminate()
 
     threading.Thread(target=announce, name="announce", daemon=True).start()
-    pass_on(supervisor)
+    last_words = LastWords()
+    pass_on(supervisor, last_words)
     code = supervisor.wait()
     if refused:
-        print(f"bourse: {refused[0]}", file=sys.stderr)  # noqa: T201
-        return 1
+        name = refused[0]
+        tell(f"bourse: {name} did not start, and everything is stopped. It said:\n{last_words.of(name)}")
+        return EXIT_FAILED
     return 0 if stopping.is_set() else code
 
 
-def pass_on(supervisor: "subprocess.Popen[bytes]") -> None:
-    """Copy the supervisor's output to ours until it ends. A closed terminal does not stop the system."""
+def pass_on(supervisor: "subprocess.Popen[bytes]", last_words: LastWords) -> None:
+    """Copy the supervisor's output to ours until it ends."""
     assert supervisor.stdout is not None
     while chunk := os.read(supervisor.stdout.fileno(), 1 << 16):
-        try:
-            os.write(sys.stdout.fileno(), chunk)
-        except OSError:
-            continue
+        show(chunk)
+        last_words.hear(chunk)
+
+
+def show(output: bytes) -> None:
+    """Write to stdout. A closed terminal or a full disk does not stop the system."""
+    with suppress(OSError, ValueError, AttributeError):  # the last two: stdout is closed, or was from the start
+        os.write(sys.stdout.fileno(), output)
 
 
 def choose_socket_path(run_dir: Path) -> Path:
@@ -204,8 +219,4 @@ def welcome(settings: RunSettings, key: str | None) -> str:
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(
-        prog="python -m deploy.run",
-        description="Runs the whole system in the foreground, until Ctrl-C. README.md has its variables.",
-    ).parse_args()
-    main()
+    run_program("bourse", main, ConfigError)

@@ -77,7 +77,7 @@ def render(settings: RunSettings, socket_path: Path, user: str | None) -> str:
     password = secrets.token_hex(16)
     socket = _literal(str(socket_path))
     sections = [
-        ["[supervisord]", "nodaemon=true", "logfile=/dev/null", "logfile_maxbytes=0", "loglevel=info"]
+        ["[supervisord]", "nodaemon=true", "logfile=/dev/null", "logfile_maxbytes=0", "loglevel=info", "umask=077"]
         + [f"pidfile={_literal(str(settings.run_dir / 'supervisord.pid'))}", f"directory={_literal(str(ROOT))}"]
         + ([f"user={user}"] if user else []),
         ["[unix_http_server]", f"file={socket}", "chmod=0600", "username=bourse", f"password={password}"],

@@ -4,6 +4,11 @@ It sees a signal, the end of a process and what comes after that only when it lo
 took some of its seconds, and so did the new start of one that was killed.
 """
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 from supervisor import poller, supervisord
 
 LOOK_S = 0.1

@@ -11,7 +11,7 @@ from common.process.config import ConfigError
 from common.process.logs import configure_logs
 from frontend_site.chunked_bodies import ChunkedBodies
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "frontend_site.settings")
+os.environ["DJANGO_SETTINGS_MODULE"] = "frontend_site.settings"
 
 try:
     configure_logs("frontend")

@@ -1,5 +1,10 @@
 """`python -m backends.catalog`: the catalog. Configuration -> ledger -> catalog -> server -> signals."""
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import os
 from datetime import UTC, datetime

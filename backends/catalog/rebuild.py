@@ -4,6 +4,11 @@ The operator's command of docs/PROTOCOL.md, "Loss of a disk": to be run with eve
 the engine that keeps its data in CSV files.
 """
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import os
 from datetime import UTC, datetime

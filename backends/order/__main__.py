@@ -1,5 +1,10 @@
 """`python -m backends.order`: one order replica. Configuration -> store -> replica -> server -> signals."""
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import os
 import threading

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
@@ -19,6 +18,7 @@ from common.calls.streams import CallStreamServicer, Handler
 from common.calls.waiting_room import WORKER_COUNT
 from common.process import failpoints
 from common.process.config import ConfigError
+from common.process.finish import run_program
 from common.process.logs import configure_logs
 from common.process.request_context import METADATA_KEY, VALID_REQUEST_ID, work_for
 from common.process.tls import Tls
@@ -154,13 +154,12 @@ def _check_can_listen(address: str) -> None:
 
 def run_process(name: str, main: Callable[[], None]) -> None:
     """Run a backend's main function and leave with its exit code: 0, or 1 with one line that says why it refused."""
-    try:
+
+    def configured() -> None:
         configure_logs(name)
         failpoints.arm(os.environ)
         main()
-    except (StartRefused, ConfigError) as refusal:
-        print(f"{name}: {refusal}", file=sys.stderr)  # noqa: T201 - the one line that the operator reads
-        sys.exit(1)
-    sys.stderr.flush()
+
+    run_program(name, configured, StartRefused, ConfigError)
     # Threads that wait in gRPC's pool are not worth waiting for: all files are synced and closed.
     os._exit(0)

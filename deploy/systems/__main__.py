@@ -4,11 +4,17 @@ Writes one line, its URL, when orders can be placed. Ends with Ctrl-C, or when i
 FOLDER/var, for `BOURSE_DATA_DIR=FOLDER/var make status`; its output is in FOLDER/output.
 """
 
+if __name__ == "__main__":
+    from common.process.start import start_clean
+
+    start_clean()
+
 import argparse
 import contextlib
 import sys
 from pathlib import Path
 
+from common.process.finish import run_program
 from deploy.systems.process import ProcessEnded
 from deploy.systems.supervised import SupervisedSystem
 from deploy.systems.waiting import NotInTime
@@ -23,14 +29,11 @@ def main() -> None:
     given = parser.parse_args()
     variables = dict(pair.partition("=")[::2] for pair in given.set)
     seed = given.seed.absolute() if given.seed else None
-    try:
-        with SupervisedSystem(given.folder.absolute(), seed, environment=variables) as system:
-            print(f"http://{system.address}", flush=True)  # noqa: T201
-            with contextlib.suppress(KeyboardInterrupt):
-                sys.stdin.read()
-    except (NotInTime, ProcessEnded) as error:
-        sys.exit(f"bourse: {error}")
+    with SupervisedSystem(given.folder.absolute(), seed, environment=variables) as system:
+        print(f"http://{system.address}", flush=True)  # noqa: T201
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main()
+    run_program("bourse", main, NotInTime, ProcessEnded)

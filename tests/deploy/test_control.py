@@ -1,5 +1,6 @@
 """`make status`, `kill`, `freeze`, `stop` and `start`."""
 
+import http.client
 import socket
 import xmlrpc.client
 from pathlib import Path
@@ -13,6 +14,8 @@ from deploy.settings import RunSettings
 from deploy.supervision import render
 
 KNOWN = ["catalog", "order-3"]
+# To the supervisor, of each command.
+CALLS = {"status": 1, "kill": 2, "stop": 2, "start": 2, "freeze": 3}
 
 
 class FakeSupervisor:
@@ -101,6 +104,47 @@ def test_configuration_that_a_killed_system_left_is_nothing_that_runs(tmp_path: 
     settings.config_path.write_text(render(settings, tmp_path / "100%.sock", user=None))
     with pytest.raises(NothingRuns, match="nothing runs"):
         find_supervisor(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (xmlrpc.client.Fault(Faults.SHUTDOWN_STATE, "SHUTDOWN_STATE"), "is being stopped"),
+        (ConnectionRefusedError(), "nothing runs"),
+        (http.client.RemoteDisconnected(), "nothing runs"),
+        (BrokenPipeError(32, "Broken pipe"), "cannot be reached: Broken pipe"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [["status"], ["kill", "order-3"], ["stop", "order-3"], ["start", "order-3"], ["freeze", "order-3"]]
+)
+@pytest.mark.parametrize("calls_before", [0, 1, 2])
+def test_system_that_is_stopping_is_said_in_one_line(tmp_path, monkeypatch, command, error, said, calls_before):
+    """Whatever it is asked for, and however far that has come."""
+
+    class Ending(FakeSupervisor):
+        def getAllProcessInfo(self) -> list[dict[str, str]]:
+            self._call("infos")
+            return [{"name": name, "statename": "RUNNING", "description": ""} for name in KNOWN]
+
+        def _call(self, *call: str) -> None:
+            if len(self.calls) >= calls_before:
+                raise error
+            super()._call(*call)
+
+    monkeypatch.setattr(control, "connect", lambda _path: Ending(None))
+    monkeypatch.setattr(control, "show_replicas", lambda data_dir: len(control.running_addresses(data_dir)))
+    monkeypatch.setattr("deploy.control.time.sleep", lambda _seconds: None)
+    monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["control", *command])
+    with pytest.raises((NothingRuns, SystemExit)) as ended:
+        control.main()
+    if calls_before < CALLS[command[0]]:
+        assert said in str(ended.value)
+    elif command == ["status"]:  # the file of addresses is gone
+        assert "nothing runs" in str(ended.value)
+    else:
+        assert ended.value.code == 0
 
 
 def test_addresses_of_the_running_system_are_read_back(tmp_path: Path):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.process.config import ConfigError
+from common.process.finish import run_program
 from deploy import run
 from deploy.run import check_seed, welcome
 from deploy.settings import RunSettings
@@ -27,8 +28,9 @@ def test_interrupt_before_anything_was_started_leaves_without_a_trace(tmp_path: 
     monkeypatch.setenv("BOURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(RunSettings, "check_addresses", lambda _settings: None)
     monkeypatch.setattr(run, "run", interrupted)
+    monkeypatch.setattr("sys.argv", ["run"])
     with pytest.raises(SystemExit) as end:
-        run.main()
+        run_program("bourse", run.main)
     assert end.value.code == 130
 
 

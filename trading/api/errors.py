@@ -27,10 +27,14 @@ class ApiError(Exception):
         reason: one that REST tells: with an HTTP status.
         message: a sentence for people that names the values.
         details: one object for each field at fault, at least with `field`.
+        is_news: whether it is logged if it is a failure of ours. An answer to a probe is not: it asks again and again.
     """
 
-    def __init__(self, reason: Reason, message: str, details: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, reason: Reason, message: str, details: Sequence[Mapping[str, Any]] = (), *, is_news: bool = True
+    ) -> None:
         super().__init__(message)
+        self.is_news = is_news
         self.reason = reason
         self.message = message
         self.details = [dict(detail) for detail in details]

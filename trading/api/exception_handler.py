@@ -179,7 +179,7 @@ def _validation_error(detail: Any) -> ApiError:
 
 
 def _log(error: ApiError, exception: Exception, request: HttpRequest) -> None:
-    if error.code < 500:
+    if error.code < 500 or not error.is_news:
         return
     facts = {"request_id": request_id(request), "method": request.method, "path": request.path[:200]}
     if error.reason is Reason.INTERNAL:

@@ -169,7 +169,7 @@ class ReadyView(ApiView):
         if failed:
             message = "; ".join(f"{check.name}: {check.failure}" for check in failed)
             details = [{"check": check.name, "message": check.failure} for check in failed]
-            raise ApiError(failed[0].reason, message, details)
+            raise ApiError(failed[0].reason, message, details, is_news=False)
         return Response({"data": {"status": "ready", "checks": {check.name: "ok" for check in checks}}})
 
 

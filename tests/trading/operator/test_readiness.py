@@ -50,6 +50,13 @@ def test_not_ready_is_503_with_the_failed_checks(rest, say):
     ]
 
 
+def test_probe_that_asks_again_and_again_is_not_logged(rest, say, capsys):
+    say(NO_CATALOG)
+    for _ in range(9):
+        rest.get("/readyz")
+    assert capsys.readouterr().err == ""
+
+
 def test_it_needs_no_token(rest, authentication, say):
     say(GOOD)
     assert rest.get("/readyz").status_code == 200
