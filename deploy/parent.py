@@ -6,6 +6,7 @@ its own process id in OWN_PID, to hand on to what it starts in the same way. Wit
 (deploy/cores.py).
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -32,7 +33,8 @@ def keep_to_core(core: int) -> None:
     try:
         os.sched_setaffinity(0, {core})
     except OSError as error:
-        print(f"core {core} cannot be had, any other will do: {error.strerror}", file=sys.stderr)  # noqa: T201
+        with contextlib.suppress(OSError):
+            print(f"core {core} cannot be had, any other will do: {error.strerror}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from backends.storage.seed import read_seed
 from common.process.config import ConfigError
 from common.process.finish import EXIT_FAILED, run_program, tell
 from common.process.metrics import METRICS_VARIABLE
+from common.process.private import keep_private
 from common.process.stop_signals import STOP_SIGNALS, call_at_stop
 from deploy.last_words import LastWords
 from deploy.readiness import Refused, wait_until_ready
@@ -77,6 +78,7 @@ def lock_run_dir(run_dir: Path) -> BinaryIO:
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
+        keep_private(run_dir)
         lock = (run_dir / "lock").open("ab")
     except OSError as error:
         raise ConfigError(f"data directory {run_dir.parent} cannot be used: {error.strerror}") from error
@@ -108,9 +110,9 @@ def run(settings: RunSettings) -> int:
     key = None if authentication_is_on(environment) else read_or_make_operator_key(settings.cluster.data_dir)
     socket_path = choose_socket_path(settings.run_dir)
     user = getpass.getuser() if os.getuid() == 0 else None
-    write_private(settings.config_path, render(settings, socket_path, user))
-    write_private(settings.addresses_path, settings.addresses())
     try:
+        write_private(settings.config_path, render(settings, socket_path, user))
+        write_private(settings.addresses_path, settings.addresses())
         return supervise(settings, environment, key)
     finally:
         for leftover in (socket_path, settings.config_path, settings.addresses_path):
@@ -193,10 +195,17 @@ def choose_socket_path(run_dir: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    """Write a file that only its owner may read.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def welcome(settings: RunSettings, key: str | None) -> str:

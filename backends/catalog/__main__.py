@@ -21,6 +21,7 @@ from backends.storage.engines import open_ledger
 from common.process.config import ClusterConfig, parse_address
 from common.process.logs import add_facts
 from common.process.metrics import METRICS_HELP, show_metrics
+from common.process.private import keep_private
 from common.process.stop_signals import wait_for_stop
 from common.process.tls import Tls
 from protos import catalog_pb2, catalog_pb2_grpc
@@ -49,7 +50,9 @@ def main() -> None:
     config = ClusterConfig.from_environment(os.environ)
     address = parse_address(arguments.address or config.catalog, name="--address")
     config.check_privacy(address, name="--address")
-    ledger = open_ledger(arguments.data_dir or config.data_dir / "catalog", arguments.seed)
+    data_dir = arguments.data_dir or config.data_dir / "catalog"
+    keep_private(data_dir)
+    ledger = open_ledger(data_dir, arguments.seed)
     metrics = CatalogMetrics()
     ledger.on_sync = metrics.note_sync
     catalog = Catalog(ledger, utc_now=lambda: datetime.now(UTC), on_batch=metrics.note_batch)

@@ -29,6 +29,7 @@ from common.calls.network import Network
 from common.process.config import ClusterConfig, ConfigError, parse_address
 from common.process.logs import add_facts, configure_logs
 from common.process.metrics import METRICS_HELP, show_metrics
+from common.process.private import keep_private
 from common.process.stop_signals import wait_for_stop
 from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
@@ -65,6 +66,7 @@ def main() -> None:
     config.check_privacy(catalog, name="--catalog")
     network = Network(config.tls)
     data_dir = arguments.data_dir or config.data_dir / f"order-{replica_id}"
+    keep_private(data_dir)
     metrics = OrderMetrics()
     rows = open_order_log(data_dir, replica_id)
     rows.on_sync = metrics.note_sync

@@ -37,7 +37,7 @@ class DirectSystem(System):
         self.seed = seed
         self.interval_s = interval_s
         # Here already: commands may be run before the start.
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         own = commands(self.replicas, self.frontends, seed, interval_s)
         self.processes = {name: self.new_process(name, command) for name, command in own.items()}
 

@@ -70,7 +70,7 @@ class System(ABC):
 
     def __enter__(self) -> Self:
         try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.start()
         except BaseException:
             self.close()

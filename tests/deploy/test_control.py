@@ -111,7 +111,7 @@ def test_configuration_that_a_killed_system_left_is_nothing_that_runs(tmp_path: 
     [
         (xmlrpc.client.Fault(Faults.SHUTDOWN_STATE, "SHUTDOWN_STATE"), "is being stopped"),
         (ConnectionRefusedError(), "nothing runs"),
-        (http.client.RemoteDisconnected(), "nothing runs"),
+        (http.client.RemoteDisconnected("gone"), "nothing runs"),
         (BrokenPipeError(32, "Broken pipe"), "cannot be reached: Broken pipe"),
     ],
 )
@@ -144,7 +144,7 @@ def test_system_that_is_stopping_is_said_in_one_line(tmp_path, monkeypatch, comm
     elif command == ["status"]:  # the file of addresses is gone
         assert "nothing runs" in str(ended.value)
     else:
-        assert ended.value.code == 0
+        assert ended.value.args == (0,)
 
 
 def test_addresses_of_the_running_system_are_read_back(tmp_path: Path):

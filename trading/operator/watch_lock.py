@@ -7,11 +7,12 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from common.process.config import ConfigError
+from common.process.private import keep_private
 
 LOCK_NAME = "lock"
 
@@ -32,7 +33,8 @@ def watching(directory: Path, now: datetime) -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
+        keep_private(directory)
+        lock = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise ConfigError(f"data directory {directory} cannot be used: {error.strerror}") from error
     try:
@@ -41,8 +43,9 @@ def watching(directory: Path, now: datetime) -> Iterator[None]:
         except BlockingIOError as error:
             who = os.pread(lock, 1000, 0).decode("utf-8", "replace").strip() or "another process"
             raise WatchRuns(f"a health loop runs already on {directory}: {who}") from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"pid {os.getpid()} on {socket.gethostname()} since {now:%Y-%m-%d %H:%M:%SZ}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: the loop is needed then too, and the lock holds
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"pid {os.getpid()} on {socket.gethostname()} since {now:%Y-%m-%d %H:%M:%SZ}\n".encode(), 0)
         yield
     finally:
         os.close(lock)

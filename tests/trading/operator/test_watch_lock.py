@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 from datetime import UTC, datetime
@@ -34,4 +35,13 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
         pytest.raises(ConfigError, match=r"file/health cannot be used: Not a directory"),
         watching(tmp_path / "file" / "health", NOW),
     ):
+        pass
+
+
+def test_a_full_disk_does_not_keep_the_loop_from_running(tmp_path, monkeypatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with watching(tmp_path, NOW), pytest.raises(WatchRuns, match="another process"), watching(tmp_path, NOW):
         pass
