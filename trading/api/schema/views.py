@@ -1,6 +1,5 @@
 """GET /schema and GET /docs."""
 
-import functools
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
@@ -12,6 +11,7 @@ from trading.api.api_view import ApiView
 from trading.api.browsable import BrowsableRenderer
 from trading.api.renderers import ExactJSONRenderer
 from trading.api.schema import operations
+from trading.process import OncePerProcess
 
 
 class DocsRenderer(BrowsableRenderer):
@@ -46,8 +46,10 @@ class DocsView(ApiView):
         return Response({"data": {"schema": "/schema"}})
 
 
-@functools.cache
-def _document() -> dict[str, Any]:
-    """Return the document, which does not change while the process runs."""
+def _generate() -> dict[str, Any]:
     document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
     return document
+
+
+# The document does not change while the process runs. It is made by one thread: the generator fills tables of its own.
+_document = OncePerProcess(_generate)
