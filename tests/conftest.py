@@ -10,10 +10,10 @@ import pytest
 from tests.harness import marking
 from tests.harness.cluster import Cluster
 from tests.harness.seeds import write_chosen_seed, write_seed
-from tests.page.browser import MISSING, find_browser
+from tests.page.browser import what_is_missing
 
 # Decided before anything is collected: a test that cannot run here is left out and said to be, not skipped.
-collect_ignore = [] if find_browser() else ["page"]
+collect_ignore = ["page"] if what_is_missing() else []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,8 +28,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it if the tests of the page are left out."""
-    if not find_browser():
-        terminalreporter.write_line(MISSING)
+    if missing := what_is_missing():
+        terminalreporter.write_line(missing)
 
 
 def pytest_collection_finish() -> None:

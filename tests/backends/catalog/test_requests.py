@@ -26,8 +26,8 @@ def update(**fields: int) -> catalog_pb2.UpdateStockRequest:
     return catalog_pb2.UpdateStockRequest(**{"epoch": 1, "batch_seq": 1, "first_number": 1, **fields}, trades=trades)
 
 
-def begin(**fields: int) -> catalog_pb2.BeginEpochRequest:
-    return catalog_pb2.BeginEpochRequest(**{"leader_id": 1, **fields})
+def begin(*, leader_id: int = 1, **fields: Any) -> catalog_pb2.BeginEpochRequest:
+    return catalog_pb2.BeginEpochRequest(leader_id=leader_id, **fields)
 
 
 def set_stock(**fields: int) -> catalog_pb2.SetStockRequest:
