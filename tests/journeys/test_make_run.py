@@ -158,8 +158,9 @@ def test_malformed_seed_ends_the_start(tmp_path: Path):
 
 
 def test_process_that_refuses_to_start_ends_the_start(launch: Launch):
-    """It says why; the launcher stops what it had started."""
+    """The launcher stops what it had started, and says last what the process said: there stands what to mend."""
     launch.data_dir.mkdir(parents=True)
     (launch.data_dir / "catalog").write_text("a file where the catalog's directory should be")
-    assert "catalog did not start" in refusal_of(launch)
+    assert refusal_of(launch) == f"catalog: data directory {launch.data_dir}/catalog cannot be used: Not a directory"
+    assert "bourse: catalog did not start, and everything is stopped. It said:\n" in launch.launcher.output
     assert sorted(path.name for path in (launch.data_dir / "run").iterdir()) == ["lock"]
