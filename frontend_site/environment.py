@@ -12,6 +12,7 @@ from django.db.utils import load_backend
 from common.process.config import ClusterConfig, ConfigError, parse_count, parse_switch
 from common.process.private import keep_private
 from common.process.rates import Rate, parse_rate
+from frontend_site.operator_key import FILE_NAME as OPERATOR_KEY_FILE
 from frontend_site.operator_key import authentication_is_on, read_or_make_operator_key
 from frontend_site.production import ProductionConfig
 from frontend_site.secret_key import FILE_NAME as SECRET_KEY_FILE
@@ -72,7 +73,7 @@ class FrontendConfig:
         env.ENVIRON = {name: value for name, value in environment.items() if value.strip()}
         cluster = ClusterConfig.from_environment(env.ENVIRON)
         data_dir = _usable_directory(cluster.data_dir)
-        keep_private(data_dir / DATABASE_FILE, data_dir / SECRET_KEY_FILE)
+        keep_private(*(data_dir / name for name in (DATABASE_FILE, SECRET_KEY_FILE, OPERATOR_KEY_FILE)))
         production = ProductionConfig.from_environment(env.ENVIRON) if _switch(env, "BOURSE_PRODUCTION") else None
         authentication = authentication_is_on(env.ENVIRON)
         return cls(
