@@ -719,6 +719,7 @@ class CatalogHealthResponse(_message.Message):
     STALLED_FIELD_NUMBER: _builtins.int
     HALTED_FIELD_NUMBER: _builtins.int
     CLUSTER_ID_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     """the newest, 0 if none was ever begun"""
     leader_id: _builtins.int
@@ -730,6 +731,10 @@ class CatalogHealthResponse(_message.Message):
     halted: _builtins.str
     """why nothing trades; empty: not halted"""
     cluster_id: _builtins.str
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """what it found wrong with its files and mended, until an operator has seen it"""
+
     def __init__(
         self,
         *,
@@ -740,10 +745,11 @@ class CatalogHealthResponse(_message.Message):
         stalled: _builtins.bool = ...,
         halted: _builtins.str = ...,
         cluster_id: _builtins.str = ...,
+        findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "epoch", b"epoch", "halted", b"halted", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "stalled", b"stalled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_id", b"cluster_id", "epoch", b"epoch", "findings", b"findings", "halted", b"halted", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "stalled", b"stalled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

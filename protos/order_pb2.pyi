@@ -847,6 +847,7 @@ class HealthCheckResponse(_message.Message):
     MIN_IN_SYNC_FIELD_NUMBER: _builtins.int
     FOLLOWERS_FIELD_NUMBER: _builtins.int
     HELD_S_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     replica_id: _builtins.int
     role: Global___Role.ValueType
     leader_id: _builtins.int
@@ -870,6 +871,10 @@ class HealthCheckResponse(_message.Message):
     def followers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FollowerStatus]:
         """on the leader only"""
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """what it found wrong with its files and mended, until an operator has seen it"""
+
     def __init__(
         self,
         *,
@@ -886,10 +891,11 @@ class HealthCheckResponse(_message.Message):
         min_in_sync: _builtins.int = ...,
         followers: _abc.Iterable[Global___FollowerStatus] | None = ...,
         held_s: _builtins.int = ...,
+        findings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_reachable", b"catalog_reachable", "cluster_id", b"cluster_id", "epoch", b"epoch", "followers", b"followers", "halted", b"halted", "held_s", b"held_s", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "min_in_sync", b"min_in_sync", "replica_id", b"replica_id", "role", b"role", "stalled", b"stalled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_reachable", b"catalog_reachable", "cluster_id", b"cluster_id", "epoch", b"epoch", "findings", b"findings", "followers", b"followers", "halted", b"halted", "held_s", b"held_s", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "min_in_sync", b"min_in_sync", "replica_id", b"replica_id", "role", b"role", "stalled", b"stalled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

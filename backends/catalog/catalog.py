@@ -168,6 +168,7 @@ class Catalog:
             stalled=health.stalled_s > STALLED_S,
             halted=health.halted,
             cluster_id=self.cluster_id,
+            findings=health.findings,
         )
 
 

@@ -168,12 +168,13 @@ class Replica:
             last_number=last_number,
             last_chain=chain,
             stalled=self.store.stalled_s() > STALL_LIMIT_S,
-            halted=now.halted,
+            halted=now.halted or self.store.damage,
             cluster_id=self.store.cluster_id,
             catalog_reachable=self._catalog.is_reachable,
             min_in_sync=self._min_in_sync,
             followers=now.leadership.followers.statuses(last_number) if now.leadership else [],
             held_s=math.ceil(now.held_s),
+            findings=self.store.findings,
         )
 
     def has_work(self) -> bool:
@@ -200,6 +201,9 @@ class Replica:
 
     def heartbeat(self) -> Steps[None]:
         """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history; then at the followers."""
+        if self.store.damage:
+            self._standing.halt(self.store.damage)
+            return
         number, chain = self.store.position  # read before the catalog's
         try:
             health = yield from self._catalog.health()

@@ -1,6 +1,7 @@
 """The order database of one replica: the log, and the one rule by which rows are added to it."""
 
 import threading
+from collections.abc import Sequence
 
 from backends.failures import Diverged, InvalidArgument
 from backends.storage.ports import OrderLog, StartRefused, StoreFull
@@ -48,6 +49,17 @@ class OrderStore:
     def last_number(self) -> int:
         """The last number that is synced."""
         return self.position[0]
+
+    @property
+    def findings(self) -> Sequence[str]:
+        """What was found wrong with the log's files and mended, until an operator has seen it."""
+        return self._rows.findings
+
+    @property
+    def damage(self) -> str:
+        """Why nothing more can be read or appended, and what to do about it; "" while all can. Never waits."""
+        damage = self._rows.damage
+        return f"{damage}; start this replica again: it keeps the file aside and is filled anew" if damage else ""
 
     def mark_foreign(self, why: str) -> None:
         """Refuse all look-ups from now on: the orders here are not those of the catalog's cluster."""

@@ -12,6 +12,7 @@ from backends.storage.csv.fault_files import FaultFiles
 from backends.storage.csv.files import OS_FILES, Files
 from backends.storage.csv.ledger import open_ledger as open_csv_ledger
 from backends.storage.csv.log import Log
+from backends.storage.csv.log_opening import Found
 from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.ports import Ledger, OrderLog
@@ -50,9 +51,9 @@ def open_order_log(path: Path, replica_id: int, environment: Mapping[str, str] =
     return CsvOrderLog(directory, open_csv_log(path / ORDER_LOG_NAME, files))
 
 
-def open_csv_log(path: Path, files: Files) -> Callable[[str], Log]:
+def open_csv_log(path: Path, files: Files) -> Callable[[str, Found], Log]:
     """Return what opens a replica's log for a cluster: of a damaged one the rows before the damage are used."""
-    return lambda cluster_id: Log.open(path, cluster_id, damage="keep_prefix", files=files)
+    return lambda cluster_id, found: Log.open(path, cluster_id, damage="keep_prefix", files=files, found=found)
 
 
 def files_from_environment(environment: Mapping[str, str]) -> Files:

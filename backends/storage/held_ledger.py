@@ -109,7 +109,9 @@ class HeldLedger:
 
     def health(self) -> LedgerHealth:
         stalled_s = max(self._journal.stalled_s(), self._notebook.stalled_s())
-        return LedgerHealth(self._newest_epoch, self._stocks.position, self._halted, stalled_s)
+        return LedgerHealth(
+            self._newest_epoch, self._stocks.position, self._why_halted, stalled_s, self._journal.findings
+        )
 
     def start(self) -> None:
         self._notebook.start()
@@ -167,9 +169,15 @@ class HeldLedger:
         recent = self._notebook.recent
         return recent[-1] if recent else NO_EPOCH
 
+    @property
+    def _why_halted(self) -> str:
+        if self._journal.damage and not self._halted:
+            return f"{self._journal.damage}; to repair, {self._notebook.repair}"
+        return self._halted
+
     def _check_open(self) -> None:
-        if self._halted:
-            raise RpcFailure(Reason.HALTED, self._halted)
+        if why := self._why_halted:
+            raise RpcFailure(Reason.HALTED, why)
         if self._is_closed:
             raise RpcFailure(Reason.SHUTTING_DOWN, "the catalog is stopping")
 

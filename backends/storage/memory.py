@@ -79,6 +79,14 @@ class MemoryLog:
         return self._is_open
 
     @property
+    def findings(self) -> Sequence[str]:
+        return ()
+
+    @property
+    def damage(self) -> str:
+        return ""
+
+    @property
     def position(self) -> Position:
         return self._position
 

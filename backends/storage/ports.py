@@ -56,7 +56,8 @@ class OrderLog(Identity, Protocol):
     """The rows 1..n of one history. Any number of threads may read while one appends.
 
     A store that has met no cluster yet holds no rows: of it only `cluster_id`, `place`, `position`, `stalled_s`,
-    `adopt` and `close` may be called. What is read is checked; rows that are no longer what they were are never shown.
+    `adopt`, `findings`, `damage` and `close` may be called. What is read is checked. Rows that are no longer what they
+    were are never shown: whatever reads or appends then raises RpcFailure HALTED, for as long as the store is open.
 
     Attributes:
         on_sync: told, by the thread that appends, how many seconds each durable write took; before it is visible.
@@ -67,6 +68,14 @@ class OrderLog(Identity, Protocol):
     @property
     def is_open(self) -> bool:
         """Whether its rows can be read: it belongs to a cluster, and was opened by `adopt`."""
+
+    @property
+    def findings(self) -> Sequence[str]:
+        """What this run and earlier ones found wrong with the store and mended, until an operator has seen it."""
+
+    @property
+    def damage(self) -> str:
+        """What this run found wrong and cannot mend, in words; "" as long as all can be read. Never waits."""
 
     @property
     def position(self) -> Position:

@@ -238,12 +238,14 @@ class LedgerHealth(NamedTuple):
         position: the last number that readers see, and the chain at it.
         halted: why nothing may be decided until it is repaired, and how that is done; "" if it may.
         stalled_s: the age of the oldest durable write under way, 0.0 if there is none.
+        findings: what was found wrong with its store, until an operator has seen it.
     """
 
     newest: Epoch
     position: Position
     halted: str
     stalled_s: float
+    findings: Sequence[str] = ()
 
 
 class Begun(NamedTuple):

@@ -15,6 +15,7 @@ from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.log import Log
+from backends.storage.csv.log_opening import Found
 from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from common.calls.failures import RpcFailure
 from common.calls.steps import Pause, Steps, Wait
@@ -65,7 +66,7 @@ class ReplicaNode(Node):
         )
         self.spawn(self._work(self.replica, work))
 
-    def _open_log(self, cluster_id: str) -> Log:
+    def _open_log(self, cluster_id: str, found: Found) -> Log:
         return Log.open(
             self.log_path,
             cluster_id,
@@ -73,6 +74,7 @@ class ReplicaNode(Node):
             files=self._files,
             monotonic=self.world.clock,
             die=die,
+            found=found,
         )
 
     @property

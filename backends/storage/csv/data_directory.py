@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from backends.storage.csv.files import OS_FILES, DiskFull, Files, read_file, replace_file
+from backends.storage.csv.findings import Findings
 from backends.storage.ports import StartRefused
 
 Role = Literal["catalog", "order"]
@@ -26,14 +27,28 @@ class DataDirectory:
     Attributes:
         path: the directory.
         cluster_id: the cluster that its files belong to; None in a new one, until `adopt`.
+        damage: why the identity that is there could not be read, in words; such a directory counts as a new one.
+        was_new: whether it belonged to no cluster when it was opened.
+        findings: what was found wrong with its files.
     """
 
     def __init__(
-        self, path: Path, role: Role, replica_id: int, files: Files, lock: int, cluster_id: str | None
+        self,
+        path: Path,
+        role: Role,
+        replica_id: int,
+        files: Files,
+        lock: int,
+        cluster_id: str | None,
+        damage: str,
+        findings: Findings,
     ) -> None:
         """For `open` alone."""
         self.path = path
         self.cluster_id = cluster_id
+        self.damage = damage
+        self.was_new = cluster_id is None
+        self.findings = findings
         self._role = role
         self._replica_id = replica_id
         self._files = files
@@ -57,16 +72,21 @@ class DataDirectory:
             raise StartRefused(f"data directory {path} cannot be used: {error.strerror}") from error
         try:
             _acquire(lock, path, files)
-            cluster_id = _read_identity(path, role, replica_id, files)
+            cluster_id, damage = _read_identity(path, role, replica_id, files)
+            findings = Findings(path, files)
         except BaseException:
             files.close(lock)
             raise
-        return cls(path, role, replica_id, files, lock, cluster_id)
+        return cls(path, role, replica_id, files, lock, cluster_id, damage, findings)
 
     @property
     def is_new(self) -> bool:
         """Whether it belongs to no cluster yet."""
         return self.cluster_id is None
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name in it."""
+        return self._files.exists(self.path / name)
 
     def adopt(self, cluster_id: str) -> None:
         """Make the directory this cluster's, durably. Repeating it changes nothing. Any thread may call it.
@@ -82,7 +102,8 @@ class DataDirectory:
                 return
             if self.cluster_id is not None:
                 raise StartRefused(
-                    f"data directory {self.path} belongs to cluster {self.cluster_id}, not to cluster {cluster_id}"
+                    f"data directory {self.path} belongs to cluster {self.cluster_id}, not to cluster {cluster_id};"
+                    f" {if_it_is_ours(self.path)}"
                 )
             line = f"{IDENTITY_HEADER}\n{cluster_id},{self._role},{self._replica_id}\n"
             try:
@@ -122,27 +143,30 @@ def _acquire(lock: int, path: Path, files: Files) -> None:
         files.pwrite(lock, b"%-10d\n" % os.getpid(), 0)
 
 
-def _read_identity(path: Path, role: Role, replica_id: int, files: Files) -> str | None:
-    """Return the cluster id, or None if there is no identity yet."""
+def if_it_is_ours(path: Path) -> str:
+    """Return what to do about a directory that names another owner than the one it has."""
+    return f"if it is the right directory, its identity is damaged: rm {path / IDENTITY_NAME}, and start again"
+
+
+def _read_identity(path: Path, role: Role, replica_id: int, files: Files) -> tuple[str | None, str]:
+    """Return the cluster id, None if there is no identity yet, and what is wrong with one that says nothing."""
     identity = path / IDENTITY_NAME
     try:
         text = read_file(files, identity).decode("ascii", "backslashreplace")
     except FileNotFoundError:
-        return None
+        return None, ""
     except OSError as error:
         raise StartRefused(f"{identity} cannot be read: {error.strerror}") from error
     match = _IDENTITY.fullmatch(text)
-    if match is None:
-        raise StartRefused(
-            f"{identity} is malformed: expected the line '{IDENTITY_HEADER}' and one line of values,"
-            f" found {text[:200]!r}"
-        )
+    if match is None:  # what a crash cannot leave, a bad disk or copy can: worth as much as no identity, and no less
+        return None, f"{IDENTITY_NAME} is damaged: it holds {text[:80]!r}"
     cluster_id, found_role, found_id = match[1], match[2], int(match[3])
     if (found_role, found_id) != (role, replica_id):
         raise StartRefused(
-            f"data directory {path} belongs to {_owner(found_role, found_id)}, not to {_owner(role, replica_id)}"
+            f"data directory {path} belongs to {_owner(found_role, found_id)}, not to {_owner(role, replica_id)};"
+            f" {if_it_is_ours(path)}"
         )
-    return cluster_id
+    return cluster_id, ""
 
 
 def _owner(role: str, replica_id: int) -> str:

@@ -7,7 +7,7 @@ import structlog
 
 from backends.storage.csv.appended_file import AppendedFile
 from backends.storage.csv.files import sync_shown
-from backends.storage.csv.log_opening import marker_path
+from backends.storage.csv.log_opening import Found, free_name, marker_path
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.values import Epoch
 from common.bounds import MAX_NUMBER, MAX_REPLICA_ID, TIME
@@ -18,6 +18,10 @@ log = structlog.get_logger()
 EPOCHS_NAME = "catalog_epochs.csv"
 # So many of the newest leaderships are kept in memory, for operators.
 RECENT_COUNT = 1000
+# What leads an epoch that nobody asked for: nobody.
+NO_LEADER_ID = 0
+# Epochs that were begun and that no file shows any more: the first one of a new file is above those too.
+EPOCH_MARGIN = 1000
 
 _HEADER = b"epoch,leader_id,time\n"
 _LINE = re.compile(rf"([1-9][0-9]{{0,15}}),(0|[1-9][0-9]{{0,3}}),({TIME.pattern})".encode())
@@ -56,9 +60,39 @@ def parse_epochs(data: bytes) -> tuple[list[Epoch], int]:
     return epochs, good_length
 
 
-def seen_epochs(data: bytes) -> list[int]:
-    """Return the epochs of all lines that are well formed, whatever else stands in the file's content."""
-    return [epoch.epoch for epoch in map(_parse_line, data.split(b"\n")) if epoch is not None]
+def epoch_above(data: bytes, last_epoch: int, time: str) -> Epoch:
+    """Return an epoch above `last_epoch` and those of all well-formed lines, whatever else stands in the content."""
+    seen = [epoch.epoch for epoch in map(_parse_line, data.split(b"\n")) if epoch is not None]
+    return Epoch(max([last_epoch, *seen]) + EPOCH_MARGIN, NO_LEADER_ID, time)
+
+
+def mend_epochs(small_files: SmallFiles, last_epoch: int, time: str, found: Found) -> None:
+    """Write the file anew if it is missing or damaged, or lacks `last_epoch`, the journal's newest.
+
+    It then begins above all epochs that are left of it.
+    That is safe whatever is lost: an epoch that may not trade any more needs only a newer one. `found` is told.
+
+    Raises:
+        DiskFull: there is no space for it.
+    """
+    data = small_files.read(EPOCHS_NAME) if small_files.exists(EPOCHS_NAME) else b""
+    try:
+        epochs, _ = parse_epochs(data)
+        newest = epochs[-1].epoch if epochs else 0
+        if newest >= last_epoch:
+            return
+        problem = f"its newest epoch is {newest}, but the journal's last row is of epoch {last_epoch}"
+    except MalformedEpochs as error:
+        problem = str(error) if data else "it is empty or missing"
+    kept = ""
+    if data:
+        aside = free_name(small_files.path(EPOCHS_NAME), "damaged", small_files.files)
+        small_files.replace(aside.name, data)
+        kept = f"; kept as {aside.name}"
+    epoch = epoch_above(data, last_epoch, time)
+    small_files.replace(EPOCHS_NAME, render_epochs([epoch]))
+    log.error("epochs written anew", path=str(small_files.path(EPOCHS_NAME)), reason=problem, epoch=epoch.epoch)
+    found(f"{EPOCHS_NAME} was damaged: {problem}: written anew, from epoch {epoch.epoch} on{kept}")
 
 
 class EpochsFile:

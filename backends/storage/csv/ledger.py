@@ -14,9 +14,9 @@ from backends.storage.csv.checkpoint import (
     render_checkpoint,
 )
 from backends.storage.csv.data_directory import IDENTITY_NAME, DataDirectory
-from backends.storage.csv.epochs import EPOCHS_NAME, EpochsFile, MalformedEpochs, render_epochs
+from backends.storage.csv.epochs import EPOCHS_NAME, EpochsFile, mend_epochs, render_epochs
 from backends.storage.csv.log import Log
-from backends.storage.csv.log_opening import DamagedLog
+from backends.storage.csv.log_opening import DamagedLog, Found
 from backends.storage.csv.notebook import MARKER_NAME, REBUILD_COMMAND, CsvNotebook, read_marker
 from backends.storage.csv.order_log import CsvOrderLog
 from backends.storage.csv.small_files import SmallFiles
@@ -24,10 +24,13 @@ from backends.storage.held_ledger import HeldLedger
 from backends.storage.ports import StartRefused, StoreFull
 from backends.storage.replay import Replay, ReplayFailed, checkpoint_number
 from backends.storage.stocks import StockTable
-from backends.storage.values import NO_EPOCH, Stock
+from backends.storage.values import Stock
 from common.rows import HEADER
 
 JOURNAL_NAME = "catalog_journal.csv"
+_NO_IDENTITY = f", but {IDENTITY_NAME}, the identity of the directory, is missing or damaged"
+# When an epoch began that a mended file begins with, if no trade tells a better time.
+LONG_AGO = "1970-01-01T00:00:00.000000Z"
 
 
 class CsvLedger(HeldLedger):
@@ -90,15 +93,15 @@ def _create(
 
 
 def _check_nothing_is_lost(small_files: SmallFiles) -> None:
-    """Refuse to take a directory for new whose identity is missing, but not its trades."""
+    """Refuse to take a directory for new whose identity is missing or damaged, but not its trades."""
     if small_files.exists(MARKER_NAME):
         raise refuse(small_files.path(MARKER_NAME), "the directory has to be rebuilt")
     if small_files.size(JOURNAL_NAME) > len(HEADER):
-        raise refuse(small_files.path(JOURNAL_NAME), "it holds trades, but the identity of the directory is missing")
+        raise refuse(small_files.path(JOURNAL_NAME), f"it holds trades{_NO_IDENTITY}")
     if small_files.size(EPOCHS_NAME) > len(render_epochs([])):
-        raise refuse(small_files.path(EPOCHS_NAME), "it holds epochs, but the identity of the directory is missing")
+        raise refuse(small_files.path(EPOCHS_NAME), f"it holds epochs{_NO_IDENTITY}")
     if small_files.exists(DATABASE_NAME) and checkpoint_number(_read_checkpoint(small_files)) > 0:
-        raise refuse(small_files.path(DATABASE_NAME), "it is of trades, but the identity of the directory is missing")
+        raise refuse(small_files.path(DATABASE_NAME), f"it is of trades{_NO_IDENTITY}")
 
 
 def _check_no_orders_beside(directory: DataDirectory, small_files: SmallFiles) -> None:
@@ -113,21 +116,14 @@ def _check_no_orders_beside(directory: DataDirectory, small_files: SmallFiles) -
 
 
 def _open(directory: DataDirectory, small_files: SmallFiles, run_id: str, monotonic: Callable[[], float]) -> CsvLedger:
-    for name in (DATABASE_NAME, JOURNAL_NAME, EPOCHS_NAME):
+    for name in (DATABASE_NAME, JOURNAL_NAME):
         if not small_files.exists(name):
             raise refuse(small_files.path(name), "the file is missing")
     if (reason := read_marker(small_files)) is not None:
         raise refuse(small_files.path(JOURNAL_NAME), f"it cannot be used: {reason}")
-    epochs = _open_epochs(small_files)
     journal, replay = _open_journal(directory, small_files, monotonic)
-    newest = (epochs.recent or (NO_EPOCH,))[-1].epoch
-    if replay.last_epoch > newest:
-        raise refuse(
-            small_files.path(EPOCHS_NAME),
-            f"its newest epoch is {newest}, but row {replay.last_number} of the journal is of epoch"
-            f" {replay.last_epoch}",
-        )
-    return CsvLedger(journal, replay, small_files, epochs, run_id)
+    mend_epochs(small_files, replay.last_epoch, replay.last_created_at or LONG_AGO, directory.findings.note)
+    return CsvLedger(journal, replay, small_files, EpochsFile(small_files), run_id)
 
 
 def _open_journal(
@@ -139,7 +135,7 @@ def _open_journal(
         raise StartRefused(f"data directory {directory.path} has no identity")
     replay = Replay(_read_checkpoint(small_files))
 
-    def open_log(own_cluster: str) -> Log:
+    def open_log(own_cluster: str, found: Found) -> Log:
         return Log.open(
             path,
             own_cluster,
@@ -148,9 +144,10 @@ def _open_journal(
             monotonic=monotonic,
             die=small_files.die,
             visit=replay.visit,
+            found=found,
         )
 
-    journal = CsvOrderLog(directory, open_log, small_files.die)
+    journal = CsvOrderLog(directory, open_log, small_files.die, JOURNAL_NAME)
     try:
         journal.adopt(cluster_id)
     except ReplayFailed as error:
@@ -164,13 +161,6 @@ def _open_journal(
     for disagreement in replay.disagreements.values():
         raise refuse(small_files.path(DATABASE_NAME), f"it disagrees with {path.name}: {disagreement}")
     return journal, replay
-
-
-def _open_epochs(small_files: SmallFiles) -> EpochsFile:
-    try:
-        return EpochsFile(small_files)
-    except MalformedEpochs as error:
-        raise refuse(small_files.path(EPOCHS_NAME), f"it is damaged: {error}") from error
 
 
 def _read_checkpoint(small_files: SmallFiles) -> list[Stock]:

@@ -14,8 +14,10 @@ from backends.storage.csv.appended_file import AppendedFile, exit_process, leave
 from backends.storage.csv.busy import BusyWatch
 from backends.storage.csv.files import OS_FILES, Files
 from backends.storage.csv.log_check import CheckedFile, Visit
-from backends.storage.csv.log_opening import Damage, open_checked
+from backends.storage.csv.log_opening import Damage, Found, open_checked
 from backends.storage.values import Position
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.process.failpoints import failpoint
 from common.row_checks import BadRow, CheckedRows, check_rows, check_unchanged
 from common.rows import Row, chain_seed, end_chain, parse_row
@@ -31,8 +33,11 @@ class Log:
     """The rows 1..last_number of one history, all of them synced.
 
     Any number of threads may read while one appends; only `append` must be called by one thread at a time. A reader
-    sees all of an append or nothing of it, and never before its sync. Bytes are checked on every read; rows that are
-    found bad end the process through `die`: it serves nothing from a file that fails its check.
+    sees all of an append or nothing of it, and never before its sync. Bytes are checked on every read. Once rows are
+    found bad nothing more is read or appended, but for the position: all raise RpcFailure HALTED.
+
+    Attributes:
+        damage: what was found wrong with bytes that had been good, in words; "" as long as nothing was.
     """
 
     def __init__(
@@ -44,13 +49,15 @@ class Log:
         files: Files,
         monotonic: Callable[[], float],
         die: Callable[[str], NoReturn],
+        found: Found,
     ) -> None:
         """For `open` alone."""
         self.path = path
+        self.damage = ""
+        self._found = found
         self._seed = chain_seed(cluster_id)
         self._descriptor = descriptor
         self._files = files
-        self._die = die
         self._busy = BusyWatch(monotonic)
         self._file = AppendedFile(
             path,
@@ -80,24 +87,26 @@ class Log:
         monotonic: Callable[[], float] = time.monotonic,
         die: Callable[[str], NoReturn] = exit_process,
         visit: Visit | None = None,
+        found: Found = lambda _what: None,
     ) -> "Log":
         """Open a log, or make an empty one, check all of its rows, and mend it (docs/PROTOCOL.md, "Opening a log").
 
         A torn tail is kept aside and cut off, with a warning. Damage: with "keep_prefix" the file is kept aside and the
         rows before the damage are used; with "refuse" it raises. The file and its name are synced when this returns.
+        `found` is told of damage, now and later, by whichever thread finds it.
 
         `visit(rows, first_number)` gets the bytes of all rows in order, some thousands at a time, while they are
         checked: a caller can replay them without reading twice. Until `open` returns they may not be shown to anybody.
 
         Raises:
-            DamagedLog: a bad row stands before good ones, and `damage` is "refuse".
+            DamagedLog: a bad row is no torn tail, and `damage` is "refuse".
             StartRefused: the file cannot be opened, or the disk is too full to mend it.
         """
         try:
-            descriptor, checked = open_checked(path, cluster_id, damage, files, visit)
+            descriptor, checked = open_checked(path, cluster_id, damage, files, visit, found)
         except OSError as error:
             leave_marker_and_die(path, files, die, error)
-        return cls(path, cluster_id, descriptor, checked, files, monotonic, die)
+        return cls(path, cluster_id, descriptor, checked, files, monotonic, die, found)
 
     @property
     def position(self) -> Position:
@@ -121,7 +130,9 @@ class Log:
             BadRow: they do not continue it; nothing was written.
             DiskFull: the file is cut back to what it was, durably; a later append may succeed.
             RuntimeError: another append is under way, or one has failed.
+            RpcFailure: HALTED: the file is damaged.
         """
+        self._refuse_if_damaged()
         if not self._appending.acquire(blocking=False):
             raise RuntimeError(f"{self.path}: two appends at a time")
         try:
@@ -205,6 +216,7 @@ class Log:
 
     def _read_checked(self, first: int, before: int, start: int, end: int) -> bytes:
         """Return the bytes before..end; the rows in start..end, from `first` on, continue the row at before..start."""
+        self._refuse_if_damaged()
         data = self._files.pread(self._descriptor, end - before, before)
         try:
             if len(data) < end - before:
@@ -214,5 +226,12 @@ class Log:
                 prev_chain = end_chain(data[: start - before])
             check_unchanged(data[start - before :], first - 1, prev_chain)
         except (BadRow, ValueError) as error:
-            self._die(f"{self.path}: bytes that were good are no longer: {error}")
+            self.damage = f"{self.path}: bytes that were good are no longer: {error}"
+            log.critical("damaged", path=str(self.path), reason=str(error))
+            self._found(self.damage)
+            self._refuse_if_damaged()
         return data
+
+    def _refuse_if_damaged(self) -> None:
+        if self.damage:
+            raise RpcFailure(Reason.HALTED, self.damage)

@@ -1,9 +1,10 @@
 """Checking a log file, and telling a torn tail from damage. Nothing here changes the file.
 
-Both begin with a bad row, the first that does not continue the history; at its place row n must stand. It is damage
-if a good row comes after it, else a torn tail: what a crash left of a batch that was never synced, and so never
-answered. The chain cannot be checked across the gap, so "good" is decided without it. The text of a row, well formed
-from its number to its "\\n", is taken for a good row if one of these holds:
+Both begin with a bad row, the first that does not continue the history; at its place row n must stand. A torn tail is
+what a crash left of a batch that was never synced, and so never answered: the row has no end, or zeros where the disk
+has nothing. It is damage if a good row comes after it; if it is whole, from its first byte to its "\\n"; or if it is
+the header, which was synced before any row. The chain cannot be checked across the gap, so "good" is decided without
+it. The text of a row, well formed from its number to its "\\n", is taken for a good row if one of these holds:
 
 - By number and chain it continues the row found before it (or the last good one), and its number is at least n.
 - Its number m > n can stand at its place: the bytes from the bad row to it could be the m - n rows n..m-1.
@@ -95,6 +96,19 @@ def _check_chunk(checked: CheckedFile, data: bytes, visit: Visit | None) -> None
     checked.number, checked.chain = rows.last_number, rows.last_chain
     if visit is not None:
         visit(data[: rows.ends[-1] - base], first_number)
+
+
+def find_damage(files: Files, descriptor: int, checked: CheckedFile) -> str | None:
+    """Return how it shows that the bad row is damage, in words; None: it is a torn tail. See the module."""
+    good_row = find_good_row(files, descriptor, checked)
+    if good_row is not None:
+        return f"a good row follows at byte {good_row}"
+    if not checked.header_is_good:
+        return "it was there before any row"
+    tail = files.pread(descriptor, MAX_ROW_BYTES, checked.good_length)
+    row, end, _ = tail.partition(b"\n")
+    is_whole = bool(end) or len(row) == MAX_ROW_BYTES
+    return "it is whole: no crash leaves such a row" if is_whole and b"\0" not in row else None
 
 
 def find_good_row(files: Files, descriptor: int, checked: CheckedFile) -> int | None:

@@ -9,6 +9,7 @@ Files beside `<name>`:
 
 import errno
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -25,13 +26,15 @@ from backends.storage.csv.files import (
     sync_shown,
     write_all,
 )
-from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_good_row
+from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_damage
 from backends.storage.ports import StartRefused
 from common.rows import HEADER
 
 log = structlog.get_logger()
 
 Damage: TypeAlias = Literal["keep_prefix", "refuse"]
+# Told what was found wrong with a file and mended, in words.
+Found: TypeAlias = Callable[[str], None]
 
 # Failures that are found in names and permissions, before anything is written: they say nothing about the disk.
 _NOT_THE_DISK = (
@@ -49,7 +52,7 @@ _NOT_THE_DISK = (
 
 
 class DamagedLog(StartRefused):
-    """A bad row stands before good ones, and the caller wants no log without those. The file is as it was.
+    """A bad row is no torn tail, and the caller wants no log without it. The file is as it was.
 
     Attributes:
         path: the log.
@@ -65,9 +68,11 @@ class DamagedLog(StartRefused):
 
 
 def open_checked(
-    path: Path, cluster_id: str, damage: Damage, files: Files, visit: Visit | None
+    path: Path, cluster_id: str, damage: Damage, files: Files, visit: Visit | None, found: Found
 ) -> tuple[int, CheckedFile]:
     """Open the log, made or mended, and return its descriptor and rows, which are on stable storage by then.
+
+    `found` is told of what a crash does not explain.
 
     Raises:
         DamagedLog: it is damaged, and `damage` is "refuse".
@@ -81,7 +86,8 @@ def open_checked(
             replace_file(path, HEADER, files)
         elif has_marker:
             _renew(path, files)
-        descriptor, checked = _open_mended(path, cluster_id, damage, files, visit)
+            found(f"{path.name}: a write or sync of it had failed: it was written anew")
+        descriptor, checked = _open_mended(path, cluster_id, damage, files, visit, found)
         if has_marker:
             files.unlink(marker_path(path))
             files.sync_directory(path.parent)
@@ -118,13 +124,13 @@ def leave_marker(path: Path, files: Files) -> bool:
 
 
 def _open_mended(
-    path: Path, cluster_id: str, damage: Damage, files: Files, visit: Visit | None
+    path: Path, cluster_id: str, damage: Damage, files: Files, visit: Visit | None, found: Found
 ) -> tuple[int, CheckedFile]:
     descriptor = files.open(path, os.O_RDWR)
     try:
         checked = check_file(files, descriptor, cluster_id, visit)
         if checked.bad is not None:
-            _mend(path, descriptor, checked, damage, files)
+            _mend(path, descriptor, checked, damage, files, found)
             # The name may stand for another file now.
             mended = files.open(path, os.O_RDWR)
             files.close(descriptor)
@@ -139,32 +145,28 @@ def _open_mended(
     return descriptor, checked
 
 
-def _mend(path: Path, descriptor: int, checked: CheckedFile, damage: Damage, files: Files) -> None:
+def _mend(path: Path, descriptor: int, checked: CheckedFile, damage: Damage, files: Files, found: Found) -> None:
     """Bring the file down to its good rows; all else is kept aside first."""
     details: dict[str, object] = {"path": str(path), "row": checked.bad_number, "reason": checked.bad}
-    good_row = find_good_row(files, descriptor, checked)
-    if good_row is None:
+    sign = find_damage(files, descriptor, checked)
+    if sign is None:
         kept = _cut_torn_tail(path, descriptor, checked, files)
         log.warning("torn tail cut off", kept_in=str(kept), bytes=checked.size - checked.good_length, **details)
     elif damage == "keep_prefix":
         kept = _replace_by_prefix(path, descriptor, checked, files)
         log.error("damaged log kept aside, the rows before the damage are used", kept_in=str(kept), **details)
+        found(f"{path.name}: row {checked.bad_number} was damaged: {checked.bad}; {sign}; kept as {kept.name}")
     else:
-        raise DamagedLog(path, checked.bad_number, f"{checked.bad}; a good row follows at byte {good_row}")
+        raise DamagedLog(path, checked.bad_number, f"{checked.bad}; {sign}")
 
 
-def _cut_torn_tail(path: Path, descriptor: int, checked: CheckedFile, files: Files) -> Path | None:
-    """Keep the bytes behind the good ones aside, cut them off, and return where they are; None: there were none."""
-    kept = None
-    if checked.size > checked.good_length:
-        kept = _free_name(path, "torn", files)
-        with new_file(files, kept) as copy:
-            copy_bytes(files, descriptor, checked.good_length, checked.size, copy)
-        files.sync_directory(path.parent)
-    if checked.header_is_good:
-        cut(files, descriptor, checked.good_length)
-    else:
-        replace_file(path, HEADER, files)
+def _cut_torn_tail(path: Path, descriptor: int, checked: CheckedFile, files: Files) -> Path:
+    """Keep the bytes behind the good ones aside, cut them off, and return where they are."""
+    kept = free_name(path, "torn", files)
+    with new_file(files, kept) as copy:
+        copy_bytes(files, descriptor, checked.good_length, checked.size, copy)
+    files.sync_directory(path.parent)
+    cut(files, descriptor, checked.good_length)
     return kept
 
 
@@ -206,7 +208,7 @@ def _copy_aside(path: Path, source: int, length: int, files: Files) -> None:
 
 def _keep_whole(path: Path, descriptor: int, size: int, files: Files) -> Path:
     """Give the file at `path` a second name that stays when `path` is replaced; a copy where there are no links."""
-    kept = _free_name(path, "damaged", files)
+    kept = free_name(path, "damaged", files)
     try:
         files.link(path, kept)
     except OSError:
@@ -215,7 +217,8 @@ def _keep_whole(path: Path, descriptor: int, size: int, files: Files) -> Path:
     return kept
 
 
-def _free_name(path: Path, kind: str, files: Files) -> Path:
+def free_name(path: Path, kind: str, files: Files) -> Path:
+    """Return a name beside a file that is not taken, `<name>.<kind>-<n>`, under which something of it is kept."""
     number = 1
     while files.exists(free := path.with_name(f"{path.name}.{kind}-{number}")):
         number += 1

@@ -75,7 +75,8 @@ def read_marker(small_files: SmallFiles) -> str | None:
     """
     if not small_files.exists(MARKER_NAME):
         return None
-    return small_files.read(MARKER_NAME).decode("utf-8", "backslashreplace").strip() or "no reason is recorded"
+    text = small_files.read(MARKER_NAME).decode("utf-8", "backslashreplace").replace("\0", " ")
+    return " ".join(text.split()) or "no reason is recorded"
 
 
 def write_marker(small_files: SmallFiles, reason: str) -> None:

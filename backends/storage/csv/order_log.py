@@ -1,12 +1,13 @@
 """A replica's log, or the catalog's journal, as a file in a directory of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from backends.storage.csv.appended_file import exit_process
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.log import Log
+from backends.storage.csv.log_opening import Found
 from backends.storage.csv.query import query_log
 from backends.storage.values import Position, RowPage, RowQuery
 from common.rows import Row
@@ -25,18 +26,23 @@ class CsvOrderLog:
     def __init__(
         self,
         directory: DataDirectory,
-        open_log: Callable[[str], Log],
+        open_log: Callable[[str, Found], Log],
         die: Callable[[str], NoReturn] = exit_process,
+        name: str = ORDER_LOG_NAME,
     ) -> None:
-        """`open_log` opens the file, checked and mended, for a cluster id.
+        """`open_log` opens the file, checked and mended, for a cluster id; it tells what it found wrong. `name`
+        is the file's.
 
         `die` ends the process at once: called when it is not known what of the directory's identity is durable.
         """
         self._directory = directory
         self._open_log = open_log
+        self._name = name
         self._die = die
         self._log: Log | None = None
         self._on_sync: Callable[[float], None] = _no_sync
+        if directory.damage:
+            directory.findings.note(directory.damage)
 
     @property
     def path(self) -> Path:
@@ -66,6 +72,14 @@ class CsvOrderLog:
         return self._log is not None
 
     @property
+    def findings(self) -> Sequence[str]:
+        return self._directory.findings.all()
+
+    @property
+    def damage(self) -> str:
+        return self._log.damage if self._log is not None else ""
+
+    @property
     def position(self) -> Position:
         return self._log.position if self._log is not None else NO_POSITION
 
@@ -73,7 +87,9 @@ class CsvOrderLog:
         try:
             self._directory.adopt(cluster_id)
             if self._log is None:
-                self._log = self._open_log(cluster_id)
+                if not self._directory.was_new and not self._directory.has(self._name):
+                    self._directory.findings.note(f"{self._name} was missing: an empty one was made")
+                self._log = self._open_log(cluster_id, self._directory.findings.note)
                 self._log.on_sync = self._on_sync
         except OSError as error:
             self._die(f"{self._directory.path}: {error}: this process ends without an answer")

@@ -30,6 +30,7 @@ class Desk:
         files: Files = OS_FILES,
         stocks: Iterable[tuple[str, int, int]] = STOCKS,
         on_batch: Callable[[Batch], None] = lambda _batch: None,
+        is_open: bool = True,
     ) -> None:
         self.path = path
         self.files = files
@@ -40,7 +41,8 @@ class Desk:
         self._stocks = stocks
         self._on_batch = on_batch
         self._runs = itertools.count(1)
-        self.open()
+        if is_open:
+            self.open()
 
     def open(self) -> Catalog:
         """Start the catalog on what the files hold."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backends.storage.csv.checkpoint import DATABASE_NAME, MalformedCheckpoint, parse_checkpoint
 from backends.storage.csv.data_directory import DataDirectory
-from backends.storage.csv.epochs import EPOCHS_NAME, MalformedEpochs, parse_epochs, seen_epochs
+from backends.storage.csv.epochs import EPOCHS_NAME, MalformedEpochs, epoch_above, parse_epochs
 from backends.storage.csv.files import DiskFull
 from backends.storage.csv.ledger import JOURNAL_NAME
 from backends.storage.csv.notebook import read_marker
@@ -22,11 +22,6 @@ from backends.storage.replay import Replay
 from backends.storage.seed import DEFAULT_STOCKS, read_seed
 from backends.storage.values import Epoch, Stock
 from common.rows import time_text
-
-# What leads the epoch that is written here: nobody.
-NO_LEADER_ID = 0
-# Epochs that were begun and that no file shows any more: the first new one is above those too.
-EPOCH_MARGIN = 1000
 
 
 @dataclass(frozen=True)
@@ -67,13 +62,15 @@ class Rebuild:
         if cluster_id is None:
             raise StartRefused(f"neither {directory.path} nor any replica belongs to a cluster: nothing can be rebuilt")
         self.report(f"cluster {cluster_id}, catalog {directory.path}")
+        if directory.damage:
+            self.report(f"{directory.path}: {directory.damage}: written anew")
         if (reason := read_marker(self.small_files)) is not None:
             self.report(f"the catalog is marked: {reason}")
         check_agreement(replicas.sources, self.small_files.files)
         source = self._choose(cluster_id, replicas)
         self._check_complete(source, replicas)
         played = self._play(directory, source)
-        epoch = Epoch(self._newest_epoch(played) + EPOCH_MARGIN, NO_LEADER_ID, time_text(self.utc_now()))
+        epoch = self._epoch(played)
         stocks = list(played.stocks.values())
         kept = replace_catalog(directory, self.small_files, source, stocks, epoch)
         self._compare(cluster_id, source, stocks, replicas)
@@ -149,7 +146,7 @@ class Rebuild:
         if not self.small_files.exists(DATABASE_NAME):
             self.report(f"{path} is missing")
             return []
-        if directory.cluster_id not in (None, cluster_id):
+        if directory.cluster_id not in (None, cluster_id) and not self._is_of(cluster_id):
             self.report(f"{path} is of another cluster, {directory.cluster_id}, and not used")
             return []
         try:
@@ -158,12 +155,15 @@ class Rebuild:
             self.report(f"{path} is damaged and not used: {error}")
             return []
 
-    def _newest_epoch(self, played: Replay) -> int:
-        """Return the highest epoch that any file shows."""
-        epochs = [played.last_epoch]
-        if self.small_files.exists(EPOCHS_NAME):
-            epochs += seen_epochs(self.small_files.read(EPOCHS_NAME))
-        return max(epochs)
+    def _is_of(self, cluster_id: str) -> bool:
+        """Whether the journal's rows are this cluster's, whatever the identity says: that may be damaged."""
+        journal = read_source(self.small_files.path(JOURNAL_NAME), cluster_id, self.small_files.files)
+        return journal is not None and journal.last_number > 0
+
+    def _epoch(self, played: Replay) -> Epoch:
+        """Return an epoch above all that any file shows."""
+        data = self.small_files.read(EPOCHS_NAME) if self.small_files.exists(EPOCHS_NAME) else b""
+        return epoch_above(data, played.last_epoch, time_text(self.utc_now()))
 
     def _compare(self, cluster_id: str, source: Source, stocks: list[Stock], replicas: ReplicaLogs) -> None:
         """Read back what was written, and compare it with what it was made of.

@@ -34,18 +34,20 @@ def read_replicas(paths: Sequence[Path], files: Files, locks: ExitStack) -> Repl
         StartRefused: a process uses one, one is not a replica's, or two belong to different clusters.
     """
     logs = ReplicaLogs()
+    nameless = []
     for path in dict.fromkeys(path.resolve() for path in paths):
-        if not files.exists(path / IDENTITY_NAME):
-            logs.missing.append(f"{path} holds no replica's files")
+        if not files.exists(path):
+            logs.missing.append(f"{path} is missing")
             continue
         directory = DataDirectory.open(path, "order", _replica_id(path, files), files)
         locks.callback(directory.close)
         if directory.cluster_id is None:
-            raise StartRefused(f"{path} lost its identity while it was opened")
+            nameless.append(path)
+            continue
         if logs.cluster_id not in (None, directory.cluster_id):
             raise StartRefused(
                 f"{path} belongs to cluster {directory.cluster_id}, the replicas before it to {logs.cluster_id}:"
-                " name the right directories with --replica-dir"
+                f" name the right directories with --replica-dir; if these are, remove the damaged {IDENTITY_NAME}"
             )
         logs.cluster_id = directory.cluster_id
         source = read_source(path / ORDER_LOG_NAME, directory.cluster_id, files)
@@ -53,10 +55,19 @@ def read_replicas(paths: Sequence[Path], files: Files, locks: ExitStack) -> Repl
             logs.missing.append(f"{path / ORDER_LOG_NAME} is missing")
         else:
             logs.sources.append(source)
+    for path in nameless:
+        # Without an identity the log itself tells whose it is: its chain begins with the cluster's id.
+        source = read_source(path / ORDER_LOG_NAME, logs.cluster_id, files) if logs.cluster_id else None
+        if source is None or source.last_number == 0:
+            logs.missing.append(f"{path} holds no replica's files")
+        else:
+            logs.sources.append(source)
     return logs
 
 
 def _replica_id(path: Path, files: Files) -> int:
     """Return the id that the identity names; 0, which `DataDirectory.open` then refuses, if it names none."""
+    if not files.exists(path / IDENTITY_NAME):
+        return 0
     text = read_file(files, path / IDENTITY_NAME).decode("ascii", "replace").strip().rpartition(",")[2]
     return int(text) if text.isascii() and text.isdigit() else 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.storage.csv.files import Files
-from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_good_row
+from backends.storage.csv.log_check import CheckedFile, Visit, check_file, find_damage
 from backends.storage.ports import StartRefused
 from common.row_checks import find_rows
 from common.rows import MIN_ROW_BYTES
@@ -47,7 +47,7 @@ def read_source(path: Path, cluster_id: str, files: Files, visit: Visit | None =
         return None
     with _opened(files, path) as descriptor:
         checked = check_file(files, descriptor, cluster_id, visit)
-        damaged = checked.bad is not None and find_good_row(files, descriptor, checked) is not None
+        damaged = checked.bad is not None and find_damage(files, descriptor, checked) is not None
         return Source(
             path=path,
             cluster_id=cluster_id,

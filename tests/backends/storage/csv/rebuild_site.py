@@ -1,5 +1,9 @@
 """A stopped cluster whose catalog is lost, damaged or rolled back, for the tests of its rebuild."""
 
+import copy
+import itertools
+import shutil
+
 import pytest
 
 from backends.storage.csv.data_directory import DataDirectory
@@ -30,6 +34,16 @@ class Site:
         self.rows = self.journal.read_bytes().splitlines(keepends=True)[1:]
         self.replicas = [self.add_replica(number, 10) for number in (1, 2, 3)]
         self.lines = []
+
+    def copy_to(self, root):
+        """Return a copy of the stopped cluster."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        site = copy.copy(self)
+        site.root = root
+        site.desk = Desk(root / "catalog", is_open=False)
+        site.desk.keys = itertools.count(100)  # those below are known
+        site.replicas = [root / path.name for path in self.replicas]
+        return site
 
     @property
     def journal(self):

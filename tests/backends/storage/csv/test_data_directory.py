@@ -189,7 +189,10 @@ def test_directory_of_another_role_or_replica_is_refused(path, role, replica_id,
     directory = DataDirectory.open(path, "order", 2)
     directory.adopt("cluster-1")
     directory.close()
-    assert refusal_of(path, role, replica_id) == f"data directory {path} belongs to order replica 2, not to {owner}"
+    assert refusal_of(path, role, replica_id) == (
+        f"data directory {path} belongs to order replica 2, not to {owner}; if it is the right directory, its identity"
+        f" is damaged: rm {path / 'identity.csv'}, and start again"
+    )
     open_and_close(path, replica_id=2)  # a refusal keeps no lock
 
 
@@ -216,12 +219,16 @@ def test_directory_of_the_catalog_is_refused_to_a_replica(path):
         b"\xff\xfe",
     ],
 )
-def test_malformed_identity_is_refused_with_what_was_found(path, identity):
+def test_malformed_identity_is_worth_as_much_as_none(path, identity):
     path.mkdir(parents=True)
     (path / "identity.csv").write_bytes(identity)
-    refusal = refusal_of(path)
-    assert refusal.startswith(f"{path / 'identity.csv'} is malformed: expected ")
+    directory = open_and_close(path)
+    assert (directory.is_new, directory.damage[:32]) == (True, "identity.csv is damaged: it hold")
     assert (path / "identity.csv").read_bytes() == identity
+    directory = DataDirectory.open(path, "order", 1)
+    directory.adopt("cluster-1")
+    directory.close()
+    assert (open_and_close(path).cluster_id, open_and_close(path).damage) == ("cluster-1", "")
 
 
 @pytest.mark.parametrize("below", ["", "order-1", "a/b/c"])

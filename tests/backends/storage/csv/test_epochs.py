@@ -178,13 +178,19 @@ def test_torn_last_line_is_cut_off(desk):
         (b"epoch,leader_id,time\n1,3,\xff\n", 2),
     ],
 )
-def test_damaged_epochs_are_refused_with_their_line(desk, content, line):
+def test_damaged_epochs_are_written_anew_above_all_that_is_left_of_them(desk, content, line):
     desk.crash()
     (desk.path / EPOCHS_NAME).write_bytes(content)
     with pytest.raises(MalformedEpochs, match=f"line {line}"):
         parse_epochs(content)
-    with pytest.raises(StartRefused, match=rf"catalog_epochs.csv.*line {line}.*backends.catalog.rebuild"):
-        desk.open()
+    desk.open()
+    seen = [int(number) for number in re.findall(rb"^([0-9]+),3,2031", content, re.MULTILINE) if number != b"01"]
+    assert desk.health().epoch == max(seen, default=0) + 1000
+    (finding,) = desk.health().findings
+    assert (f"line {line} " if content else "it is empty or missing") in finding
+    kept = [path.read_bytes() for path in desk.path.glob("catalog_epochs.csv.damaged-*")]
+    assert kept == ([content] if content else [])
+    assert desk.begin().epoch == desk.health().epoch
 
 
 def test_file_may_begin_above_one_and_is_read_back():

@@ -9,12 +9,12 @@ from structlog.testing import capture_logs
 
 from backends.storage.csv.log import Log
 from backends.storage.ports import StartRefused
+from common.calls.failures import RpcFailure
 from common.row_checks import BadRow
 from common.rows import HEADER, chain_seed, encode_row, parse_row
 from tests.backends.storage.csv.log_files import (
     CLUSTER,
     ROWS,
-    Died,
     QuickFiles,
     RecordingFiles,
     die,
@@ -122,14 +122,14 @@ def test_byte_that_changes_after_the_opening_is_not_served(open_log):
     assert log.row(1) == parse_row(rows[0])
     assert log.row(4) == parse_row(rows[3])
     for read in (lambda: log.row(2), lambda: log.read(1, 4), lambda: log.chain_at(2), lambda: log.read_after(1, 500)):
-        with pytest.raises(Died, match="row 2"):
+        with pytest.raises(RpcFailure, match=r"HALTED.*row 2"):
             read()
 
 
 def test_file_that_was_cut_by_another_program_is_not_served(open_log):
     log = open_log(make_rows(4))
     log.path.write_bytes(log.path.read_bytes()[:-1])
-    with pytest.raises(Died, match="is not in the file"):
+    with pytest.raises(RpcFailure, match=r"HALTED.*is not in the file"):
         log.row(4)
 
 
@@ -144,7 +144,7 @@ def test_rows_that_moved_in_the_file_are_not_served_as_others(open_log):
     log.path.write_bytes(HEADER + b"".join(rows[:2] + rows[3:]))
     assert log.row(2) == parse_row(rows[1])
     for read in (lambda: log.row(5), lambda: log.read(5, 6), lambda: log.chain_at(5), lambda: log.read_after(4, 150)):
-        with pytest.raises(Died, match="row 5 has the number 6"):
+        with pytest.raises(RpcFailure, match=r"HALTED.*row 5 has the number 6"):
             read()
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from backends.storage.csv.log import Log
 from backends.storage.csv.log_opening import DamagedLog, marker_path
-from common.rows import HEADER
+from common.rows import HEADER, MAX_ROW_BYTES
 from tests.backends.storage.csv.log_files import (
     CLUSTER,
     CONTENT,
@@ -86,24 +86,58 @@ def test_torn_tail_is_kept_aside_and_cut_off_with_a_warning(path, damage):
 
 
 def test_any_truncation_opens_with_the_whole_rows(path):
-    """Cut at every byte of the last batch, three rows, and of the header."""
-    for length in (*range(len(HEADER) + 1), *range(ROW_ENDS[5], len(CONTENT) + 1)):
+    """Cut at every byte of the last batch, three rows."""
+    for length in range(ROW_ENDS[5], len(CONTENT) + 1):
         shutil.rmtree(path.parent)
         path.parent.mkdir()
         path.write_bytes(CONTENT[:length])
-        expected = max((end for end in ROW_ENDS if end <= length), default=ROW_ENDS[0])
+        expected = max(end for end in ROW_ENDS if end <= length)
         assert content_after_opening(path, "refuse", QuickFiles()) == CONTENT[:expected]
         kept = b"".join(beside.read_bytes() for beside in path.parent.glob("*.torn-*"))
-        assert (CONTENT[:expected] if length >= ROW_ENDS[0] else b"") + kept == CONTENT[:length]
+        assert CONTENT[:expected] + kept == CONTENT[:length]
+
+
+@pytest.mark.parametrize("content", [b"", HEADER[:-1], bytes(len(CONTENT)), HEADER.replace(b"price", b"prize")])
+def test_file_without_its_header_is_damaged(path, content):
+    """It was there, synced, before the file had its name: no crash leaves less."""
+    path.write_bytes(content)
+    with pytest.raises(DamagedLog, match="the header"):
+        content_after_opening(path, "refuse")
+    assert content_after_opening(path, "keep_prefix") == HEADER
+    assert (path.parent / "log.csv.damaged-1").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param(b"9,1,ACME,buy,2,41.35,,key-9,2031-04-09T13:05:22.104511Z,00000000\n", id="whole, wrong chain"),
+        pytest.param(b"\n", id="a line end"),
+        pytest.param(b"x" * MAX_ROW_BYTES, id="longer than any row"),
+    ],
+)
+def test_last_row_that_no_crash_explains_is_damaged(path, tail):
+    path.write_bytes(CONTENT + tail)
+    with pytest.raises(DamagedLog, match=r"row 9 .*it is whole: no crash leaves such a row"):
+        content_after_opening(path, "refuse")
+    assert content_after_opening(path, "keep_prefix") == CONTENT
+    assert (path.parent / "log.csv.damaged-1").read_bytes() == CONTENT + tail
+
+
+@pytest.mark.parametrize("tail", [b"9,1,AC", bytes(70), bytes(40) + b",key-9,2031-04-09T13:05:22.104511Z,00000000\n"])
+def test_last_row_as_a_power_cut_leaves_it_is_a_torn_tail(path, tail):
+    path.write_bytes(CONTENT + tail)
+    assert content_after_opening(path, "refuse") == CONTENT
+    assert (path.parent / "log.csv.torn-1").read_bytes() == tail
 
 
 @settings(max_examples=300, deadline=None)
 @given(place=st.integers(0, len(CONTENT) - 1), xor=st.integers(1, 255), keep=st.booleans())
 def test_flipped_byte_never_goes_unnoticed(place, xor, keep):
-    """In the last row it is a torn tail, anywhere else damage; what is opened is the rows before it."""
+    """It is damage, unless the last row lost its end or got a zero; what is opened is the rows before it."""
     broken = flipped(place, xor)
     good_length = max((end for end in ROW_ENDS if end <= place), default=0)
-    is_damage = place < ROW_ENDS[7]
+    last_row = broken[ROW_ENDS[7] :].partition(b"\n")
+    is_damage = place < ROW_ENDS[7] or (last_row[1] == b"\n" and b"\0" not in last_row[0])
     with tempfile.TemporaryDirectory() as directory, capture_logs() as logs:
         path = Path(directory) / "log.csv"
         path.write_bytes(broken)

@@ -136,12 +136,19 @@ def test_journal_of_another_history_gives_way_to_the_replicas(site):
     site.check_whole()
 
 
-@pytest.mark.parametrize("missing", ["directory", "identity", "log"])
+def test_log_of_a_replica_without_an_identity_is_used_if_it_is_of_the_cluster(site):
+    (site.root / "order-2" / "identity.csv").unlink()
+    assert "order-2/order_database.csv: 10 orders" in site.rebuild()
+    site.check_whole()
+
+
+@pytest.mark.parametrize("missing", ["directory", "files", "log"])
 def test_missing_replica_must_be_accepted(site, missing):
     if missing == "directory":
         site.replicas.append(site.root / "order-4")
-    elif missing == "identity":
+    elif missing == "files":
         (site.root / "order-2" / "identity.csv").unlink()
+        site.log(2).unlink()
     else:
         site.log(2).unlink()
     assert "--accept-missing" in site.refused()

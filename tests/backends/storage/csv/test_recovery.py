@@ -103,7 +103,7 @@ def test_checkpoint_that_disagrees_is_refused(traded, old, new, said):
     assert said in message
 
 
-@pytest.mark.parametrize("name", ["catalog_database.csv", JOURNAL_NAME, "catalog_epochs.csv"])
+@pytest.mark.parametrize("name", ["catalog_database.csv", JOURNAL_NAME])
 def test_missing_file_is_refused(traded, name):
     (traded.path / name).unlink()
     assert f"{name}: the file is missing" in refusal(traded)
@@ -111,16 +111,20 @@ def test_missing_file_is_refused(traded, name):
 
 def test_trades_without_an_identity_are_not_taken_for_a_new_directory(traded):
     (traded.path / "identity.csv").unlink()
-    assert "the identity of the directory is missing" in refusal(traded)
+    assert "the identity of the directory, is missing or damaged" in refusal(traded)
     (traded.path / JOURNAL_NAME).unlink()
-    assert "the identity of the directory is missing" in refusal(traded)
+    assert "the identity of the directory, is missing or damaged" in refusal(traded)
     (traded.path / "catalog_epochs.csv").unlink()
-    assert "the identity of the directory is missing" in refusal(traded)
+    assert "the identity of the directory, is missing or damaged" in refusal(traded)
 
 
-def test_epochs_below_those_of_the_journal_are_refused(traded):
+def test_epochs_below_those_of_the_journal_are_written_anew_above_them(traded):
     (traded.path / "catalog_epochs.csv").write_text("epoch,leader_id,time\n")
-    assert "catalog_epochs.csv: its newest epoch is 0, but row 6 of the journal is of epoch 1" in refusal(traded)
+    traded.open()
+    assert traded.health().epoch == 1001
+    (finding,) = traded.health().findings
+    assert "catalog_epochs.csv was damaged: its newest epoch is 0, but the journal's last row is of epoch 1" in finding
+    assert traded.begin().epoch == 1002
 
 
 def test_full_disk_at_a_first_start_is_refused(tmp_path):

@@ -1,0 +1,66 @@
+"""`findings.txt`: what a process found wrong with its files, a line each, until an operator has seen it.
+
+Who has seen it removes the file: the process, which shows what it found in its health, then shows nothing any more.
+It is for people: whatever stands in it, nothing is refused for it.
+"""
+
+import threading
+from pathlib import Path
+
+import structlog
+
+from backends.storage.csv.files import Files, read_file, replace_file
+from backends.storage.ports import StoreFull
+
+log = structlog.get_logger()
+
+FINDINGS_NAME = "findings.txt"
+MOST_FINDINGS = 20
+_MOST_CHARACTERS = 500
+
+
+class Findings:
+    """The findings in one data directory. Any thread may use it; `all` never waits for a write."""
+
+    def __init__(self, directory: Path, files: Files) -> None:
+        """Read what earlier runs found, if nobody has seen it yet."""
+        self._path = directory / FINDINGS_NAME
+        self._files = files
+        self._writing = threading.Lock()
+        self._texts = self._read()  # replaced as a whole
+        self._is_kept = bool(self._texts)  # whether they stand in the file, so that its removal means something
+
+    def note(self, text: str) -> None:
+        """Add a finding, and keep it for the next run; if it cannot be written, this run alone shows it."""
+        with self._writing:
+            known = self.all()
+            if (finding := _one_line(text)) in known:
+                return
+            texts = (*known, finding)[-MOST_FINDINGS:]
+            try:
+                replace_file(self._path, "".join(f"{each}\n" for each in texts).encode(), self._files)
+                self._is_kept = True
+            except (StoreFull, OSError) as error:
+                log.error("finding not kept for the next start", path=str(self._path), error=str(error))
+            self._texts = texts
+
+    def all(self) -> tuple[str, ...]:
+        """Return the findings that nobody has seen yet, the newest MOST_FINDINGS, oldest first."""
+        if self._is_kept and not self._files.exists(self._path):
+            self._texts, self._is_kept = (), False
+        return self._texts
+
+    def _read(self) -> tuple[str, ...]:
+        try:
+            text = read_file(self._files, self._path).decode("utf-8", "backslashreplace")
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            return (f"{FINDINGS_NAME} cannot be read: {error.strerror}",)
+        lines = [_one_line(line) for line in text.splitlines() if line.strip(" \0")]
+        return tuple(lines[-MOST_FINDINGS:]) or (f"{FINDINGS_NAME} is damaged: what stood in it is lost",)
+
+
+def _one_line(text: str) -> str:
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return shown[:_MOST_CHARACTERS]
