@@ -67,5 +67,6 @@ def _state(health: catalog_pb2.CatalogHealthResponse) -> Iterable[Metric]:
         ("last_number", "The last transaction number", health.last_number),
         ("halted", "Whether it trades nothing until it is rebuilt", bool(health.halted)),
         ("stalled", "Whether the oldest write or sync under way is older than 2 s", health.stalled),
+        ("findings", "What it found wrong with its files and nobody has seen yet", len(health.findings)),
     ):
         yield GaugeMetricFamily(f"bourse_catalog_{name}", what, value=float(value))

@@ -75,6 +75,7 @@ def _state(health: order_pb2.HealthCheckResponse) -> Iterable[Metric]:
         ("last_number", "The last transaction number in its log", health.last_number),
         ("halted", "Whether it trades nothing until an operator acts", bool(health.halted)),
         ("stalled", "Whether the oldest write or sync under way is older than 2 s", health.stalled),
+        ("findings", "What it found wrong with its files and nobody has seen yet", len(health.findings)),
         ("catalog_reachable", "Whether the catalog answered its last call", health.catalog_reachable),
     ):
         yield GaugeMetricFamily(f"bourse_replica_{name}", what, value=float(value))

@@ -29,6 +29,7 @@ class FakeCatalog:
         self.last_number = 0
         self.stalled = False
         self.halted = ""
+        self.findings: list[str] = []
         self.rows = make_rows(60)
         self.epochs: list[catalog_pb2.Epoch] = []
         self.stocks: dict[str, catalog_pb2.Stock] = {}  # listed one a page
@@ -61,6 +62,7 @@ class FakeCatalog:
             stalled=self.stalled,
             halted=self.halted,
             cluster_id="c1",
+            findings=self.findings,
         )
 
 
@@ -77,6 +79,7 @@ class FakeReplica:
         self.chain = 7
         self.stalled = False
         self.halted = ""
+        self.findings: list[str] = []
         self.cluster_id = "c1"
         self.held_s = 0
         self.rows = make_rows(60)
@@ -125,6 +128,7 @@ class FakeReplica:
             last_chain=self.chain,
             stalled=self.stalled,
             halted=self.halted,
+            findings=self.findings,
             cluster_id=self.cluster_id,
             min_in_sync=1,
             held_s=self.held_s if leads else 0,

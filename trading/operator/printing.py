@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from trading.operator.status import in_sync_count
+from trading.operator.status import finding_lines, in_sync_count
 
 COLUMNS = ("ID", "ADDRESS", "ROLE", "STATE", "LAST", "LAG", "RTT", "SEEN", "ERROR")
 # The same, as the JSON names them.
@@ -35,6 +35,7 @@ def print_table(data: dict[str, Any], out: TextIO, now: datetime) -> None:
         Console(file=out).print(coloured_table(data, now))  # honours NO_COLOR
     else:
         out.write(headline(data, now) + "\n" + plain_table(COLUMNS, _rows(data, now), _LEFT))
+        out.writelines(f"{line}\n" for line in finding_lines(data))
 
 
 def coloured_table(data: dict[str, Any], now: datetime) -> Group:
@@ -44,7 +45,7 @@ def coloured_table(data: dict[str, Any], now: datetime) -> Group:
         table.add_column(column, justify="left" if column in _LEFT else "right", no_wrap=column != "ERROR")
     for row, replica in zip(_rows(data, now), data["replicas"], strict=True):
         table.add_row(*map(Text, row), style=_STATE_COLOURS[replica["state"]])
-    return Group(Text(headline(data, now)), table)
+    return Group(Text(headline(data, now)), table, *(Text(line) for line in finding_lines(data)))
 
 
 def headline(data: dict[str, Any], now: datetime) -> str:

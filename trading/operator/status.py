@@ -12,6 +12,8 @@ OK = "ok"
 DEGRADED = "degraded"
 DOWN = "down"
 
+SETTLED_BY = "what to do: docs/OPERATIONS.md, 5; once seen, remove findings.txt in the data directory of that process"
+
 _ROLES = {order_pb2.LEADER: "leader", order_pb2.FOLLOWER: "follower", order_pb2.PROMOTING: "promoting"}
 
 
@@ -43,6 +45,13 @@ def in_sync_count(data: dict[str, Any]) -> int:
     return sum(replica["state"] == "in-sync" for replica in data["replicas"])
 
 
+def finding_lines(data: dict[str, Any]) -> list[str]:
+    """Return a line for each thing that a process found wrong with its files, and one that says how it is settled."""
+    owners = [("catalog", data["catalog"]), *((f"replica {one['id']}", one) for one in data["replicas"])]
+    lines = [f"{name} found: {finding}" for name, owner in owners for finding in owner["findings"]]
+    return [*lines, SETTLED_BY] if lines else []
+
+
 def _health(view: ClusterView, min_in_sync: int) -> str:
     count = sum(is_in_sync(view, report.replica_id) for report in view.replicas)
     if view.leader is None or _catalog_trouble(view) is not None or count < min_in_sync:
@@ -55,6 +64,7 @@ def _catalog(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
         "address": config.catalog,
         "last_number": view.catalog.last_number if view.catalog else None,
         "error": _catalog_trouble(view),
+        "findings": list(view.catalog.findings) if view.catalog else [],
     }
 
 
@@ -78,6 +88,7 @@ def _replica(view: ClusterView, report: ReplicaReport, last_number: int) -> dict
         "rtt_ms": round(report.rtt_s * 1000, 3) if report.rtt_s is not None else None,
         "last_seen": time_text(report.last_seen) if report.last_seen else None,
         "error": _error(view, report),
+        "findings": list(health.findings) if health else [],
     }
 
 

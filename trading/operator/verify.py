@@ -15,6 +15,7 @@ from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LE
 from trading.operator.log_comparison import LogSource, compare_logs
 from trading.operator.progress import ProgressDisplay
 from trading.operator.resync_plan import size_text
+from trading.operator.status import finding_lines, status_data
 from trading.operator.stock_audit import StockAudit
 from trading.replicas.health import is_in_sync
 from trading.replicas.view import ClusterView, ReplicaReport, poll, short_text
@@ -34,6 +35,7 @@ class Verification:
         up_to: the common number: the reference's last one when all stocks had been read.
         sources: the reference, then every other log.
         audit: of the stocks; None where the catalog does not answer, because only it knows them.
+        findings: what the processes say, after the comparison, that they found wrong with their files.
     """
 
     up_to: int
@@ -41,6 +43,7 @@ class Verification:
     audit: StockAudit | None
     byte_count: int = 0
     faults: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -88,6 +91,8 @@ def verify(config: ClusterConfig, show: Show = lambda _done, _all: None) -> Step
 
     yield from compare_logs(reference, others, up_to, take)
     done.faults = audit.faults() if audit is not None else []
+    after: ClusterView = yield from poll(config)  # to be read is what made some find it
+    done.findings = finding_lines(status_data(after, config))
     return done
 
 
@@ -131,6 +136,7 @@ def run_verify(config: ClusterConfig, network: Network, out: TextIO, err: TextIO
         out.write(f"stocks: {done.audit.stock_count}, initial + sells - buys = quantity for each\n")
     for fault in done.faults:
         out.write(f"stocks: {fault}\n")
+    out.writelines(f"{line}\n" for line in done.findings)
     return done.exit_code
 
 

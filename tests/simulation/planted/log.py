@@ -29,10 +29,10 @@ def no_sync_at_opening(patch: Patch) -> None:
     """Good rows are shown as they are found."""
     open_mended = log_opening._open_mended
 
-    def opened(path: Path, cluster_id: str, damage: Any, used: files.Files, visit: Any) -> Any:
+    def opened(path: Path, cluster_id: str, damage: Any, used: files.Files, visit: Any, found: Any) -> Any:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(used, "fdatasync", lambda descriptor: None)
-            return open_mended(path, cluster_id, damage, used, visit)
+            return open_mended(path, cluster_id, damage, used, visit, found)
 
     patch.setattr(log_opening, "_open_mended", opened)
 

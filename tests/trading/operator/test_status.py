@@ -13,6 +13,11 @@ from trading.replicas.manager import ReplicaManager
 NOW = datetime(2031, 4, 9, 13, 5, 22, 104511, UTC)
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 @pytest.fixture
 def cluster():
     return FakeCluster.led_by(2, epoch=4, last_number=61)
@@ -51,6 +56,7 @@ def test_all_in_sync_is_ok_and_the_leader_comes_first(manager):
         "rtt_ms": 0.0,
         "last_seen": "2031-04-09T13:05:22.104511Z",
         "error": None,
+        "findings": [],
     }
 
 
@@ -92,11 +98,25 @@ def test_the_table_off_a_terminal_is_aligned_plain_text(cluster, manager):
     ]
 
 
-def test_the_table_on_a_terminal_holds_the_same(manager):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+def test_what_was_found_in_the_files_is_told_until_it_is_seen(cluster, manager):
+    cluster.catalog.findings = ["catalog_epochs.csv was damaged: line 2"]
+    cluster.replicas[1].findings = ["order_database.csv: row 8 was damaged"]
+    data = status(manager)
+    assert data["health"] == "ok"
+    assert [one["findings"] for one in data["replicas"]] == [[], [], ["order_database.csv: row 8 was damaged"]]
+    for out in (io.StringIO(), Terminal()):
+        print_table(data, out, NOW)
+        last = [line.rstrip() for line in out.getvalue().splitlines()]
+        assert "catalog found: catalog_epochs.csv was damaged: line 2" in last
+        assert "replica 1 found: order_database.csv: row 8 was damaged" in last
+        assert "remove findings.txt" in " ".join(last[-2:])
+    cluster.catalog.findings = cluster.replicas[1].findings = []
+    out = io.StringIO()
+    print_table(status(manager), out, NOW)
+    assert "found" not in out.getvalue()
 
+
+def test_the_table_on_a_terminal_holds_the_same(manager):
     out = Terminal()
     print_table(status(manager), out, NOW + timedelta(seconds=34))
     assert "in-sync" in out.getvalue()

@@ -2,6 +2,8 @@ import io
 
 import pytest
 
+from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT
@@ -100,6 +102,21 @@ def test_without_the_catalog_the_replicas_are_compared_with_the_longest(cluster,
     assert "replica 2: differs first at order 4" in lines
     assert "replica 1: equal up to 59, 1 behind" in lines
     assert lines[-1] == "stocks: not audited: only the catalog knows their quantities"
+
+
+def test_what_was_found_by_reading_is_told(cluster):
+    """The comparison itself may be what finds a flipped byte."""
+
+    def refuse(address, request):
+        if isinstance(request, order_pb2.ListRowsRequest) and address == CONFIG.replicas[2]:
+            cluster.replicas[2].findings = ["order_database.csv: bytes that were good are no longer: row 4"]
+            raise RpcFailure(Reason.HALTED, "order_database.csv: bytes that were good are no longer: row 4")
+
+    cluster.network.before = refuse
+    code, lines, _ = run(cluster)
+    assert code == EXIT_WORK_LEFT
+    assert any(line.startswith("replica 2: not compared: order_database.csv: bytes that were good") for line in lines)
+    assert "replica 2 found: order_database.csv: bytes that were good are no longer: row 4" in lines
 
 
 def test_when_nothing_answers_there_is_nothing_to_compare(cluster):

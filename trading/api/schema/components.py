@@ -72,6 +72,7 @@ _PAGE: dict[str, Schema] = {
 }
 
 _NUMBER_OR_NULL = or_null({"type": "integer", "minimum": 0})
+_FINDINGS: Schema = _array({"type": "string", "description": "What it found wrong with its files, not seen yet."})
 _REPLICA: dict[str, Schema] = {
     "id": REPLICA_ID,
     "address": {"type": "string"},
@@ -82,6 +83,7 @@ _REPLICA: dict[str, Schema] = {
     "rtt_ms": or_null({"type": "number", "minimum": 0}),
     "last_seen": or_null(TIME),
     "error": or_null({"type": "string"}),
+    "findings": _FINDINGS,
 }
 
 _TOLD = [reason for reason in Reason if reason.http is not None]
@@ -140,7 +142,12 @@ COMPONENTS: dict[str, Schema] = {
             "epoch": {"type": "integer", "minimum": 0},
             "last_number": {"type": "integer", "minimum": 0},
             "catalog": whole(
-                {"address": {"type": "string"}, "last_number": _NUMBER_OR_NULL, "error": or_null({"type": "string"})}
+                {
+                    "address": {"type": "string"},
+                    "last_number": _NUMBER_OR_NULL,
+                    "error": or_null({"type": "string"}),
+                    "findings": _FINDINGS,
+                }
             ),
             "replicas": _array(ref("Replica")),
         }

@@ -42,7 +42,7 @@ REPLICAS = {
     "leader": 3,
     "epoch": 4,
     "last_number": 61,
-    "catalog": {"address": "127.0.0.1:50052", "last_number": 61, "error": None},
+    "catalog": {"address": "127.0.0.1:50052", "last_number": 61, "error": None, "findings": []},
     "replicas": [
         {
             "id": 3,
@@ -54,6 +54,7 @@ REPLICAS = {
             "rtt_ms": 0.4,
             "last_seen": TIME_EXAMPLE,
             "error": None,
+            "findings": [],
         }
     ],
 }
