@@ -120,9 +120,13 @@ def show_replicas(data_dir: Path) -> int:
 
 def running_addresses(data_dir: Path) -> dict[str, str]:
     """Return the variables that `make run` left for this data directory."""
+    path = data_dir / "run" / ADDRESSES_NAME
     with reaching(data_dir):
-        lines = (data_dir / "run" / ADDRESSES_NAME).read_text().splitlines()
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+        lines = path.read_text(errors="replace").splitlines()
+    values = {name: value for name, _, value in (line.partition("=") for line in lines)}
+    if not all(name.startswith("BOURSE_") and value.isprintable() for name, value in values.items()) or not values:
+        raise NothingRuns(f"{path} is damaged: stop `make run` and start it again, which writes it anew")
+    return values
 
 
 def act(supervisor: Any, command: str, name: str, known: list[str]) -> int:

@@ -27,6 +27,7 @@ from typing import BinaryIO
 from backends.storage.ports import StartRefused
 from backends.storage.seed import read_seed
 from common.process.config import ConfigError
+from common.process.directories import make_directory
 from common.process.finish import EXIT_FAILED, run_program, tell
 from common.process.metrics import METRICS_VARIABLE
 from common.process.private import keep_private
@@ -77,7 +78,7 @@ def lock_run_dir(run_dir: Path) -> BinaryIO:
         ConfigError: it cannot be written, or another system runs with this data directory.
     """
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
+        make_directory(run_dir)
         keep_private(run_dir)
         lock = (run_dir / "lock").open("ab")
     except OSError as error:

@@ -10,8 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import load_backend
 
 from common.process.config import ClusterConfig, ConfigError, parse_count, parse_switch
+from common.process.directories import make_directory
 from common.process.private import keep_private
 from common.process.rates import Rate, parse_rate
+from frontend_site.database_file import check_database_file
 from frontend_site.operator_key import FILE_NAME as OPERATOR_KEY_FILE
 from frontend_site.operator_key import authentication_is_on, read_or_make_operator_key
 from frontend_site.production import ProductionConfig
@@ -97,7 +99,7 @@ class FrontendConfig:
 
 def _usable_directory(path: Path) -> Path:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_directory(path)
     except OSError as error:
         raise ConfigError(f"BOURSE_DATA_DIR={str(path)!r} cannot be made: {error.strerror}") from error
     return path.resolve()
@@ -137,6 +139,7 @@ def _database(env: environ.Env, data_dir: Path) -> dict[str, Any]:
     default = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(data_dir / DATABASE_FILE)}
     text: str | None = env.str("DATABASE_URL", default=None)
     if text is None:
+        check_database_file(data_dir / DATABASE_FILE)
         return default
     scheme, separator, _rest = text.partition("://")
     if not separator or scheme not in environ.Env.DB_SCHEMES:
@@ -160,6 +163,8 @@ def _check_database(database: Mapping[str, Any], scheme: str) -> None:
     if engine == "django.db.backends.sqlite3":
         if name != ":memory:" and not Path(name).parent.is_dir():
             raise ConfigError(f"DATABASE_URL: there is no folder {str(Path(name).parent)!r} for the SQLite file")
+        if name != ":memory:":
+            check_database_file(Path(name))
         return
     try:
         load_backend(engine)

@@ -24,11 +24,23 @@ def test_threads_that_start_at_once_get_the_same_key(tmp_path):
     assert os.listdir(tmp_path) == ["secret_key"]
 
 
-@pytest.mark.parametrize("content", [b"", b"short\n", b"\xff" * 60])
-def test_file_that_holds_no_key_is_refused_by_its_path(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"short\n", b"\xff" * 60, bytes(65), b"\n" * 65, b"0123456789\x00abcdefghi"])
+def test_file_that_holds_no_key_is_made_anew_and_that_is_said(tmp_path, content, capsys):
     (tmp_path / "secret_key").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"secret_key"):
-        read_or_make_secret_key(tmp_path)
+    key = read_or_make_secret_key(tmp_path)
+    assert len(key) >= 16
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path / 'secret_key'} held no key: a new one is made, and who has logged in must do so again\n"
+    )
+    assert read_or_make_secret_key(tmp_path) == key
+    assert capsys.readouterr().err == ""
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", bytes(65)])
+def test_threads_that_find_no_key_at_once_get_the_same_one(tmp_path, content):
+    (tmp_path / "secret_key").write_bytes(content)
+    test_threads_that_start_at_once_get_the_same_key(tmp_path)
 
 
 def test_file_that_cannot_be_read_is_refused_by_its_path(tmp_path):

@@ -55,8 +55,11 @@ class EventFile:
         try:
             if path.exists() and path.stat().st_size + len(line) > self._max_bytes:
                 os.replace(path, self._directory / OLDER_NAME)
-            with path.open("a") as file:
-                file.write(line)
+            with path.open("ab+") as file:
+                file.seek(max(0, file.tell() - 1))
+                if file.read(1) not in (b"", b"\n"):  # a line that was cut off must not take this one with it
+                    file.write(b"\n")
+                file.write(line.encode())
         except OSError as error:
             log.warning("event not kept", path=str(path), error=error.strerror, event_text=event.text)
 

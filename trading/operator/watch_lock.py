@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from common.process.config import ConfigError
+from common.process.directories import make_directory
 from common.process.private import keep_private
 
 LOCK_NAME = "lock"
@@ -32,7 +33,7 @@ def watching(directory: Path, now: datetime) -> Iterator[None]:
         ConfigError: the directory cannot be used.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         keep_private(directory)
         lock = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:

@@ -27,6 +27,14 @@ def test_the_oldest_are_given_up_when_the_file_is_full(tmp_path):
     assert all((tmp_path / name).stat().st_size <= 1000 for name in (NAME, OLDER_NAME))
 
 
+@pytest.mark.parametrize("left", [0, 3, 40])
+def test_an_event_behind_a_line_that_was_cut_off_is_not_lost(tmp_path, left):
+    EventFile(tmp_path).append(EVENT)
+    (tmp_path / NAME).write_bytes((tmp_path / NAME).read_bytes()[:left])
+    EventFile(tmp_path).append(EVENT)
+    assert read_events(tmp_path) == [EVENT]
+
+
 def test_where_no_loop_ever_ran_there_are_none(tmp_path):
     assert read_events(tmp_path / "health") == []
 

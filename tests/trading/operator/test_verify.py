@@ -107,12 +107,16 @@ def test_without_the_catalog_the_replicas_are_compared_with_the_longest(cluster,
 def test_what_was_found_by_reading_is_told(cluster):
     """The comparison itself may be what finds a flipped byte."""
 
-    def refuse(address, request):
-        if isinstance(request, order_pb2.ListRowsRequest) and address == CONFIG.replicas[2]:
-            cluster.replicas[2].findings = ["order_database.csv: bytes that were good are no longer: row 4"]
-            raise RpcFailure(Reason.HALTED, "order_database.csv: bytes that were good are no longer: row 4")
+    replica = cluster.replicas[2]
+    handle = replica.handle
 
-    cluster.network.before = refuse
+    def refuse(request):
+        if isinstance(request, order_pb2.ListRowsRequest):
+            replica.findings = ["order_database.csv: bytes that were good are no longer: row 4"]
+            raise RpcFailure(Reason.HALTED, replica.findings[0])
+        return handle(request)
+
+    cluster.network.handlers[CONFIG.replicas[2]] = refuse
     code, lines, _ = run(cluster)
     assert code == EXIT_WORK_LEFT
     assert any(line.startswith("replica 2: not compared: order_database.csv: bytes that were good") for line in lines)
