@@ -20,7 +20,7 @@ from backends.order.replica import Replica
 from backends.order.servicer import OrderServicer, ReplicationServicer
 from backends.order.store import OrderStore
 from backends.serving.order_metrics import OrderMetrics
-from backends.serving.server import STOP_GRACE_S, BackendServer, run_process
+from backends.serving.server import STOP_GRACE_S, BackendServer, run_process, start_again
 from backends.storage.engines import open_order_log
 from backends.storage.ports import OrderLog, StartRefused
 from common.bounds import MAX_REPLICA_ID
@@ -37,6 +37,8 @@ from protos import catalog_pb2, order_pb2, order_pb2_grpc
 log = structlog.get_logger()
 
 HEARTBEAT_S = 0.5
+# So long a replica whose file is damaged says so in its health. Then it starts again, which mends it.
+DAMAGE_TOLD_S = 3.0
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -179,6 +181,8 @@ def work_until_stopped(replica: Replica, network: Network, work: threading.Event
             if time.monotonic() >= next_heartbeat and not stopping.is_set():
                 network.run(replica.heartbeat())
                 next_heartbeat = time.monotonic() + HEARTBEAT_S
+            if (damage := replica.store.damage) and stopping.wait(DAMAGE_TOLD_S) is False:
+                start_again(damage)
     except BaseException:
         # A replica whose order path has died must not go on looking healthy.
         log.exception("the order path failed; this process ends")

@@ -59,7 +59,7 @@ class OrderStore:
     def damage(self) -> str:
         """Why nothing more can be read or appended, and what to do about it; "" while all can. Never waits."""
         damage = self._rows.damage
-        return f"{damage}; start this replica again: it keeps the file aside and is filled anew" if damage else ""
+        return f"{damage}; this replica starts again, keeps the file aside and is filled anew" if damage else ""
 
     def mark_foreign(self, why: str) -> None:
         """Refuse all look-ups from now on: the orders here are not those of the catalog's cluster."""

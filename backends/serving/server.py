@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import structlog
@@ -150,6 +150,13 @@ def _check_can_listen(address: str) -> None:
             trial.listen()
     except OSError as error:
         raise StartRefused(f"cannot listen on {address}: {error.strerror}") from error
+
+
+def start_again(why: str) -> NoReturn:
+    """Begin this program anew in this process, with its arguments; no file or connection stays open."""
+    log.warning("starting again", why=why)
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run_process(name: str, main: Callable[[], None]) -> None:

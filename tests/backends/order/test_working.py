@@ -1,6 +1,7 @@
 """The thread that takes a replica's turns."""
 
 import threading
+from types import SimpleNamespace
 
 from backends.order import __main__ as process
 from common.calls.network import Network
@@ -12,6 +13,7 @@ class BusyReplica:
     def __init__(self, work, stopping):
         self.work, self.stopping = work, stopping
         self.waiting = self.turns = self.heartbeats = 0
+        self.store = SimpleNamespace(damage="")
 
     def has_work(self):
         return self.waiting > 0
@@ -42,3 +44,22 @@ def test_order_that_came_while_a_heartbeat_was_due_has_its_turn_at_once(monkeypa
     thread.join(10)
     assert not thread.is_alive()
     assert (replica.turns, replica.heartbeats) == (3, 4)
+
+
+def test_replica_whose_file_is_damaged_starts_again_once_it_has_said_so(monkeypatch):
+    monkeypatch.setattr(process, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(process, "DAMAGE_TOLD_S", 0.05)
+    work, stopping = threading.Event(), threading.Event()
+    replica = BusyReplica(work, stopping)
+    replica.store.damage = "row 4 is damaged"
+    why = []
+
+    def start_again(damage):
+        why.append(damage)
+        stopping.set()
+
+    monkeypatch.setattr(process, "start_again", start_again)
+    thread = threading.Thread(target=process.work_until_stopped, args=(replica, Network(), work, stopping))
+    thread.start()
+    thread.join(10)
+    assert why == ["row 4 is damaged"]
