@@ -181,7 +181,7 @@ def work_until_stopped(replica: Replica, network: Network, work: threading.Event
             if time.monotonic() >= next_heartbeat and not stopping.is_set():
                 network.run(replica.heartbeat())
                 next_heartbeat = time.monotonic() + HEARTBEAT_S
-            if (damage := replica.store.damage) and stopping.wait(DAMAGE_TOLD_S) is False:
+            if (damage := replica.store.damage) and not stopping.wait(DAMAGE_TOLD_S):
                 start_again(damage)
     except BaseException:
         # A replica whose order path has died must not go on looking healthy.

@@ -3,6 +3,7 @@
 import pytest
 
 from backends.order.store import OrderStore
+from backends.storage.ports import StartRefused
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.rows import chain_seed
@@ -187,3 +188,67 @@ def test_leader_that_is_given_other_peers_leads_anew_with_them(led):
     }
     assert [one.state == order_pb2.IN_SYNC for one in health.followers] == [True, True, False]
     assert led.place(3, buy("b")).transaction_number == 2
+
+
+def flip_in_row(path, number):
+    """Change one byte in the middle of a row, under the process that has the file open."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = sum(map(len, lines[:number])) + len(lines[number]) // 2
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)
+        file.seek(place)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+@pytest.mark.parametrize("replica_id", [1, 3])
+def test_replica_whose_bytes_changed_trades_no_more_says_so_and_is_mended_by_a_start(led, replica_id):
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    log = led.path / f"order-{replica_id}" / "order_database.csv"
+    flip_in_row(log, 2)
+    replica = led.replicas[replica_id]
+    assert replica.store.order(1).transaction_number == 1
+    assert (replica.health().halted, list(replica.health().findings)) == ("", [])
+    for read in (
+        lambda: replica.store.order(2),
+        lambda: replica.store.order(1),
+        lambda: replica.store.read_after(0, 9),
+    ):
+        with pytest.raises(RpcFailure, match=r"HALTED.*order_database.csv: bytes that were good are no longer: row 2"):
+            read()
+    assert "row 2" in replica.health().halted
+    assert len(replica.health().findings) == 1
+    led.network.run(replica.heartbeat())
+    assert replica.leadership is None
+    with pytest.raises(RpcFailure, match="HALTED"):
+        led.assign(replica_id)
+
+    led.stop_replica(replica_id)
+    mended = led.start_replica(replica_id)
+    assert (mended.health().halted, mended.store.last_number) == ("", 1)
+    first, second = mended.health().findings
+    assert "bytes that were good are no longer: row 2" in first
+    assert "order_database.csv: row 2 was damaged" in second
+    assert log.with_name("order_database.csv.damaged-1").exists()
+
+
+def test_catalog_whose_bytes_changed_trades_no_more_and_names_the_repair(led):
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    flip_in_row(led.path / "catalog" / "catalog_journal.csv", 2)
+    assert led.catalog_health().halted == ""
+    for _ in range(2):
+        with pytest.raises(RpcFailure, match=r"HALTED.*row 2"):
+            led.catalog.list_trades(catalog_pb2.ListTradesRequest(after=0, limit=3))
+    health = led.catalog_health()
+    assert "row 2" in health.halted
+    assert health.halted.endswith("stop all processes and run: python -m backends.catalog.rebuild")
+    assert "row 2" in health.findings[0]
+    (ticket,) = led.submit(3, buy("x"))
+    led.turn(3)
+    assert ticket.future.exception(0) is not None
+    assert led.replicas[3].health().halted
+    led.stop_catalog()
+    with pytest.raises(StartRefused, match=r"row 2 is damaged.*backends.catalog.rebuild"):
+        led.start_catalog()

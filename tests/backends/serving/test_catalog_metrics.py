@@ -20,3 +20,6 @@ def test_a_batch_is_counted_by_what_became_of_its_trades(tmp_path):
     assert value("refusals_total", reason="UNKNOWN_STOCK") == 1
     assert (value("batch_trades_count"), value("batch_trades_sum")) == (2, 5)
     assert (value("last_number"), value("epoch"), value("leader_id"), value("halted")) == (2, 1, 3, 0)
+    assert value("findings") == 0
+    desk.directory.findings.note("row 8 was damaged")
+    assert value("findings") == 1

@@ -27,6 +27,8 @@ def test_a_turn_of_the_leader_is_counted(led):
 
 def test_what_a_follower_says_of_itself():
     metrics = OrderMetrics()
-    metrics.sample(lambda: order_pb2.HealthCheckResponse(role=order_pb2.FOLLOWER, halted="why", stalled=True))
-    names = ("is_leader", "halted", "stalled", "catalog_reachable")
-    assert [metrics.registry.get_sample_value(f"bourse_replica_{name}") for name in names] == [0, 1, 1, 0]
+    metrics.sample(
+        lambda: order_pb2.HealthCheckResponse(role=order_pb2.FOLLOWER, halted="why", stalled=True, findings=["a", "b"])
+    )
+    names = ("is_leader", "halted", "stalled", "catalog_reachable", "findings")
+    assert [metrics.registry.get_sample_value(f"bourse_replica_{name}") for name in names] == [0, 1, 1, 0, 2]

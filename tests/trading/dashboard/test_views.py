@@ -1,5 +1,6 @@
 """The page at / and its panels, as a browser gets them: who is shown what."""
 
+import copy
 import re
 import threading
 from typing import Any
@@ -145,6 +146,16 @@ def test_operators_alone_are_told_addresses_and_failures(page):
         assert ("10.0.0.9" in replicas) == ("connection refused" in replicas) == is_told
         assert ("connection refused" in failovers) == is_told
         assert "replica 3 leads epoch 4" in failovers
+
+
+def test_operators_alone_are_told_what_was_found_in_the_files(page, board):
+    board.shown = copy.deepcopy(STATUS)
+    board.shown["replicas"][0]["findings"] = ["order_database.csv: row 8 was damaged"]
+    board.shown["catalog"]["findings"] = ["line 2 was damaged"]
+    for address, is_told in (("127.0.0.1", True), ("192.0.2.7", False)):
+        _, text = page("/dashboard/replicas", address)
+        assert ("Found: order_database.csv: row 8 was damaged" in text) == is_told
+        assert ("Catalog found: line 2 was damaged" in text) == is_told
 
 
 def test_charts_say_in_words_what_they_draw(page):

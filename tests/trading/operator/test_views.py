@@ -35,6 +35,17 @@ def test_resync_is_accepted_as_a_job_that_can_be_looked_at(rest, cluster):
     assert rest.get("/replicas/2/resync").json()["data"]["id"] == job["id"]
 
 
+def test_what_was_found_in_the_files_is_in_the_data_and_on_the_page(rest, cluster):
+    cluster.replicas[1].findings = ["order_database.csv: row 8 was damaged"]
+    cluster.catalog.findings = ["catalog_epochs.csv was damaged"]
+    data = rest.get("/replicas").json()["data"]
+    assert data["catalog"]["findings"] == ["catalog_epochs.csv was damaged"]
+    assert [one["findings"] for one in data["replicas"]] == [[], [], ["order_database.csv: row 8 was damaged"]]
+    page = rest.get("/replicas", headers={"Accept": "text/html"}).content.decode()
+    assert "Found: order_database.csv: row 8 was damaged" in page
+    assert "Catalog found: catalog_epochs.csv was damaged" in page
+
+
 def test_resync_that_cannot_begin_is_refused(rest, cluster):
     assert told(rest.post("/replicas/9/resync")) == (404, "REPLICA_NOT_FOUND")
     assert told(rest.post("/replicas/3/resync")) == (409, "REPLICA_LEADS")
