@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from backends.storage.csv.files import OS_FILES, DiskFull, Files, read_file, replace_file
-from backends.storage.csv.findings import Findings
 from backends.storage.ports import StartRefused
+from common.process.findings import Findings
 
 Role = Literal["catalog", "order"]
 
@@ -73,7 +73,7 @@ class DataDirectory:
         try:
             _acquire(lock, path, files)
             cluster_id, damage = _read_identity(path, role, replica_id, files)
-            findings = Findings(path, files)
+            findings = Findings(path, FindingsIn(files))
         except BaseException:
             files.close(lock)
             raise
@@ -117,6 +117,23 @@ class DataDirectory:
         lock, self._lock = self._lock, -1
         if lock >= 0:
             self._files.close(lock)
+
+
+class FindingsIn:
+    """Implements FindingsFile."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.exists = files.exists
+
+    def read(self, path: Path) -> bytes:
+        return read_file(self._files, path)
+
+    def replace(self, path: Path, data: bytes) -> None:
+        try:
+            replace_file(path, data, self._files)
+        except DiskFull as error:
+            raise OSError(str(error)) from error
 
 
 def _make(path: Path, files: Files) -> None:

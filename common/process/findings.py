@@ -6,11 +6,9 @@ It is for people: whatever stands in it, nothing is refused for it.
 
 import threading
 from pathlib import Path
+from typing import Protocol
 
 import structlog
-
-from backends.storage.csv.files import Files, read_file, replace_file
-from backends.storage.ports import StoreFull
 
 log = structlog.get_logger()
 
@@ -19,13 +17,26 @@ MOST_FINDINGS = 20
 _MOST_CHARACTERS = 500
 
 
+class FindingsFile(Protocol):
+    """How the file is read and written. All but `exists` raise OSError."""
+
+    def exists(self, path: Path) -> bool:
+        """Return whether it is there. Never waits for a write."""
+
+    def read(self, path: Path) -> bytes:
+        """Return its content."""
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Make `data` its content, durably."""
+
+
 class Findings:
     """The findings in one data directory. Any thread may use it; `all` never waits for a write."""
 
-    def __init__(self, directory: Path, files: Files) -> None:
+    def __init__(self, directory: Path, file: FindingsFile) -> None:
         """Read what earlier runs found, if nobody has seen it yet."""
         self._path = directory / FINDINGS_NAME
-        self._files = files
+        self._file = file
         self._writing = threading.Lock()
         self._texts = self._read()  # replaced as a whole
         self._is_kept = bool(self._texts)  # whether they stand in the file, so that its removal means something
@@ -38,21 +49,21 @@ class Findings:
                 return
             texts = (*known, finding)[-MOST_FINDINGS:]
             try:
-                replace_file(self._path, "".join(f"{each}\n" for each in texts).encode(), self._files)
+                self._file.replace(self._path, "".join(f"{each}\n" for each in texts).encode())
                 self._is_kept = True
-            except (StoreFull, OSError) as error:
+            except OSError as error:
                 log.error("finding not kept for the next start", path=str(self._path), error=str(error))
             self._texts = texts
 
     def all(self) -> tuple[str, ...]:
         """Return the findings that nobody has seen yet, the newest MOST_FINDINGS, oldest first."""
-        if self._is_kept and not self._files.exists(self._path):
+        if self._is_kept and not self._file.exists(self._path):
             self._texts, self._is_kept = (), False
         return self._texts
 
     def _read(self) -> tuple[str, ...]:
         try:
-            text = read_file(self._files, self._path).decode("utf-8", "backslashreplace")
+            text = self._file.read(self._path).decode("utf-8", "backslashreplace")
         except FileNotFoundError:
             return ()
         except OSError as error:

@@ -3,21 +3,22 @@ import threading
 
 import pytest
 
+from backends.storage.csv.data_directory import FindingsIn
 from backends.storage.csv.files import OS_FILES
-from backends.storage.csv.findings import MOST_FINDINGS, Findings
+from common.process.findings import MOST_FINDINGS, Findings
 from tests.backends.storage.csv.log_files import FaultyFiles
 
 
 def test_what_was_found_is_told_by_later_runs_until_the_file_is_removed(tmp_path):
-    findings = Findings(tmp_path, OS_FILES)
+    findings = Findings(tmp_path, FindingsIn(OS_FILES))
     assert findings.all() == ()
     findings.note("row 8 was damaged")
     findings.note("row 9 was damaged")
     findings.note("row 8 was damaged")
-    again = Findings(tmp_path, OS_FILES)
+    again = Findings(tmp_path, FindingsIn(OS_FILES))
     assert findings.all() == again.all() == ("row 8 was damaged", "row 9 was damaged")
     (tmp_path / "findings.txt").unlink()
-    assert findings.all() == again.all() == Findings(tmp_path, OS_FILES).all() == ()
+    assert findings.all() == again.all() == Findings(tmp_path, FindingsIn(OS_FILES)).all() == ()
     again.note("row 3 was damaged")
     assert (tmp_path / "findings.txt").read_text() == "row 3 was damaged\n"
 
@@ -26,35 +27,35 @@ def test_what_was_found_is_told_by_later_runs_until_the_file_is_removed(tmp_path
 def test_what_cannot_be_written_is_told_by_this_run(tmp_path, fault):
     files = FaultyFiles()
     files.faults["pwrite", "findings.txt.new"] = fault
-    findings = Findings(tmp_path, files)
+    findings = Findings(tmp_path, FindingsIn(files))
     findings.note("row 8 was damaged")
     assert findings.all() == ("row 8 was damaged",)
-    assert Findings(tmp_path, files).all() == ()
+    assert Findings(tmp_path, FindingsIn(files)).all() == ()
 
 
 def test_the_newest_are_kept_each_in_one_short_line(tmp_path):
-    findings = Findings(tmp_path, OS_FILES)
+    findings = Findings(tmp_path, FindingsIn(OS_FILES))
     for number in range(MOST_FINDINGS + 5):
         findings.note(f"row {number}\n\0 " + "x" * 1000)
     assert len(findings.all()) == MOST_FINDINGS
     assert findings.all()[0].startswith("row 5\\n\\x00 xxx")
-    assert Findings(tmp_path, OS_FILES).all() == findings.all()
+    assert Findings(tmp_path, FindingsIn(OS_FILES)).all() == findings.all()
     assert max(map(len, findings.all())) <= 500
 
 
 def test_threads_that_find_something_at_once_lose_nothing(tmp_path):
-    findings = Findings(tmp_path, OS_FILES)
+    findings = Findings(tmp_path, FindingsIn(OS_FILES))
     threads = [threading.Thread(target=findings.note, args=(f"row {number}",)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert sorted(Findings(tmp_path, OS_FILES).all()) == [f"row {number}" for number in range(8)]
+    assert sorted(Findings(tmp_path, FindingsIn(OS_FILES)).all()) == [f"row {number}" for number in range(8)]
 
 
 def test_directory_in_its_place_is_told_and_holds_nobody_up(tmp_path):
     (tmp_path / "findings.txt").mkdir()
-    findings = Findings(tmp_path, OS_FILES)
+    findings = Findings(tmp_path, FindingsIn(OS_FILES))
     assert findings.all() == ("findings.txt cannot be read: Is a directory",)
     findings.note("row 8 was damaged")
     assert findings.all()[-1] == "row 8 was damaged"
