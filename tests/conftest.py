@@ -1,6 +1,7 @@
 """Fixtures that run the real system."""
 
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ collect_ignore = ["page"] if what_is_missing() else []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch who starts processes."""
+    """Watch who starts processes, and make files as they do: for their owner alone."""
+    os.umask(0o077)
     config.pluginmanager.register(marking.Watch())
 
 

@@ -161,13 +161,12 @@ def test_addresses_of_the_running_system_are_read_back(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", bytes(100), b"BOURSE_CATALOG=127.0.0.1:5\nBOURSE_REPLICAS=1\x00\n", b"\xff\n"]
+    "content", [b"", bytes(100), b"BOURSE_CATALOG=127.0.0.1:5\nBOURSE_REPLICAS=1\x00\n", b"\xff\n"]
 )
 def test_addresses_that_were_damaged_are_refused_with_what_to_do(tmp_path, content):
     (tmp_path / "run").mkdir()
-    if content is not None:
-        (tmp_path / "run" / "addresses").write_bytes(content)
-    with pytest.raises(NothingRuns, match="addresses is missing or damaged: stop `make run` and start it again"):
+    (tmp_path / "run" / "addresses").write_bytes(content)
+    with pytest.raises(NothingRuns, match="addresses is damaged: stop `make run` and start it again"):
         running_addresses(tmp_path)
 
 
