@@ -56,8 +56,10 @@ class ApplicationLoader:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         from frontend_site.wsgi import application
+        from trading.operator.loop_notice import loop_notice
 
         hear_stop(lambda _signal: stop_serving())
+        loop_notice().start()
         wsgi: Callable[..., Any] = application
         return wsgi
 
@@ -65,9 +67,11 @@ class ApplicationLoader:
 def stop_serving() -> None:
     """Refuse what has not begun, and end what has no end of its own, in the worker process."""
     from trading.events.hub import event_hub
+    from trading.operator.loop_notice import loop_notice
     from trading.services import begin_shutdown
 
     begin_shutdown()
+    loop_notice().stop()
     # Streams of events have no end of their own; the server waits for every answer that is under way.
     event_hub().stop()
 

@@ -613,19 +613,23 @@ class Peer(_message.Message):
 
     REPLICA_ID_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    SILENT_FIELD_NUMBER: _builtins.int
     replica_id: _builtins.int
     """1 to 1000"""
     address: _builtins.str
     """host:port"""
+    silent: _builtins.bool
+    """it has just not answered the sender in time: it is not waited for as long"""
     def __init__(
         self,
         *,
         replica_id: _builtins.int = ...,
         address: _builtins.str = ...,
+        silent: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "replica_id", b"replica_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "replica_id", b"replica_id", "silent", b"silent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -819,12 +823,17 @@ Global___ListRowsResponse: _TypeAlias = ListRowsResponse  # noqa: Y015
 class HealthCheckRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    WATCH_S_FIELD_NUMBER: _builtins.int
+    watch_s: _builtins.int
+    """of a health loop: within so many seconds it looks again; 0: of anybody else"""
     def __init__(
         self,
+        *,
+        watch_s: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["watch_s", b"watch_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -848,6 +857,8 @@ class HealthCheckResponse(_message.Message):
     FOLLOWERS_FIELD_NUMBER: _builtins.int
     HELD_S_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    WATCHED_FIELD_NUMBER: _builtins.int
+    CATALOG_HEARD_MS_FIELD_NUMBER: _builtins.int
     replica_id: _builtins.int
     role: Global___Role.ValueType
     leader_id: _builtins.int
@@ -867,6 +878,10 @@ class HealthCheckResponse(_message.Message):
     min_in_sync: _builtins.int
     held_s: _builtins.int
     """on the leader: how long the health loop still leaves it the leader (AssignLeader)"""
+    watched: _builtins.bool
+    """whether a health loop looks at it; absent: for less than a minute none has"""
+    catalog_heard_ms: _builtins.int
+    """how long ago the catalog last answered it; absent: it never did"""
     @_builtins.property
     def followers(self) -> _containers.RepeatedCompositeFieldContainer[Global___FollowerStatus]:
         """on the leader only"""
@@ -892,12 +907,21 @@ class HealthCheckResponse(_message.Message):
         followers: _abc.Iterable[Global___FollowerStatus] | None = ...,
         held_s: _builtins.int = ...,
         findings: _abc.Iterable[_builtins.str] | None = ...,
+        watched: _builtins.bool | None = ...,
+        catalog_heard_ms: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_catalog_heard_ms", b"_catalog_heard_ms", "_watched", b"_watched", "catalog_heard_ms", b"catalog_heard_ms", "watched", b"watched"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_reachable", b"catalog_reachable", "cluster_id", b"cluster_id", "epoch", b"epoch", "findings", b"findings", "followers", b"followers", "halted", b"halted", "held_s", b"held_s", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "min_in_sync", b"min_in_sync", "replica_id", b"replica_id", "role", b"role", "stalled", b"stalled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_catalog_heard_ms", b"_catalog_heard_ms", "_watched", b"_watched", "catalog_heard_ms", b"catalog_heard_ms", "catalog_reachable", b"catalog_reachable", "cluster_id", b"cluster_id", "epoch", b"epoch", "findings", b"findings", "followers", b"followers", "halted", b"halted", "held_s", b"held_s", "last_chain", b"last_chain", "last_number", b"last_number", "leader_id", b"leader_id", "min_in_sync", b"min_in_sync", "replica_id", b"replica_id", "role", b"role", "stalled", b"stalled", "watched", b"watched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__catalog_heard_ms: _TypeAlias = _typing.Literal["catalog_heard_ms"]  # noqa: Y015
+    _WhichOneofArgType__catalog_heard_ms: _TypeAlias = _typing.Literal["_catalog_heard_ms", b"_catalog_heard_ms"]  # noqa: Y015
+    _WhichOneofReturnType__watched: _TypeAlias = _typing.Literal["watched"]  # noqa: Y015
+    _WhichOneofArgType__watched: _TypeAlias = _typing.Literal["_watched", b"_watched"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__catalog_heard_ms) -> _WhichOneofReturnType__catalog_heard_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__watched) -> _WhichOneofReturnType__watched | None: ...
 
 Global___HealthCheckResponse: _TypeAlias = HealthCheckResponse  # noqa: Y015
 

@@ -1,5 +1,6 @@
 """A replica's line to the catalog: whether it answers, and the procedures that several parts need."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,13 +23,18 @@ class CatalogLink:
     def __init__(self, address: str, monotonic: Callable[[], float]) -> None:
         self.address = address
         self._monotonic = monotonic
-        self._heard_at = float("-inf")  # when it last answered anything, an error included
+        self._heard_at = -math.inf  # when it last answered anything, an error included
         self._answered_last = True
 
     @property
     def is_reachable(self) -> bool:
         """Whether the last call was answered."""
         return self._answered_last
+
+    @property
+    def heard_ms(self) -> int | None:
+        """How long ago it last answered, rounded up; None: it never did."""
+        return None if self._heard_at == -math.inf else math.ceil(1000 * (self._monotonic() - self._heard_at))
 
     @property
     def is_fresh(self) -> bool:

@@ -1,6 +1,6 @@
 """Promotion: how a replica, even a stale or an empty one, becomes a correct leader (docs/PROTOCOL.md, 5)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -26,6 +26,8 @@ BACKFILL_LIMIT_S = 1.0
 # How long a catalog that is slow to sync an epoch is asked again, within what the manager waits for a promotion.
 BEGIN_LIMIT_S = 1.5
 PEER_HEALTH_TIMEOUT_S = 0.4
+# Of one that did not answer the manager either. It may have been out of that one's reach alone.
+SILENT_PEER_TIMEOUT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Promotion:
             )
             failpoint("promotion-begun")
             followers = Followers(peers, self._replica_id)
-            yield from self._let_near_peers_join(followers)
+            yield from self._let_near_peers_join(followers, {peer.replica_id for peer in peers if peer.silent})
             replication = Replication(self._store, followers, self._min_in_sync)
             yield from replication.replicate(b"")
         except Diverged as failure:
@@ -98,7 +100,7 @@ class Promotion:
                 metadata={"last_number": last_number},
             )
 
-    def _let_near_peers_join(self, followers: Followers) -> Steps[None]:
+    def _let_near_peers_join(self, followers: Followers, silent: Set[int]) -> Steps[None]:
         """Have the peers that are close behind join with the next Replicate; the others are left to the health loop.
 
         Raises:
@@ -106,7 +108,12 @@ class Promotion:
         """
         peers = followers.peers()
         outcomes: list[Outcome] = yield Together(
-            [self._peers.health_call(peer, PEER_HEALTH_TIMEOUT_S) for peer in peers]
+            [
+                self._peers.health_call(
+                    peer, SILENT_PEER_TIMEOUT_S if peer.replica_id in silent else PEER_HEALTH_TIMEOUT_S
+                )
+                for peer in peers
+            ]
         )
         for peer, outcome in zip(peers, outcomes, strict=True):
             try:

@@ -171,6 +171,7 @@ class Replica:
             halted=now.halted or self.store.damage,
             cluster_id=self.store.cluster_id,
             catalog_reachable=self._catalog.is_reachable,
+            catalog_heard_ms=self._catalog.heard_ms,
             min_in_sync=self._min_in_sync,
             followers=now.leadership.followers.statuses(last_number) if now.leadership else [],
             held_s=math.ceil(now.held_s),

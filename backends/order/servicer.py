@@ -15,6 +15,7 @@ from backends.order.model import order_of
 from backends.order.pending import Caller, Ticket
 from backends.order.reads.reader import OrderReader, list_rows
 from backends.order.replica import Replica
+from backends.serving.watched import Watched
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
@@ -48,6 +49,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self._reader = reader
         self._network = network
         self._waiting = WaitingRoom(WAITING_COUNT, Reason.QUEUE_FULL)
+        self._watched = Watched(monotonic)
         self._reading = WaitingRoom(READING_COUNT, Reason.QUEUE_FULL)
         self._monotonic = monotonic
 
@@ -87,7 +89,11 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: order_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> order_pb2.HealthCheckResponse:
         with aborting_on_failures(context):
-            return self._replica.health()
+            self._watched.note(request.watch_s)
+            health = self._replica.health()
+            if (watched := self._watched.state()) is not None:
+                health.watched = watched
+            return health
 
     def _place(
         self, epoch: int | None, orders: list[catalog_pb2.NewOrder], context: grpc.ServicerContext

@@ -14,8 +14,9 @@ from google.protobuf.message import Message
 from common.calls.channels import Channels, response_class
 from common.calls.failures import RpcFailure
 from common.calls.statuses import failure_from_error
-from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait, run_steps
-from common.calls.streams import OpenStreams
+from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Steps, Together, Wait, run_steps
+from common.calls.streams import CallStream, OpenStreams
+from common.process.guard import Guard
 from common.process.request_context import METADATA_KEY, current_request_id
 from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2
@@ -109,12 +110,27 @@ class Network:
         match effect:
             case Call():
                 return self._begin(effect)()
+            case Guarded():
+                return self._perform_guarded(effect)
             case Together():
                 return self._perform_together(effect)
             case Pause():
                 return time.sleep(effect.seconds)
             case Wait():
                 return effect.event.wait(effect.timeout_s)
+
+    def _perform_guarded(self, effect: Guarded) -> Any:
+        """Make a call that is carried."""
+        connections = self._open()
+        stream = _send(effect.call, connections.streams)
+        guard = Guard(
+            connections.streams.deadlines,
+            effect.after_s,
+            is_alive=lambda: self.run(effect.is_alive()),
+            give_up=stream.close,
+            start=connections.callers.submit,
+        )
+        return _receive(effect.call, stream, connections.streams, guard.end)
 
     def _perform_together(self, effect: Together) -> list[Outcome]:
         begun: list[Finish] = []
@@ -132,23 +148,11 @@ class Network:
     def _begin(self, call: Call, *, side_by_side: bool = False) -> Finish:
         """Send a call that is carried. Another one is made when it is finished, or in a thread of its own from now."""
         if isinstance(call.request, CARRIED):
-            return self._send(call)
+            streams = self._open().streams
+            return partial(_receive, call, _send(call, streams), streams)
         # Not by gRPC's own futures: a channel with one under way runs a thread, which is started anew each time.
         unary = partial(self._call, call, _request_id(call), time.monotonic() + call.timeout_s)
         return self._open().callers.submit(unary).result if side_by_side else unary
-
-    def _send(self, call: Call) -> Finish:
-        streams = self._open().streams
-        stream = streams.take(call.address)
-        stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), _request_id(call))
-
-        def finish() -> Any:
-            try:
-                return response_class(call.request).FromString(stream.receive())
-            finally:
-                streams.give_back(stream)
-
-        return finish
 
     def _call(self, call: Call, request_id: str, deadline: float) -> Any:
         rpc = self._open().channels.rpc(call.address, call.request)
@@ -157,6 +161,21 @@ class Network:
             return rpc(call.request, timeout=timeout_s, metadata=_metadata(request_id))
         except grpc.RpcError as error:
             raise failure_from_error(error, call.address) from error
+
+
+def _send(call: Call, streams: OpenStreams) -> CallStream:
+    stream = streams.take(call.address)
+    stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), _request_id(call))
+    return stream
+
+
+def _receive(call: Call, stream: CallStream, streams: OpenStreams, is_over: Callable[[], None] = lambda: None) -> Any:
+    """Return the answer on a stream; `is_over` is called before another call can have that stream."""
+    try:
+        return response_class(call.request).FromString(stream.receive())
+    finally:
+        is_over()
+        streams.give_back(stream)
 
 
 def _request_id(call: Call) -> str:

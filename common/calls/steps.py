@@ -45,6 +45,18 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True)
+class Guarded:
+    """A call to a process that may be dead, and a look at that process beside it, every `after_s` without an answer.
+
+    Answered as the call. Once `is_alive` returns False it fails at once, with NO_ANSWER.
+    """
+
+    call: Call
+    after_s: float
+    is_alive: Callable[[], "Steps[bool]"]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Go on after this time."""
 
@@ -59,7 +71,7 @@ class Wait:
     timeout_s: float
 
 
-Effect: TypeAlias = Call | Together | Pause | Wait
+Effect: TypeAlias = Call | Guarded | Together | Pause | Wait
 Outcome: TypeAlias = Message | RpcFailure
 # The answers are typed where they are received: a generator has one send type for all its yields.
 Steps: TypeAlias = Generator[Effect, Any, T]

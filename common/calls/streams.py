@@ -15,11 +15,11 @@ import grpc
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from common.calls.deadlines import Deadlines
 from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
 from common.calls.statuses import STATUS_DETAILS_KEY, aborting_on_failures, failure_from_error, failure_from_status
 from common.calls.waiting_room import STREAM_COUNT, WaitingRoom
+from common.process.deadlines import Deadlines
 from common.process.request_context import VALID_REQUEST_ID, working_for
 from protos import calls_pb2, calls_pb2_grpc
 
@@ -88,7 +88,7 @@ class CallStream:
         except StopIteration:  # it ended, and did not say how: the call may have been read
             raise RpcFailure(Reason.UNREACHABLE, f"{self.address}: the stream ended") from None
         except grpc.RpcError as error:
-            is_late = not self._deadlines.drop(self.close)
+            is_late = not self._deadlines.drop(self.close) or error.code() is grpc.StatusCode.CANCELLED  # `close`
             raise self._no_answer() if is_late else failure_from_error(error, self.address) from error
         finally:
             self._deadlines.drop(self.close)
@@ -112,12 +112,16 @@ class CallStream:
 
 
 class OpenStreams:
-    """The open streams by address. Any thread may use them; each is one call's at a time."""
+    """The open streams by address. Any thread may use them; each is one call's at a time.
+
+    Attributes:
+        deadlines: of the calls on them.
+    """
 
     def __init__(self, channel: OpenChannel) -> None:
         """`channel` returns the channel to an address."""
         self._channel = channel
-        self._deadlines = Deadlines()
+        self.deadlines = Deadlines()
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._idle: defaultdict[str, list[CallStream]] = defaultdict(list)
@@ -132,7 +136,7 @@ class OpenStreams:
                 if stream.is_free:
                     return stream
                 stream.close()
-        return CallStream(self._channel(address), address, self._deadlines)
+        return CallStream(self._channel(address), address, self.deadlines)
 
     def give_back(self, stream: CallStream) -> None:
         """Keep a stream for the next call, if it is open and few enough are kept."""
@@ -151,7 +155,7 @@ class OpenStreams:
             self._idle.clear()
         for stream in streams:
             stream.close()
-        self._deadlines.close()
+        self.deadlines.close()
 
 
 # -- The callee's end --------------------------------------------------------------------------------------------------
@@ -190,7 +194,7 @@ class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
         """Handlers of unary RPCs, by the class of the request."""
         self._handlers = {request.DESCRIPTOR.full_name: (request, handler) for request, handler in handlers.items()}
         self._places = WaitingRoom(STREAM_COUNT, Reason.TOO_MANY_STREAMS)
-        self._deadlines = Deadlines()
+        self.deadlines = Deadlines()
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._idle: set[grpc.ServicerContext] = set()
@@ -216,14 +220,14 @@ class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
             idle = list(self._idle)
         for context in idle:
             context.cancel()
-        self._deadlines.close()
+        self.deadlines.close()
 
     def _may_wait(self, context: grpc.ServicerContext) -> bool:
         with self._lock:
             if self._is_stopping:
                 return False
             self._idle.add(context)
-        self._deadlines.set(context.cancel, time.monotonic() + IDLE_S)
+        self.deadlines.set(context.cancel, time.monotonic() + IDLE_S)
         return True
 
     def _may_answer(self, context: grpc.ServicerContext) -> bool:
@@ -234,7 +238,7 @@ class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
         """Note that a stream waits no longer; whether it was in time."""
         with self._lock:
             self._idle.discard(context)
-        return self._deadlines.drop(context.cancel)
+        return self.deadlines.drop(context.cancel)
 
     def _answer(self, call: calls_pb2.CarriedCall, context: grpc.ServicerContext) -> calls_pb2.CarriedAnswer:
         carried = cast(grpc.ServicerContext, _CarriedContext(context, call.timeout_ms / 1000))

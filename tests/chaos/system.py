@@ -60,11 +60,11 @@ class System(Cluster):
         disks: the disk of each backend by its name.
     """
 
-    def __init__(self, folder: Path, seed: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, seed: Path, environment: Mapping[str, str], *, interval_s: int = 2) -> None:
         self.disks: dict[str, Disk] = {}
         self._traps: list[Trap] = []
         self._frozen: set[str] = set()
-        super().__init__(folder, seed, environment=environment, frontends=2)
+        super().__init__(folder, seed, environment=environment, frontends=2, interval_s=interval_s)
 
     @cached_property
     def links(self) -> Links:
@@ -97,6 +97,13 @@ class System(Cluster):
     def resume(self, name: str) -> None:
         self._frozen.discard(name)
         super().resume(name)
+
+    def blackhole(self, name: str) -> None:
+        """Lose all that goes to and from a process, as if its host was gone; `links.heal` ends that."""
+        others = self.processes.keys() - {name}
+        self.links.silence(name, others)
+        for other in others:
+            self.links.silence(other, [name])
 
     def end_faults(self) -> None:
         """Heal the links and disks, let all that is parked or frozen go on, and start what has ended."""

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.steps import Call, Effect, Outcome, Pause, Steps, Together, Wait
+from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Steps, Together, Wait
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
@@ -197,12 +197,36 @@ class Process:
     def _perform(self, effect: Effect, answer: Callable[[Any], None]) -> None:
         if isinstance(effect, Call):
             self.network.send(self, effect, answer)
+        elif isinstance(effect, Guarded):
+            self._perform_guarded(effect, answer)
         elif isinstance(effect, Pause):
             self.later(max(effect.seconds, LEAST_STEP_S), lambda: answer(None))
         elif isinstance(effect, Wait):
             self._wait(effect, answer)
         else:
             self._perform_together(effect, answer)
+
+    def _perform_guarded(self, effect: Guarded, answer: Callable[[Any], None]) -> None:
+        is_over = False
+
+        def end(outcome: Outcome) -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                answer(outcome)
+
+        def look() -> None:
+            if not is_over:
+                self.spawn(effect.is_alive(), seen)
+
+        def seen(is_alive: bool, _failure: RpcFailure | None) -> None:
+            if not is_alive:
+                end(RpcFailure(Reason.NO_ANSWER, f"{effect.call.address}: no answer in time"))
+            elif not is_over:
+                self.later(effect.after_s, look)
+
+        self.network.send(self, effect.call, end)
+        self.later(effect.after_s, look)
 
     def _wait(self, effect: Wait, answer: Callable[[Any], None]) -> None:
         entry = (effect.event, answer)

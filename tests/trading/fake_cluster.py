@@ -82,9 +82,13 @@ class FakeReplica:
         self.findings: list[str] = []
         self.cluster_id = "c1"
         self.held_s = 0
+        self.hears_catalog: bool | None = None  # None: if the process under test reaches it
+        self.catalog_heard_ms = 0
+        self.watched: bool | None = None
         self.rows = make_rows(60)
         self.members = dict(CONFIG.replicas)  # whom it knows while it leads
         self.followers: dict[int, Any] = {}
+        self.errors: dict[int, str] = {}  # of its followers
         self.assign_refusal: RpcFailure | None = None
         self.place: Callable[[catalog_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
 
@@ -132,12 +136,16 @@ class FakeReplica:
             cluster_id=self.cluster_id,
             min_in_sync=1,
             held_s=self.held_s if leads else 0,
+            catalog_reachable=self.cluster.is_up(CATALOG) if self.hears_catalog is None else self.hears_catalog,
+            catalog_heard_ms=self.catalog_heard_ms,
+            watched=self.watched,
             followers=[
                 order_pb2.FollowerStatus(
                     replica_id=one,
                     state=self.followers.get(one, order_pb2.FAULTY),
                     last_number=self.last_number,
                     address=address,
+                    error=self.errors.get(one, ""),
                 )
                 for one, address in self.members.items()
                 if one != self.replica_id

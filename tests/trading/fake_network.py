@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.steps import Call, Pause, Together, Wait, run_steps
+from common.calls.steps import Call, Guarded, Pause, Together, Wait, run_steps
 
 
 class FakeClock:
@@ -56,6 +56,8 @@ class FakeNetwork:
         match effect:
             case Call():
                 return self.call(effect.address, effect.request, effect.timeout_s)
+            case Guarded():
+                return self._guarded(effect)
             case Together():
                 outcomes = [self._outcome(call.address, call.request) for call in effect.calls]
                 lost = [
@@ -70,6 +72,19 @@ class FakeNetwork:
                 return None
             case Wait():
                 return effect.event.wait(effect.timeout_s)
+
+    def _guarded(self, effect: Guarded) -> Any:
+        call, until = effect.call, self.clock.now + effect.call.timeout_s
+        outcome = self._outcome(call.address, call.request)
+        if call.address in self.frozen:
+            is_alive = True
+            while is_alive and self.clock.now + effect.after_s < until:
+                self.clock.now += effect.after_s
+                is_alive = self.run(effect.is_alive())
+            self.clock.now = until if is_alive else self.clock.now
+        if isinstance(outcome, RpcFailure):
+            raise outcome
+        return outcome
 
     def _outcome(self, address: str, request: Message) -> Any:
         self.before(address, request)

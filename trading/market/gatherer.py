@@ -20,8 +20,7 @@ from trading.replicas.election import LeaderAndEpoch
 ORDERS_PER_CALL = 500
 # After so long behind a call, an order goes in a second one.
 SECOND_CALL_AFTER_S = 0.15
-# Long enough for a leader that waits 0.8 s for a follower before it leaves it out; short enough that one that is frozen
-# is replaced with most of an order's time left.
+# Long enough for a leader that waits 0.8 s for a follower before it leaves it out. A dead one is found out sooner.
 CALL_TIMEOUT_S = 1.5
 # A sender with less time left than this lets another one send: its own time would cut the call off for all.
 LEAST_SEND_S = 0.3

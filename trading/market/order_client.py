@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 
 from common.calls.failures import RpcFailure
-from common.calls.steps import Call, Steps
+from common.calls.steps import Call, Guarded, Steps
 from protos import catalog_pb2, order_pb2
 from trading.market.gatherer import Answers, Gatherer, GathererCounts
 from trading.market.placing import Placing
 from trading.process import OncePerProcess
 from trading.replicas.election import LeaderAndEpoch
-from trading.replicas.manager import ReplicaManager, replica_manager
+from trading.replicas.manager import SILENCE_S, ReplicaManager, replica_manager
+from trading.replicas.search import is_alive
 
 ORDER_BUDGET_S = 8.0
 
@@ -55,7 +56,8 @@ class OrderClient:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders, to=leadership.addressee)
         # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
         named_after = orders[0].request_id if len(orders) == 1 else ""
-        response: order_pb2.PlaceOrdersResponse = yield Call(leadership.address, request, timeout_s, named_after)
+        call = Call(leadership.address, request, timeout_s, named_after)
+        response: order_pb2.PlaceOrdersResponse = yield Guarded(call, SILENCE_S, lambda: is_alive(leadership))
         self._manager.heard_from(leadership)
         return response.results
 

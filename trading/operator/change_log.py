@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 SUMMARY_S = 60.0
 _UNSEEN = object()
-_KINDS = {"faulty": "failure", "catching-up": "catching-up", "in-sync": "return"}
+_KINDS = {"faulty": "failure", "catching-up": "catching-up", "lagging": "lagging", "in-sync": "return"}
 
 
 class ChangeLog:
@@ -44,7 +44,7 @@ class ChangeLog:
         """Log a tick's report."""
         data = status_data(report.view, self._config)
         self._note_leader(report)
-        self._note_catalog(data["catalog"]["error"])
+        self._note_catalog(data["catalog"])
         if (
             self._changed("trouble", report.trouble.reason.told_as if report.trouble else None, at_first=None)
             and report.trouble
@@ -79,7 +79,8 @@ class ChangeLog:
             text = f"replica {leader.leader_id} leads epoch {leader.epoch}"
             self._event("election", text, leader.leader_id, leader.epoch)
 
-    def _note_catalog(self, error: str | None) -> None:
+    def _note_catalog(self, catalog: dict[str, Any]) -> None:
+        error = catalog["error"]
         if not self._changed("catalog", error, at_first=None):
             return
         if error is None:
@@ -87,7 +88,7 @@ class ChangeLog:
             self._event("catalog-return", "the catalog trades again")
         else:
             log.warning("catalog changed", why=error)
-            self._event("catalog-failure", f"the catalog does not trade: {error}")
+            self._event("catalog-failure", f"the catalog{'' if catalog['trades'] else ' does not trade'}: {error}")
 
     def _note_replica(self, replica: dict[str, Any]) -> None:
         name = f"replica {replica['id']}"

@@ -26,8 +26,8 @@ class ClusterEvent:
 
     Attributes:
         time: UTC, RFC 3339 with microseconds.
-        kind: election, no-leader, failure, catching-up, return, catalog-failure, catalog-return, watch-start,
-            watch-end; or, from the catalog, rebuild.
+        kind: election, no-leader, failure, lagging, catching-up, return, catalog-failure, catalog-return,
+            watch-start, watch-end; or, from the catalog, rebuild.
         text: what happened, in words.
         replica_id: the one it happened to; None if it is not of one replica.
         epoch: of an election.

@@ -133,5 +133,8 @@ def _state_text(data: dict[str, Any]) -> str:
     state = f"in sync {in_sync_count(data)}/{len(data['replicas'])} at {data['last_number']}"
     if data["health"] != DOWN:
         return state
-    why = data["catalog"]["error"] or ("no replica leads" if data["leader"] is None else "too few in sync")
+    catalog = data["catalog"]
+    why = (not catalog["trades"] and catalog["error"]) or (
+        "no replica leads" if data["leader"] is None else "too few in sync"
+    )
     return f"{state}; {why}"

@@ -14,8 +14,9 @@ from trading.operator.status import finding_lines, in_sync_count
 COLUMNS = ("ID", "ADDRESS", "ROLE", "STATE", "LAST", "LAG", "RTT", "SEEN", "ERROR")
 # The same, as the JSON names them.
 FIELDS = ("id", "address", "role", "state", "last_number", "lag", "rtt_ms", "last_seen", "error")
+NO_LOOP = "no health loop runs: a replica that falls behind is not caught up; start one with `manage.py replicas watch`"
 _LEFT = frozenset({"ADDRESS", "ROLE", "STATE", "ERROR"})
-_STATE_COLOURS = {"in-sync": "green", "catching-up": "yellow", "faulty": "red"}
+_STATE_COLOURS = {"in-sync": "green", "catching-up": "yellow", "lagging": "yellow", "faulty": "red"}
 
 
 def print_json(data: dict[str, Any], out: TextIO) -> None:
@@ -60,7 +61,8 @@ def headline(data: dict[str, Any], now: datetime) -> str:
     ]
     line = "   ".join(parts)
     error = data["catalog"]["error"]
-    return f"{line}\ncatalog {data['catalog']['address']}: {error}" if error else line
+    lines = [line] + ([f"catalog {data['catalog']['address']}: {error}"] if error else [])
+    return "\n".join(lines if data["health_loop"] else [*lines, NO_LOOP])
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: frozenset[str]) -> str:

@@ -21,11 +21,15 @@ WAIT_S = 1.5
 
 
 class Check(NamedTuple):
-    """One thing that trading needs; `failure` says what is wrong with it, "" if nothing is."""
+    """One thing that trading needs; `failure` says what is wrong with it, "" if nothing is.
+
+    `note` says what else is wrong with one that does not fail.
+    """
 
     name: str
     reason: Reason  # of the answer, when this is the first that fails
     failure: str
+    note: str = ""
 
 
 class Readiness:
@@ -52,8 +56,11 @@ def cluster_checks(view: ClusterView, config: ClusterConfig) -> list[Check]:
     data = status_data(view, config)
     in_sync, least = in_sync_count(data), data["min_in_sync"]
     too_few = f"{in_sync} of {len(data['replicas'])} are in sync; {least} must be" if in_sync < least else ""
+    catalog, error = data["catalog"], data["catalog"]["error"] or ""
     return [
-        Check("catalog", Reason.CATALOG, data["catalog"]["error"] or ""),
+        Check("catalog", Reason.CATALOG, "", note=error)
+        if catalog["trades"]
+        else Check("catalog", Reason.CATALOG, error),
         Check("leader", Reason.NO_LEADER, "" if data["leader"] is not None else "no replica leads"),
         Check("replicas", Reason.NO_LEADER, too_few),
     ]

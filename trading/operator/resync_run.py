@@ -48,8 +48,8 @@ class ResyncRun:
             )
         view = self._manager.look()
         data = status_data(view, self._config)
-        if view.leader is None or data["catalog"]["error"]:
-            why = data["catalog"]["error"]
+        if view.leader is None or not data["catalog"]["trades"]:
+            why = None if data["catalog"]["trades"] else data["catalog"]["error"]
             self._err.write(f"the catalog does not trade: {why}\n" if why else "no replica leads\n")
             return EXIT_DOWN
         states = {replica["id"]: replica["state"] for replica in data["replicas"]}

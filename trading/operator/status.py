@@ -21,7 +21,8 @@ def status_data(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
     """Return the JSON of the cluster's state; replicas by descending id, the leader first.
 
     `health`: "ok": all configured replicas are in sync; "down": no order can be acknowledged (no leader, no catalog,
-    or too few in sync); "degraded" otherwise. `last_number` is the leader's, without one the highest that was seen.
+    or too few in sync); "degraded" otherwise, also if the catalog answers the leader, and not this process.
+    `last_number` is the leader's, without one the highest that was seen.
     """
     leader = view.leader
     health = leader.health if leader else None
@@ -36,8 +37,15 @@ def status_data(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
         "epoch": view.newest_epoch,
         "last_number": last_number,
         "catalog": _catalog(view, config),
+        "health_loop": not is_unwatched(view),
         "replicas": [_replica(view, report, last_number) for report in reports],
     }
+
+
+def is_unwatched(view: ClusterView) -> bool:
+    """Return whether for a minute no health loop has looked at any replica that answers; False if none can tell."""
+    told = [one.health.watched for one in view.replicas if one.health and one.health.HasField("watched")]
+    return bool(told) and not any(told)
 
 
 def in_sync_count(data: dict[str, Any]) -> int:
@@ -54,21 +62,26 @@ def finding_lines(data: dict[str, Any]) -> list[str]:
 
 def _health(view: ClusterView, min_in_sync: int) -> str:
     count = sum(is_in_sync(view, report.replica_id) for report in view.replicas)
-    if view.leader is None or _catalog_trouble(view) is not None or count < min_in_sync:
+    trouble = _catalog_trouble(view)
+    if view.leader is None or (trouble is not None and not view.is_cut_off) or count < min_in_sync:
         return DOWN
-    return OK if count == len(view.replicas) else DEGRADED
+    return OK if count == len(view.replicas) and trouble is None else DEGRADED
 
 
 def _catalog(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
+    trouble = _catalog_trouble(view)
     return {
         "address": config.catalog,
+        "trades": trouble is None or view.is_cut_off,
         "last_number": view.catalog.last_number if view.catalog else None,
-        "error": _catalog_trouble(view),
+        "error": trouble,
         "findings": list(view.catalog.findings) if view.catalog else [],
     }
 
 
 def _catalog_trouble(view: ClusterView) -> str | None:
+    if view.is_cut_off:
+        return f"this process does not reach it ({short_text(view.catalog_failure)}); the leader does"
     if view.catalog is None:
         return short_text(view.catalog_failure)
     if view.catalog.halted:
@@ -93,15 +106,26 @@ def _replica(view: ClusterView, report: ReplicaReport, last_number: int) -> dict
 
 
 def _state(view: ClusterView, report: ReplicaReport) -> str:
-    """Return the state by the leader's word. One that is healthy is at worst about to be caught up."""
+    """Return the state by the leader's word. One that is healthy, and that nobody catches up, is lagging."""
     if is_in_sync(view, report.replica_id):
         return "in-sync"
-    return "catching-up" if report.is_healthy else "faulty"
+    if not report.is_healthy:
+        return "faulty"
+    status = view.follower_status(report.replica_id)
+    return "catching-up" if status is not None and status.state == order_pb2.CATCHING_UP else "lagging"
 
 
 def _error(view: ClusterView, report: ReplicaReport) -> str | None:
     if report.trouble is not None or is_in_sync(view, report.replica_id):
         return report.trouble
+    if _state(view, report) != "lagging" or view.leader is None:
+        return None
     status = view.follower_status(report.replica_id)
     # The leader gives the whole failure; its last words fit into a cell.
-    return (status.error.rpartition(": ")[2] or None) if status else None
+    why = status.error.rpartition(": ")[2] if status else ""
+    left_out = f"left out by the leader ({why})" if why else "left out by the leader"
+    if is_unwatched(view):
+        return f"{left_out}; no health loop catches it up: start one, or `replicas resync {report.replica_id}`"
+    is_watched = any(one.health.watched for one in view.replicas if one.health)
+    whose = "the health loop's next round" if is_watched else "a health loop, if one runs,"
+    return f"{left_out}; {whose} catches it up, or `replicas resync {report.replica_id}`"

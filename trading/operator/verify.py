@@ -1,5 +1,6 @@
 """`replicas verify`: the logs of all replicas and the catalog compared, and the stocks audited."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ def _poll_until_arrived(config: ClusterConfig, *, needs_catalog: bool) -> Steps[
             break
         yield Pause(ARRIVAL_PAUSE_S)
         view = yield from poll(config)
-    return ClusterView(view.replicas, first.catalog, first.catalog_failure)
+    return dataclasses.replace(view, catalog=first.catalog, catalog_failure=first.catalog_failure)
 
 
 def _source(report: ReplicaReport, view: ClusterView) -> LogSource:

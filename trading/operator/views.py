@@ -170,7 +170,7 @@ class ReadyView(ApiView):
             message = "; ".join(f"{check.name}: {check.failure}" for check in failed)
             details = [{"check": check.name, "message": check.failure} for check in failed]
             raise ApiError(failed[0].reason, message, details, is_news=False)
-        return Response({"data": {"status": "ready", "checks": {check.name: "ok" for check in checks}}})
+        return Response({"data": {"status": "ready", "checks": {check.name: check.note or "ok" for check in checks}}})
 
 
 def _read_id(text: str) -> int:

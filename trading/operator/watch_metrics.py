@@ -7,7 +7,7 @@ from common.process.metrics import SECONDS_BUCKETS, new_registry
 from trading.operator.status import DEGRADED, DOWN, OK, in_sync_count, status_data
 from trading.replicas.health import TickReport
 
-_STATES = ("in-sync", "catching-up", "faulty")
+_STATES = ("in-sync", "catching-up", "lagging", "faulty")
 
 
 class WatchMetrics:
@@ -59,7 +59,7 @@ class WatchMetrics:
         self._in_sync.set(in_sync_count(data))
         self._replicas.set(len(data["replicas"]))
         self._needed.set(data["min_in_sync"])
-        self._catalog_up.set(data["catalog"]["error"] is None)
+        self._catalog_up.set(data["catalog"]["trades"])
         for replica in data["replicas"]:
             for state in _STATES:
                 self._state.labels(replica["id"], state).set(replica["state"] == state)

@@ -75,6 +75,9 @@ def assign(
     chosen_one = LeaderAndEpoch(chosen.replica_id, chosen.address, view.newest_epoch, view.cluster_id)
     request = _assign_request(config, chosen_one, chosen.replica_id)
     request.hold_s = hold_s
+    for peer in request.peers:
+        report = view.find(peer.replica_id)
+        peer.silent = report is not None and report.failure is not None and report.failure.reason is Reason.NO_ANSWER
     answer: order_pb2.AssignLeaderResponse = yield Call(chosen.address, request, timeout_s)
     if answer.replica_id not in (0, chosen.replica_id):  # 0: a process of the version before
         raise RpcFailure(Reason.WRONG_REPLICA, f"{chosen.address} is replica {answer.replica_id}")

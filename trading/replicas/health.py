@@ -1,5 +1,6 @@
 """The health loop's work at one tick, and what it remembers between ticks: docs/PROTOCOL.md, "Return"."""
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.replicas.election import ASSIGN_TIMEOUT_S, LeaderAndEpoch, assign, leadership_of, tell
 from trading.replicas.search import ElectionMemory, LeaderSearch
-from trading.replicas.view import ClusterView, ReplicaReport, poll
+from trading.replicas.view import ClusterView, ReplicaReport
 
 # How long one tick may look for a leader.
 SEARCH_BUDGET_S = 8.0
@@ -95,6 +96,7 @@ class HealthLoop:
         self._config = config
         self._monotonic = monotonic
         self._memory = ElectionMemory()
+        self._watch_s = math.ceil(2 * period_s + SEARCH_BUDGET_S)  # a tick may be late, and long
         self._proving = Proving(monotonic, period_s)
 
     def tick(self) -> Steps[TickReport]:
@@ -102,14 +104,14 @@ class HealthLoop:
 
         Raises nothing: what fails is in the report and is tried again at the next tick.
         """
-        view: ClusterView = yield from poll(self._config)
+        view = yield from self._memory.poll(self._config, watch_s=self._watch_s)
         if view.leader is None:
             try:
                 yield from self._search_leader()
             except RpcFailure as failure:
                 self._proving.forget_in_sync()
                 return TickReport(view, None, failure)
-            view = yield from poll(self._config)
+            view = yield from self._memory.poll(self._config, watch_s=self._watch_s)
         if view.leader is None:
             return TickReport(view, None)
         leadership = leadership_of(view.leader)

@@ -15,10 +15,11 @@ from common.shared import Load
 from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
-from trading.replicas.view import ClusterView, measure_round_trips, poll
+from trading.replicas.view import ClusterView, measure_round_trips
 
 # A leader that has answered nothing for this long is asked for its health, and the catalog too, before it is given an
-# order: an order that meets dead processes is then known not to be executed. Under load it costs nothing.
+# order: an order that meets dead processes is then known not to be executed. Under load it costs nothing. If it has an
+# order already, it is asked beside that: it may be slow.
 SILENCE_S = 0.3
 
 
@@ -39,7 +40,7 @@ class ReplicaManager:
         self._network = network
         self._monotonic = monotonic
         self._utc_now = utc_now
-        self._memory = ElectionMemory()  # used by the thread of the round under way alone
+        self._memory = ElectionMemory()  # but for its poll, used by the thread of the round under way alone
         self._lock = threading.Lock()  # guards the fields below; _known and _heard_at may be read without it
         self._known: LeaderAndEpoch | None = None
         self._heard_at = float("-inf")
@@ -82,7 +83,7 @@ class ReplicaManager:
     def look(self, *, measure: bool = False) -> ClusterView:
         """Poll the catalog and all replicas now; with `measure`, their round trips too. Takes half a second at most,
         or one second with `measure` when a replica dies meanwhile."""
-        view = self._network.run(poll(self._config))
+        view = self._network.run(self._memory.poll(self._config))
         if measure:
             view = self._network.run(measure_round_trips(view, self._monotonic))
         now = self._utc_now()
@@ -117,7 +118,7 @@ class ReplicaManager:
         self, known: LeaderAndEpoch | None, failed: LeaderAndEpoch | None, failure: RpcFailure | None, deadline: float
     ) -> Steps[LeaderAndEpoch]:
         if failed is None and known is not None:
-            confirmed = yield from confirm(self._config, known)
+            confirmed = yield from confirm(self._config, self._memory, known, self._monotonic, deadline)
             if confirmed is not None:
                 return confirmed
             failed = known

@@ -1,9 +1,11 @@
 """What the catalog and the replicas said of themselves at one moment."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
@@ -19,7 +21,7 @@ class ReplicaReport:
     """One replica's answer to HealthCheck, or why there is none: exactly one of `health` and `failure` is set.
 
     Attributes:
-        is_foreign: it belongs to another cluster than the catalog that answered.
+        is_foreign: it belongs to another cluster than ClusterView.cluster_id, or nobody can say which one is ours.
         rtt_s: round trip of one HealthCheck; None when it was not measured.
         last_seen: when it last answered this process; None when it never did.
     """
@@ -58,16 +60,17 @@ class ReplicaReport:
 
 @dataclass(frozen=True)
 class ClusterView:
-    """The reports of one poll, `replicas` by descending id. Immutable; any thread may read it."""
+    """The reports of one poll, `replicas` by descending id. Immutable; any thread may read it.
+
+    Attributes:
+        cluster_id: which cluster is ours: the catalog says it. While it does not answer, it is the one that the process
+            knew before, else the one that all replicas name; "" if they name several, or none.
+    """
 
     replicas: tuple[ReplicaReport, ...]
     catalog: catalog_pb2.CatalogHealthResponse | None
     catalog_failure: RpcFailure | None
-
-    @property
-    def cluster_id(self) -> str:
-        """The cluster, as the catalog names it; "" when that does not answer."""
-        return self.catalog.cluster_id if self.catalog else ""
+    cluster_id: str
 
     @property
     def newest_epoch(self) -> int:
@@ -105,33 +108,48 @@ class ClusterView:
             return None
         return next((one for one in self.leader.health.followers if one.replica_id == replica_id), None)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the catalog does not answer this process, while it answers a leader by that one's word: it trades."""
+        health = self.leader.health if self.leader else None
+        # One of the version before does not tell when the catalog answered it.
+        is_told = health is not None and health.catalog_reachable and health.HasField("catalog_heard_ms")
+        return self.catalog is None and is_told
+
     def require_catalog(self) -> None:
         """Return if trades can be decided.
 
         Raises:
             RpcFailure: CATALOG: the catalog does not answer, or is stalled. HALTED: it is halted.
         """
-        require_catalog(self.catalog, self.catalog_failure)
+        if self.catalog is None:
+            raise RpcFailure(Reason.CATALOG, f"the catalog does not answer: {short_text(self.catalog_failure)}")
+        if self.catalog.halted:
+            raise RpcFailure(Reason.HALTED, f"the catalog is halted: {self.catalog.halted}")
+        if self.catalog.stalled:
+            raise RpcFailure(Reason.CATALOG, "the catalog is stalled: a write or sync is older than 2 s")
 
 
-def require_catalog(health: catalog_pb2.CatalogHealthResponse | None, failure: RpcFailure | None) -> None:
-    """As ClusterView.require_catalog, for one answer or failure."""
-    if health is None:
-        raise RpcFailure(Reason.CATALOG, f"the catalog does not answer: {short_text(failure)}")
-    if health.halted:
-        raise RpcFailure(Reason.HALTED, f"the catalog is halted: {health.halted}")
-    if health.stalled:
-        raise RpcFailure(Reason.CATALOG, "the catalog is stalled: a write or sync is older than 2 s")
+def poll(
+    config: ClusterConfig,
+    timeout_s: float = POLL_TIMEOUT_S,
+    known_cluster_id: str = "",
+    shorter_s: Mapping[str, float] | None = None,
+    watch_s: int = 0,
+) -> Steps[ClusterView]:
+    """Ask the catalog and all replicas at once, so that dead ones cost one time-out together.
 
-
-def poll(config: ClusterConfig, timeout_s: float = POLL_TIMEOUT_S) -> Steps[ClusterView]:
-    """Ask the catalog and all replicas at once, so that dead ones cost one time-out together."""
+    `known_cluster_id` is what the process knows from before, "" if nothing; `shorter_s` has the time-outs of addresses
+    that are not waited for as long; `watch_s` is what a health loop promises: it polls again within so many seconds.
+    """
     ids = sorted(config.replicas, reverse=True)
-    calls = [Call(config.catalog, catalog_pb2.CatalogHealthRequest(), timeout_s)]
-    calls += [Call(config.replicas[one], order_pb2.HealthCheckRequest(), timeout_s) for one in ids]
+    asked: list[tuple[str, Message]] = [(config.catalog, catalog_pb2.CatalogHealthRequest())]
+    asked += [(config.replicas[one], order_pb2.HealthCheckRequest(watch_s=watch_s)) for one in ids]
+    shorter_s = shorter_s or {}
+    calls = [Call(to, request, min(timeout_s, shorter_s.get(to, timeout_s))) for to, request in asked]
     first, *others = yield Together(calls)
     catalog = first if isinstance(first, catalog_pb2.CatalogHealthResponse) else None
-    cluster_id = catalog.cluster_id if catalog else ""
+    cluster_id = catalog.cluster_id if catalog else known_cluster_id or _common_cluster(others)
     return ClusterView(
         replicas=tuple(
             _report(replica_id, config.replicas[replica_id], outcome, cluster_id)
@@ -139,6 +157,7 @@ def poll(config: ClusterConfig, timeout_s: float = POLL_TIMEOUT_S) -> Steps[Clus
         ),
         catalog=catalog,
         catalog_failure=first if isinstance(first, RpcFailure) else None,
+        cluster_id=cluster_id,
     )
 
 
@@ -169,10 +188,16 @@ def short_text(failure: RpcFailure | None) -> str:
     return last if failure.reason is Reason.UNREACHABLE else failure.message
 
 
+def _common_cluster(outcomes: Sequence[Outcome]) -> str:
+    """Return the one cluster that all replicas name that answer; "" if they name several, or none."""
+    named = {one.cluster_id for one in outcomes if isinstance(one, order_pb2.HealthCheckResponse)} - {""}
+    return named.pop() if len(named) == 1 else ""
+
+
 def _report(replica_id: int, address: str, outcome: Outcome, cluster_id: str) -> ReplicaReport:
     if isinstance(outcome, order_pb2.HealthCheckResponse):
         if outcome.replica_id == replica_id:
-            is_foreign = bool(cluster_id and outcome.cluster_id and outcome.cluster_id != cluster_id)
+            is_foreign = outcome.cluster_id not in ("", cluster_id)
             return ReplicaReport(replica_id, address, outcome, None, is_foreign)
         failure = RpcFailure(
             Reason.WRONG_REPLICA, f"replica {outcome.replica_id} answers at the address of {replica_id}"

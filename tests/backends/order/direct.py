@@ -1,7 +1,7 @@
 """A cluster in one thread: real catalog and replicas, messages delivered by a call, faults at will."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class DirectNetwork:
     """Performs procedures by calling the callee's handler at once.
 
     `before` and `after` are asked about every message: what they raise is what the caller gets, before the callee has
-    seen the message, or after it has done all.
+    seen the message, or after it has done all. `before_call` is shown each of several calls at once.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -52,6 +52,7 @@ class DirectNetwork:
         self.handlers: dict[str, Callable[[Message], Message]] = {}
         self.before: Callable[[str, Message], None] = lambda address, request: None
         self.after: Callable[[str, Message], None] = lambda address, request: None
+        self.before_call: Callable[[Call], None] = lambda call: None
         self.sent: list[tuple[str, Message]] = []
         self.page_rows = 0  # most rows of a ListTrades answer; 0: as many as the catalog gives
 
@@ -82,6 +83,7 @@ class DirectNetwork:
         return None
 
     def _outcome(self, call: Call) -> Message | RpcFailure:
+        self.before_call(call)
         try:
             return self.call(call.address, call.request)
         except RpcFailure as failure:
@@ -182,12 +184,12 @@ class DirectCluster:
         return f"order-{replica_id}:1"
 
     def assign(
-        self, leader_id: int, expected_epoch: int | None = None, hold_s: int = 0
+        self, leader_id: int, expected_epoch: int | None = None, hold_s: int = 0, silent: Collection[int] = ()
     ) -> order_pb2.AssignLeaderResponse:
         """Make a replica lead, as the manager would: expected is the catalog's newest epoch unless given."""
         if expected_epoch is None:
             expected_epoch = self.catalog_health().epoch
-        peers = [order_pb2.Peer(replica_id=n, address=self.address(n)) for n in (1, 2, 3)]
+        peers = [order_pb2.Peer(replica_id=n, address=self.address(n), silent=n in silent) for n in (1, 2, 3)]
         answer = self.network.call(
             self.address(leader_id),
             order_pb2.AssignLeaderRequest(

@@ -92,6 +92,20 @@ def test_near_peers_are_in_sync_when_the_leader_serves(led):
     assert_identical(led)
 
 
+def test_peer_that_was_silent_before_is_asked_too_and_not_waited_for_as_long(led):
+    """Who asks for the promotion may alone be cut off from it."""
+    asked: dict[str, float] = {}
+
+    def note(call):
+        if isinstance(call.request, order_pb2.HealthCheckRequest):
+            asked[call.address] = call.timeout_s
+
+    led.network.before_call = note
+    led.assign(2, silent=[3])
+    assert asked == {led.address(1): 0.4, led.address(3): 0.1}
+    assert follower_states(led, 2) == {1: IN_SYNC, 3: IN_SYNC}
+
+
 def test_long_backfill_is_answered_and_goes_on(led, monkeypatch):
     led.stop_replica(1)
     for n in range(3):

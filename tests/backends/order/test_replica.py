@@ -140,6 +140,19 @@ def test_slow_answer_to_begin_epoch_does_not_end_a_promotion(cluster):
     assert cluster.place(3, buy("k")).transaction_number == 1
 
 
+def test_health_tells_how_long_ago_the_catalog_answered(cluster):
+    replica = cluster.replicas[1]
+    assert not replica.health().HasField("catalog_heard_ms")
+    cluster.network.run(replica.heartbeat())
+    cluster.clock.now += 0.3
+    assert replica.health().catalog_heard_ms in (300, 301)
+    cluster.stop_catalog()
+    cluster.network.run(replica.heartbeat())
+    cluster.clock.now += 0.3
+    assert not replica.health().catalog_reachable
+    assert replica.health().catalog_heard_ms in (600, 601)
+
+
 def test_new_catalog_of_another_cluster_is_noticed(led):
     led.place(3, buy("a"))
     led.stop_catalog()

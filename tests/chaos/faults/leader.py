@@ -11,9 +11,11 @@ from tests.harness.load import Load
 
 KILLED = "leader killed"
 FROZEN = "leader frozen 10 s and resumed in mid-batch"
+SILENT = "leader's host gone without a word"
 NEXT_S = 2.0
 FROZEN_S = 10.0
-WITHOUT_FROZEN_S = 6.0
+WITHOUT_FROZEN_S = 2.0
+SILENT_S = 1.5
 
 
 @fault(KILLED)
@@ -90,6 +92,38 @@ def leader_frozen_before_the_catalog_call(trial: Trial) -> None:
 def leader_frozen_before_its_own_append(trial: Trial) -> None:
     """When it wakes it appends and sends what was decided long ago, and answers callers that have gone."""
     freeze_leader(trial, "leader-decided")
+
+
+@fault(SILENT)
+def leader_blackholed(trial: Trial) -> None:
+    """Its host is gone, and nothing says so: no connection is reset. Back again, it finds that another one leads."""
+    system = trial.system
+    leader = system.leader_name()
+    with trial.load() as load:
+        trial.wait_for_orders(load)
+        gone = time.monotonic()
+        system.blackhole(leader)
+        trial.orders_go_on(load, gone, SILENT_S)
+        trial.let_pass(FROZEN_S)
+        trial.at_most("slowest order, all the time", load.longest_s(gone), SILENT_S)
+        healed = time.monotonic()
+        system.links.heal()
+        trial.in_sync_within(leader, healed, system.interval_s + 5)
+    trial.no_errors(load)
+    ask_again(trial, load, gone)
+
+
+@fault(SILENT)
+def leader_blackholed_while_nobody_trades(trial: Trial) -> None:
+    """The next order has to find that out."""
+    system = trial.system
+    assert trial.place().outcome is Outcome.ORDER
+    system.blackhole(system.leader_name())
+    intent = trial.intent()
+    request = trial.place(intent)
+    trial.at_most("next order", request.ended - request.invoked, SILENT_S)
+    assert request.outcome is Outcome.ORDER, request
+    assert trial.place(intent, "frontend-2").order == request.order
 
 
 def kill_leader(trial: Trial, kill: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+from deploy.systems.waiting import wait_until
 from tests.chaos.trial import Trial, fault
 from tests.checker.history import Outcome
 
@@ -12,6 +13,7 @@ ELECTED_S = 6.0
 # One epoch for the election; one more if two processes elect at the same time.
 EPOCHS = 2
 ONE_STALL_S = 1.0
+CUT_FRONTEND_S = 1.5
 
 
 @fault(GROUP)
@@ -70,6 +72,32 @@ def leader_cut_from_the_catalog(trial: Trial) -> None:
         healed = time.monotonic()
         system.links.heal()
         trial.in_sync_within(leader, healed, system.interval_s + 3)
+
+
+@fault(GROUP)
+def frontend_cut_from_the_catalog(trial: Trial) -> None:
+    """Orders go on by both frontends, as the leader reaches the catalog; nobody elects. Stocks are not shown there."""
+    system = trial.system
+    name = trial.stocks[0]
+    with trial.load() as load:
+        trial.wait_for_orders(load)
+        cut, epoch = time.monotonic(), system.epoch()
+        system.links.between("frontend", "catalog").cut()
+        trial.orders_go_on(load, cut, CUT_FRONTEND_S)
+        trial.let_pass(CUT_S / 2)
+        trial.at_most("slowest order, all the time", load.longest_s(cut), CUT_FRONTEND_S)
+    idle = trial.place()  # the leader is asked anew, whether the catalog answers it
+    trial.at_most("order after a pause", idle.ended - idle.invoked, CUT_FRONTEND_S)
+    assert idle.outcome is Outcome.ORDER, idle
+    assert trial.recorder.read_stock(name) is None
+    trial.at_most("epochs begun", system.epoch() - epoch, 0, "")
+    ready = system.rests["frontend"].get("/readyz")
+    assert "the leader does" in ready.text, ready.text
+    healed = time.monotonic()
+    system.links.heal()
+    wait_until(lambda: trial.recorder.read_stock(name) is not None, 10, "the stock")
+    trial.at_most("stocks again", time.monotonic() - healed, ELECTED_S)
+    trial.no_errors(load)
 
 
 @fault(GROUP)

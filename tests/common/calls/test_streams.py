@@ -10,7 +10,7 @@ from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
-from common.calls.steps import Call, Steps, Together
+from common.calls.steps import Call, Guarded, Pause, Steps, Together, Wait
 from common.calls.streams import CallStreamServicer
 from common.process.request_context import current_request_id, working_for
 from deploy.systems.waiting import wait_until
@@ -145,6 +145,57 @@ def test_the_callee_works_for_the_callers_request_and_for_none_afterwards(networ
 def test_the_callee_knows_how_long_the_caller_waits(network, address):
     assert text_of(network.call(address, update("left"), 4)) == "soon"
     assert text_of(network.call(address, update("left"), 60)) == "late"
+
+
+def guarded(address: str, is_alive: Callable[[], Steps[bool]], timeout_s: float = 10.0) -> Steps[Response]:
+    return (yield Guarded(Call(address, update("hang"), timeout_s), 0.02, is_alive))
+
+
+def test_a_call_to_a_process_that_is_found_dead_is_given_up(network, address, streams):
+    def is_alive() -> Steps[bool]:
+        yield Pause(0.0)
+        return False
+
+    failure = failure_of(lambda: network.run(guarded(address, is_alive)))
+    assert (failure.reason, failure.was_sent) == (Reason.NO_ANSWER, True)
+    assert text_of(network.call(address, update("next"), 5)) == "next"
+    assert streams.opened == 2
+
+
+def test_a_call_to_a_process_that_is_merely_slow_is_waited_for_and_that_is_looked_at_again(network, address, catalog):
+    looks: list[None] = []
+
+    def is_alive() -> Steps[bool]:
+        yield Pause(0.0)
+        looks.append(None)
+        if len(looks) == 3:
+            catalog.release.set()
+        return True
+
+    assert text_of(network.run(guarded(address, is_alive))) == "hang"
+    assert len(looks) == 3
+
+
+def test_a_look_that_ends_behind_the_call_does_not_end_the_next_call_on_its_stream(network, address, catalog, streams):
+    looking, looked = threading.Event(), threading.Event()
+
+    def is_alive() -> Steps[bool]:
+        catalog.release.set()
+        yield Wait(looking, 5)
+        looked.set()
+        return False
+
+    assert text_of(network.run(guarded(address, is_alive))) == "hang"
+    catalog.release.clear()
+    with futures.ThreadPoolExecutor(1) as caller:
+        next_call = caller.submit(network.call, address, update("hang"), 5)
+        for _ in range(2):  # of the first call, and of this one
+            assert catalog.entered.acquire(timeout=5)
+        looking.set()
+        assert looked.wait(5)
+        catalog.release.set()
+        assert text_of(next_call.result(5)) == "hang"
+    assert streams.opened == 1
 
 
 def test_no_answer_in_time_and_the_callee_sees_that_nobody_waits(network, address, catalog, streams):

@@ -23,7 +23,8 @@ STATUS = {
     "leader": 3,
     "epoch": 4,
     "last_number": 61,
-    "catalog": {"address": "10.0.0.9:1", "last_number": 61, "error": None},
+    "health_loop": True,
+    "catalog": {"address": "10.0.0.9:1", "trades": True, "last_number": 61, "error": None},
     "replicas": [
         REPLICA | {"id": 3, "role": "leader", "state": "in-sync", "last_number": 61, "lag": 0},
         REPLICA | {"id": 2, "role": "follower", "state": "catching-up", "last_number": 58, "lag": 3},
@@ -129,9 +130,14 @@ def test_replicas_are_told_in_words(page):
     ("changes", "words"),
     [
         ({"health": "ok"}, "All is well: replica 3 leads"),
+        ({"health_loop": False}, "No health loop runs: a replica that falls behind is not caught up."),
         ({"health": "down"}, "Down: too few replicas in sync: replica 3 leads"),
         ({"health": "down", "leader": None}, "Down: no replica leads."),
-        ({"health": "down", "catalog": {"error": "refused"}}, "Down: the catalog does not trade (refused)."),
+        (
+            {"health": "down", "catalog": {"trades": False, "error": "refused"}},
+            "Down: the catalog does not trade (refused).",
+        ),
+        ({"catalog": {"trades": True, "error": "refused"}}, "in sync. This frontend does not reach the catalog"),
     ],
 )
 def test_summary_says_what_is_wrong(page, board, changes, words):

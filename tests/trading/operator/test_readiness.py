@@ -89,6 +89,17 @@ def test_dead_catalog_and_missing_leader_are_named(cluster):
     assert (told["leader"], told["replicas"]) == ("no replica leads", "0 of 3 are in sync; 1 must be")
 
 
+def test_cut_off_from_the_catalog_it_is_ready_while_the_leader_is_not_and_says_so(cluster, rest, say):
+    cluster.network.dead.add(CATALOG)
+    cluster.replicas[2].hears_catalog = True
+    checks = cluster_checks(ReplicaManager(CONFIG, cluster.network, cluster.clock).look(), CONFIG)
+    say(checks)
+    response = rest.get("/readyz")
+    assert response.status_code == 200
+    told = "this process does not reach it (Connection refused); the leader does"
+    assert response.json()["data"]["checks"] == {"catalog": told, "leader": "ok", "replicas": "ok"}
+
+
 class Looker:
     """Looks when it is let; counts how often."""
 

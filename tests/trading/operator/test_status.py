@@ -6,7 +6,7 @@ import pytest
 
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
-from trading.operator.printing import print_json, print_table
+from trading.operator.printing import NO_LOOP, print_json, print_table
 from trading.operator.status import status_data
 from trading.replicas.manager import ReplicaManager
 
@@ -82,6 +82,49 @@ def test_what_cannot_trade_is_down(cluster, manager, missing):
     data = status(manager)
     assert data["health"] == "down"
     assert (data["catalog"]["error"] is not None) == (missing == "catalog")
+
+
+def test_a_replica_that_nobody_catches_up_is_lagging_and_what_to_do_is_said(cluster, manager):
+    cluster.replicas[2].followers[3] = order_pb2.FAULTY
+    cluster.replicas[2].errors[3] = "UNAVAILABLE UNREACHABLE: order:3: ipv4:1.2.3.4:5: Connection refused"
+    lagging = status(manager)["replicas"][1]
+    assert (lagging["state"], lagging["error"]) == (
+        "lagging",
+        "left out by the leader (Connection refused); a health loop, if one runs, catches it up,"
+        " or `replicas resync 3`",
+    )
+    cluster.replicas[1].watched = True
+    assert "; the health loop's next round catches it up, or" in status(manager)["replicas"][1]["error"]
+    for replica in cluster.replicas.values():
+        replica.watched = False
+    assert status(manager)["replicas"][1]["error"] == (
+        "left out by the leader (Connection refused); no health loop catches it up: start one, or `replicas resync 3`"
+    )
+
+
+def test_no_health_loop_is_said_when_no_replica_that_answers_was_looked_at_by_one(cluster, manager):
+    out = io.StringIO()
+    cluster.replicas[1].watched = True
+    cluster.replicas[2].watched = False
+    assert status(manager)["health_loop"]
+    cluster.kill(1)
+    data = status(manager)
+    assert not data["health_loop"]
+    print_table(data, out, NOW)
+    assert out.getvalue().splitlines()[1] == NO_LOOP
+
+
+def test_a_process_cut_off_from_the_catalog_says_that_the_leader_is_not(cluster, manager):
+    cluster.network.dead.add(CATALOG)
+    cluster.replicas[2].hears_catalog = True
+    data = status(manager)
+    assert data["health"] == "degraded"
+    assert data["catalog"]["trades"]
+    assert data["catalog"]["error"] == "this process does not reach it (Connection refused); the leader does"
+    cluster.replicas[2].hears_catalog = False
+    data = status(manager)
+    assert (data["health"], data["catalog"]["trades"]) == ("down", False)
+    assert data["catalog"]["error"] == "Connection refused"
 
 
 def test_the_table_off_a_terminal_is_aligned_plain_text(cluster, manager):

@@ -18,6 +18,15 @@ def view_of(cluster):
     return cluster.network.run(poll(CONFIG))
 
 
+def test_the_chosen_one_is_told_who_is_silent(cluster):
+    """It shall not wait for the leader whose silence it is elected for. One that is merely down answers at once."""
+    cluster.freeze(3)
+    cluster.kill(1)
+    assert run_election(cluster).leader_id == 2
+    ((_, request),) = cluster.network.sent(order_pb2.AssignLeaderRequest)
+    assert {peer.replica_id: peer.silent for peer in request.peers} == {1: False, 2: False, 3: True}
+
+
 def run_election(cluster, passed_over=(), seconds=8.0):
     steps = elect(
         CONFIG,

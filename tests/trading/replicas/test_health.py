@@ -41,6 +41,12 @@ def test_a_quiet_cluster_is_only_polled(cluster, tick):
     assert len(cluster.network.calls) == 4
 
 
+def test_each_look_promises_the_next_one_so_that_others_can_miss_the_loop(cluster, tick):
+    tick()
+    promised = {request.watch_s for _, request in cluster.network.sent(order_pb2.HealthCheckRequest)}
+    assert promised == {0, 28}  # 0: of its search for a leader
+
+
 def test_a_replica_that_returns_is_told_its_leader_caught_up_and_leads_after_a_whole_period(cluster, tick):
     tick()
     cluster.kill(3)

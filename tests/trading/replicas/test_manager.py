@@ -41,7 +41,7 @@ def test_a_silent_leader_is_asked_for_its_health_first_and_the_others_are_not(cl
     cluster.network.calls.clear()
     cluster.freeze(1)
     assert cluster.network.run(manager.leadership(deadline(cluster))) == found
-    assert [address for address, _ in cluster.network.calls] == ["order:3", CATALOG]
+    assert sorted(address for address, _ in cluster.network.calls) == [CATALOG, "order:3"]
 
 
 def test_a_silent_leader_that_died_is_replaced_before_it_gets_an_order(cluster, manager):
@@ -51,13 +51,13 @@ def test_a_silent_leader_that_died_is_replaced_before_it_gets_an_order(cluster, 
     assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 2
 
 
-def test_a_frozen_leader_is_replaced_within_a_second_and_a_half(cluster, manager):
+def test_a_frozen_leader_is_replaced_soon(cluster, manager):
     found = cluster.network.run(manager.leadership(deadline(cluster)))
     cluster.clock.now += 5.0
     cluster.freeze(3)
     begun = cluster.clock.now
     assert cluster.network.run(manager.replace(found, refusal(Reason.NO_ANSWER), deadline(cluster))).leader_id == 2
-    assert cluster.clock.now - begun <= 1.5
+    assert cluster.clock.now - begun == pytest.approx(0.3)
 
 
 def test_a_leader_that_was_replaced_meanwhile_costs_no_call(cluster, manager):
@@ -95,6 +95,21 @@ def test_the_catalogs_death_is_known_before_an_order_is_sent(cluster, manager):
     assert failure.value.reason is Reason.CATALOG
     cluster.network.dead.clear()
     assert cluster.network.run(manager.leadership(deadline(cluster))).leader_id == 3
+
+
+def test_cut_off_from_the_catalog_the_leader_that_others_elect_is_found(cluster, manager):
+    first = cluster.network.run(manager.leadership(deadline(cluster)))
+    for replica in cluster.replicas.values():
+        replica.hears_catalog = True
+    cluster.network.dead.add(CATALOG)
+    cluster.clock.now += 2.0
+    assert cluster.network.run(manager.leadership(deadline(cluster))) == first
+    cluster.kill(3)
+    cluster.clock.now += 2.0
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        cluster.network.run(manager.leadership(deadline(cluster)))
+    cluster.replicas[2].lead(epoch=2)
+    assert cluster.network.run(manager.leadership(deadline(cluster))) == LeaderAndEpoch(2, "order:2", 2, "c1")
 
 
 def test_threads_share_one_search_and_its_outcome(cluster, manager):

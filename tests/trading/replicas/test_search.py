@@ -180,17 +180,131 @@ def test_all_replicas_down_is_known_at_once(cluster, memory):
     assert cluster.clock.now == begun
 
 
+def cut_off(cluster, memory, leader_id=3, epoch=7):
+    """A leader that hears the catalog, and this process that does not any more."""
+    cluster.replicas[leader_id].lead(epoch)
+    search(cluster, memory)
+    cluster.network.dead.add(CATALOG)
+    for replica in cluster.replicas.values():
+        replica.hears_catalog = True
+
+
+def test_a_process_cut_off_from_the_catalog_adopts_a_leader_that_is_not(cluster, memory):
+    cut_off(cluster, memory)
+    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 7, "c1")
+    assert cluster.assigned() == []
+
+
+@pytest.mark.parametrize("trouble", ["stalled", "halted", "hears_catalog"])
+def test_cut_off_no_leader_is_adopted_that_could_not_trade(cluster, memory, trouble):
+    cut_off(cluster, memory)
+    setattr(cluster.replicas[3], trouble, {"stalled": True, "halted": "yes", "hears_catalog": False}[trouble])
+    with pytest.raises(RpcFailure, match=r"CATALOG: .*Connection refused"):
+        search(cluster, memory)
+    assert cluster.assigned() == []
+
+
+def test_cut_off_a_leader_of_an_older_epoch_is_not_adopted(cluster, memory):
+    cut_off(cluster, memory)
+    cluster.replicas[1].epoch = 8
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, memory)
+
+
+def test_cut_off_nobody_is_elected_though_the_leader_died(cluster, memory):
+    cut_off(cluster, memory)
+    cluster.kill(3)
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, memory)
+    assert cluster.assigned() == []
+
+
+def test_cut_off_a_leader_that_said_it_does_not_reach_the_catalog_is_not_adopted(cluster, memory):
+    cut_off(cluster, memory)
+    failed = LeaderAndEpoch(3, "order:3", 7, "c1")
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, memory, failed=failed, failure=refusal(Reason.CATALOG))
+
+
+def test_cut_off_the_catalog_must_have_answered_the_leader_since_it_did_not_answer_us(cluster, memory):
+    """What it heard before says nothing: the catalog may have died since, and the leader not have noticed yet."""
+    cut_off(cluster, memory)
+    heard_at = cluster.clock.now - 0.4
+
+    def grow_old(_address, _request):
+        cluster.replicas[3].catalog_heard_ms = round(1000 * (cluster.clock.now - heard_at))
+
+    cluster.network.before = grow_old
+    begun = cluster.clock.now
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, memory)
+    assert 1.0 < cluster.clock.now - begun < 1.5
+
+    def hear_again(_address, _request):
+        cluster.replicas[3].catalog_heard_ms = 0 if cluster.clock.now - begun > 0.25 else 5000
+
+    begun, cluster.network.before = cluster.clock.now, hear_again
+    assert search(cluster, memory) == LeaderAndEpoch(3, "order:3", 7, "c1")
+    assert cluster.clock.now - begun == pytest.approx(0.3)
+
+
+def test_cut_off_a_leader_of_another_cluster_than_before_is_not_adopted(cluster, memory):
+    cut_off(cluster, memory)
+    for replica in cluster.replicas.values():
+        replica.cluster_id = "c2"
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, memory)
+
+
+def test_cut_off_from_the_start_a_leader_is_adopted_only_if_all_that_answer_name_one_cluster(cluster):
+    cut_off(cluster, ElectionMemory())
+    cluster.replicas[1].cluster_id = ""  # new: of no cluster yet
+    assert search(cluster, ElectionMemory()) == LeaderAndEpoch(3, "order:3", 7, "c1")
+    cluster.replicas[1].cluster_id = "c2"
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, ElectionMemory())
+
+
+def test_cut_off_a_leader_of_another_version_is_not_adopted(cluster, memory):
+    """It does not tell when the catalog answered it."""
+    cut_off(cluster, memory)
+    cluster.replicas[3].catalog_heard_ms = None
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        search(cluster, memory)
+
+
+def run_confirm(cluster, known, memory=None):
+    return cluster.network.run(
+        confirm(CONFIG, memory or ElectionMemory(), known, cluster.clock, cluster.clock.now + 8.0)
+    )
+
+
+def test_a_known_leader_is_confirmed_by_what_it_heard_of_the_catalog(cluster, memory):
+    cut_off(cluster, memory, epoch=1)
+    known = LeaderAndEpoch(3, "order:3", 1, "c1")
+    assert run_confirm(cluster, known) == known
+    cluster.network.dead.clear()
+    cluster.network.frozen.add(CATALOG)
+    begun = cluster.clock.now
+    assert run_confirm(cluster, known) == known
+    assert cluster.clock.now - begun == pytest.approx(0.4)
+    cluster.replicas[3].hears_catalog = False
+    with pytest.raises(RpcFailure, match="CATALOG"):
+        run_confirm(cluster, known)
+
+
 def test_confirm_sees_a_renewed_epoch_and_a_lost_leadership(cluster):
     known = LeaderAndEpoch(3, "order:3", 1, "c1")
     cluster.replicas[3].lead(epoch=1)
-    assert cluster.network.run(confirm(CONFIG, known)) == known
+    assert run_confirm(cluster, known) == known
     cluster.replicas[3].lead(epoch=2)
-    assert cluster.network.run(confirm(CONFIG, known)) == LeaderAndEpoch(3, "order:3", 2, "c1")
+    assert run_confirm(cluster, known) == LeaderAndEpoch(3, "order:3", 2, "c1")
     cluster.catalog.epoch = 3
-    assert cluster.network.run(confirm(CONFIG, known)) is None
+    assert run_confirm(cluster, known) is None
     cluster.catalog.epoch = 2
     cluster.freeze(3)
-    assert cluster.network.run(confirm(CONFIG, known)) is None
+    assert run_confirm(cluster, known) is None
+    cluster.network.frozen.clear()
     cluster.network.dead.add(CATALOG)
     with pytest.raises(RpcFailure, match="CATALOG"):
-        cluster.network.run(confirm(CONFIG, known))
+        run_confirm(cluster, known)

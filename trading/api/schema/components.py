@@ -77,7 +77,7 @@ _REPLICA: dict[str, Schema] = {
     "id": REPLICA_ID,
     "address": {"type": "string"},
     "role": {"type": ["string", "null"], "enum": ["leader", "follower", "promoting", None]},
-    "state": {"type": "string", "enum": ["in-sync", "catching-up", "faulty"]},
+    "state": {"type": "string", "enum": ["in-sync", "catching-up", "lagging", "faulty"]},
     "last_number": _NUMBER_OR_NULL,
     "lag": _NUMBER_OR_NULL,
     "rtt_ms": or_null({"type": "number", "minimum": 0}),
@@ -144,11 +144,13 @@ COMPONENTS: dict[str, Schema] = {
             "catalog": whole(
                 {
                     "address": {"type": "string"},
+                    "trades": {"type": "boolean"},
                     "last_number": _NUMBER_OR_NULL,
                     "error": or_null({"type": "string"}),
                     "findings": _FINDINGS,
                 }
             ),
+            "health_loop": {"type": "boolean", "description": "false: for a minute none has looked at the replicas."},
             "replicas": _array(ref("Replica")),
         }
     ),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from common.calls.deadlines import Deadlines
+from common.process.deadlines import Deadlines
 from deploy.systems.waiting import wait_until
 
 

@@ -1,0 +1,53 @@
+"""Says in a frontend's log that no health loop runs: nothing else would, until a replica that has died stays behind."""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from trading.operator.printing import NO_LOOP
+from trading.operator.status import is_unwatched
+from trading.process import OncePerProcess
+from trading.replicas.manager import replica_manager
+from trading.replicas.view import ClusterView
+
+log = structlog.get_logger()
+
+LOOK_S = 60.0
+
+
+class LoopNotice:
+    """Looks once a minute, in a thread of its own, and logs when a health loop is missed, or is back."""
+
+    def __init__(self, look: Callable[[], ClusterView], interval_s: float = LOOK_S) -> None:
+        self._look = look
+        self._interval_s = interval_s
+        self._is_told = False
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin, the first time after one interval."""
+        threading.Thread(target=self._run, name="loop-notice", daemon=True).start()
+
+    def stop(self) -> None:
+        """End soon."""
+        self._stopping.set()
+
+    def tick(self) -> None:
+        """Look once."""
+        is_missed = is_unwatched(self._look())
+        if is_missed and not self._is_told:
+            log.warning(NO_LOOP)
+        elif self._is_told and not is_missed:
+            log.info("a health loop runs again")
+        self._is_told = is_missed
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            try:
+                self.tick()
+            except Exception:
+                log.exception("the look for a health loop failed")
+
+
+loop_notice = OncePerProcess(lambda: LoopNotice(lambda: replica_manager().look()))
