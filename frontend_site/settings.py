@@ -36,7 +36,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "trading",  # first: its templates and its `runserver` go before those of the apps below
     "trading.dashboard",
-    "trading.replicas",
     "trading.operator",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,17 +1,10 @@
 """What the caller of an order is told."""
 
-import logging
-from collections.abc import Iterable
-
-import structlog
-
 from backends.order.model import is_same_intent
 from backends.order.pending import Caller, Ticket
 from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
-
-log = structlog.get_logger()
 
 
 def result_of(ticket: Ticket, wanted: catalog_pb2.NewOrder, caller: Caller) -> order_pb2.PlaceOrdersResult:
@@ -60,21 +53,6 @@ def naming_key(failure: RpcFailure, idempotency_key: str) -> RpcFailure:
     named = failure.again()
     named.metadata["idempotency_key"] = idempotency_key
     return named
-
-
-def log_answers(orders: Iterable[catalog_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
-    """Log, at the level debug alone, what each order was answered."""
-    if not log.is_enabled_for(logging.DEBUG):
-        return
-    for order, result in zip(orders, results, strict=True):
-        log.debug(
-            "order answered",
-            request_id=order.request_id[:64],
-            idempotency_key=order.idempotency_key,
-            transaction_number=result.placed.order.transaction_number or None,
-            replayed=result.placed.replayed,
-            reason=result.failure.reason or None,
-        )
 
 
 def _no_answer_yet(ticket: Ticket) -> RpcFailure:

@@ -1,16 +1,18 @@
 """Protobuf in, protobuf out; and the waiting that a caller's thread does."""
 
 import contextvars
+import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import structlog
 
-from backends.order.answers import failure_from_message, failure_result, log_answers, naming_key, result_of
+from backends.order.answers import failure_from_message, failure_result, naming_key, result_of
 from backends.order.model import order_of
 from backends.order.pending import Caller, Ticket
 from backends.order.reads.reader import OrderReader, list_rows
@@ -22,6 +24,8 @@ from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
 from common.calls.waiting_room import READING_COUNT, WAITING_COUNT, WaitingRoom
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
+
+log = structlog.get_logger()
 
 # What a caller that gave no deadline is given.
 LONGEST_WAIT_S = 30.0
@@ -109,7 +113,7 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
                 failure_result(ticket) if isinstance(ticket, RpcFailure) else result_of(ticket, order, caller)
                 for order, ticket in zip(orders, taken, strict=True)
             ]
-            log_answers(orders, results)
+            _log_answers(orders, results)
             return results
 
 
@@ -194,3 +198,18 @@ class ReplicationServicer(order_pb2_grpc.ReplicationServiceServicer):
             if isinstance(event, Exception):
                 raise event
             yield event
+
+
+def _log_answers(orders: Iterable[catalog_pb2.NewOrder], results: Iterable[order_pb2.PlaceOrdersResult]) -> None:
+    """Log, at the level debug alone, what each order was answered."""
+    if not log.is_enabled_for(logging.DEBUG):
+        return
+    for order, result in zip(orders, results, strict=True):
+        log.debug(
+            "order answered",
+            request_id=order.request_id[:64],
+            idempotency_key=order.idempotency_key,
+            transaction_number=result.placed.order.transaction_number or None,
+            replayed=result.placed.replayed,
+            reason=result.failure.reason or None,
+        )

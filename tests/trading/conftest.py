@@ -14,6 +14,7 @@ from trading import services
 from trading.accounts.tokens import create_token
 from trading.operator import services as operator_services
 from trading.operator.jobs import ResyncJobs
+from trading.operator.look import ClusterLook
 from trading.operator.resync import ResyncResult
 from trading.operator.status import status_data
 from trading.reads.stock_cache import StockCache
@@ -59,13 +60,13 @@ def operator(rest: APIClient, settings: Any) -> APIClient:
 def operated_cluster(monkeypatch: pytest.MonkeyPatch, market: FakeMarket) -> FakeCluster:
     """Three replicas of which 3 leads and 1 and 2 are in sync, behind the services."""
     cluster = FakeCluster.led_by(3, epoch=4)
-    manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
+    look = ClusterLook(ReplicaManager(CONFIG, cluster.network, cluster.clock), cluster.network)
     jobs = ResyncJobs(lambda _leader, replica_id, _show: ResyncResult(replica_id, 1, 1, 1, 0.1, True))
     monkeypatch.setattr(operator_services, "cluster_config", lambda: CONFIG)
     monkeypatch.setattr(operator_services, "network", lambda: cluster.network)
-    monkeypatch.setattr(operator_services, "replica_manager", lambda: manager)
+    monkeypatch.setattr(operator_services, "cluster_look", lambda: look)
     monkeypatch.setattr(operator_services, "resync_jobs", lambda: jobs)
-    monkeypatch.setattr(operator_services, "replicas_status", lambda: status_data(manager.look(), CONFIG))
+    monkeypatch.setattr(operator_services, "replicas_status", lambda: status_data(look.look(), CONFIG))
     return cluster
 
 

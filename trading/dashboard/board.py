@@ -9,9 +9,9 @@ from common.shared import Kept
 from trading.api.request_metrics import STOCK_READS
 from trading.operator.event_file import ClusterEvent
 from trading.operator.history import read_history
+from trading.operator.look import cluster_look
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network
-from trading.replicas.manager import replica_manager
 
 LOOK_S = 1.0
 SAMPLES_KEPT = 121  # two minutes
@@ -84,7 +84,7 @@ def count_cached_reads() -> tuple[int, int]:
 
 board = OncePerProcess(
     lambda: Board(
-        lambda: status_data(replica_manager().look(), cluster_config()),
+        lambda: status_data(cluster_look().look(), cluster_config()),
         lambda: network().run(read_history(cluster_config())).events,
         count_cached_reads,
     )

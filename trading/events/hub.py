@@ -19,11 +19,11 @@ from trading.events.query import EventQuery
 from trading.events.replicas import INTERVAL_S, ReplicaSource
 from trading.events.ring import LEADER, ORDER, REPLICA, STOCK, EventRing
 from trading.events.stream import EventStream
+from trading.operator.look import cluster_look
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network
 from trading.reads.catalog_client import catalog_client
 from trading.reads.order_reader import order_reader
-from trading.replicas.manager import replica_manager
 
 # The least time between two rounds of a market that changes all the time: what happens meanwhile shares the calls.
 PACE_S = 0.1
@@ -159,7 +159,7 @@ event_hub = OncePerProcess(
             lambda names: network().run(catalog_client().read_stocks(names)),
             ring.publish,
         ),
-        lambda ring: ReplicaSource(lambda: status_data(replica_manager().look(), cluster_config()), ring.publish),
+        lambda ring: ReplicaSource(lambda: status_data(cluster_look().look(), cluster_config()), ring.publish),
     )
 )
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import structlog
 
+from trading.operator.look import cluster_look
 from trading.operator.printing import NO_LOOP
 from trading.operator.status import is_unwatched
 from trading.process import OncePerProcess
-from trading.replicas.manager import replica_manager
 from trading.replicas.view import ClusterView
 
 log = structlog.get_logger()
@@ -50,4 +50,4 @@ class LoopNotice:
                 log.exception("the look for a health loop failed")
 
 
-loop_notice = OncePerProcess(lambda: LoopNotice(lambda: replica_manager().look()))
+loop_notice = OncePerProcess(lambda: LoopNotice(lambda: cluster_look().look()))

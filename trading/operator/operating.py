@@ -13,6 +13,7 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
+from trading.operator.look import ClusterLook
 from trading.operator.printing import coloured_table, print_json, print_table, print_tsv
 from trading.operator.status import DOWN, OK, in_sync_count, status_data
 from trading.operator.switchover import switch_over
@@ -28,7 +29,7 @@ class StatusCommand:
     def __init__(self, config: ClusterConfig, network: Network, form: str, out: TextIO) -> None:
         """`form` is one of FORMATS."""
         self._config = config
-        self._manager = ReplicaManager(config, network)
+        self._all = ClusterLook(ReplicaManager(config, network), network)
         self._form = form
         self._out = out
 
@@ -57,12 +58,12 @@ class StatusCommand:
                 pause(interval_s)
 
     def _look(self) -> dict[str, Any]:
-        return status_data(self._manager.look(measure=True), self._config)
+        return status_data(self._all.look(measure=True), self._config)
 
 
 def show_leader(config: ClusterConfig, network: Network, out: TextIO, err: TextIO) -> int:
     """Print the leader's id alone; return 0, or 4 with a word on `err` if nobody leads."""
-    view = ReplicaManager(config, network).look()
+    view = ClusterLook(ReplicaManager(config, network), network).look()
     if view.leader is None:
         err.write("no replica leads\n")
         return EXIT_DOWN
@@ -85,10 +86,10 @@ def wait_for(
 
     Returns 0 as soon as it is so; after `timeout_s` 3, or 4 if no order can be acknowledged.
     """
-    manager = ReplicaManager(config, network)
+    cluster = ClusterLook(ReplicaManager(config, network), network)
     deadline = monotonic() + timeout_s
     while True:
-        data = status_data(manager.look(), config)
+        data = status_data(cluster.look(), config)
         if data["health"] == OK or (aim == "leader" and data["health"] != DOWN):
             out.write(f"leader {data['leader']}, {_state_text(data)}\n")
             return EXIT_OK

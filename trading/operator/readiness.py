@@ -10,9 +10,9 @@ from typing import NamedTuple
 from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from common.shared import Kept, StillLoading
+from trading.operator.look import cluster_look
 from trading.operator.status import in_sync_count, status_data
 from trading.process import OncePerProcess, cluster_config
-from trading.replicas.manager import replica_manager
 from trading.replicas.view import ClusterView
 
 FRESH_S = 1.0
@@ -66,4 +66,4 @@ def cluster_checks(view: ClusterView, config: ClusterConfig) -> list[Check]:
     ]
 
 
-readiness = OncePerProcess(lambda: Readiness(lambda: replica_manager().look(), cluster_config()))
+readiness = OncePerProcess(lambda: Readiness(lambda: cluster_look().look(), cluster_config()))

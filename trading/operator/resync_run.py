@@ -8,6 +8,7 @@ from common.calls.network import Network
 from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT, UsageError
+from trading.operator.look import ClusterLook
 from trading.operator.progress import ProgressDisplay
 from trading.operator.resync import Resyncer, ResyncResult
 from trading.operator.resync_plan import plan_line, plan_resync
@@ -26,7 +27,7 @@ class ResyncRun:
         """With `dry_run` nothing is copied: it is said what would be."""
         self._config = config
         self._network = network
-        self._manager = ReplicaManager(config, network)
+        self._cluster = ClusterLook(ReplicaManager(config, network), network)
         self._resyncer = Resyncer(config, network)
         self._out = out
         self._err = err
@@ -46,7 +47,7 @@ class ResyncRun:
             raise UsageError(
                 f"replica {unknown[0]} is not in BOURSE_REPLICAS; there are {sorted(self._config.replicas)}"
             )
-        view = self._manager.look()
+        view = self._cluster.look()
         data = status_data(view, self._config)
         if view.leader is None or not data["catalog"]["trades"]:
             why = None if data["catalog"]["trades"] else data["catalog"]["error"]

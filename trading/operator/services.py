@@ -5,16 +5,16 @@ from typing import Any
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from trading.operator.jobs import resync_jobs
+from trading.operator.look import cluster_look
 from trading.operator.status import status_data
 from trading.operator.switchover import switch_over
 from trading.process import cluster_config, network
 from trading.replicas.election import leadership_of
-from trading.replicas.manager import replica_manager
 
 
 def replicas_status() -> dict[str, Any]:
     """Return the state of the order service, asked of all processes now; takes a second at most."""
-    return status_data(replica_manager().look(measure=True), cluster_config())
+    return status_data(cluster_look().look(measure=True), cluster_config())
 
 
 def start_resync(*, replica_id: int) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def start_resync(*, replica_id: int) -> dict[str, Any]:
         RpcFailure: REPLICA_NOT_FOUND, REPLICA_LEADS, NO_LEADER.
     """
     _require_known(replica_id)
-    leader = replica_manager().look().leader
+    leader = cluster_look().look().leader
     if leader is None:
         raise RpcFailure(Reason.NO_LEADER, "no replica leads: there is nothing to catch up with")
     if leader.replica_id == replica_id:

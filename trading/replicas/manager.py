@@ -1,10 +1,8 @@
 """The replica manager of one process: remembers the leader, and lets one thread at a time look for another one."""
 
-import dataclasses
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
@@ -15,7 +13,7 @@ from common.shared import Load
 from trading.process import OncePerProcess, cluster_config, network
 from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.search import ElectionMemory, LeaderSearch, confirm
-from trading.replicas.view import ClusterView, measure_round_trips
+from trading.replicas.view import ClusterView
 
 # A leader that has answered nothing for this long is asked for its health, and the catalog too, before it is given an
 # order: an order that meets dead processes is then known not to be executed. Under load it costs nothing. If it has an
@@ -34,18 +32,15 @@ class ReplicaManager:
         config: ClusterConfig,
         network: Network,
         monotonic: Callable[[], float] = time.monotonic,
-        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._config = config
         self._network = network
         self._monotonic = monotonic
-        self._utc_now = utc_now
         self._memory = ElectionMemory()  # but for its poll, used by the thread of the round under way alone
         self._lock = threading.Lock()  # guards the fields below; _known and _heard_at may be read without it
         self._known: LeaderAndEpoch | None = None
         self._heard_at = float("-inf")
         self._round: Load[LeaderAndEpoch] | None = None  # the search that is under way
-        self._last_seen: dict[int, datetime] = {}
 
     @property
     def known(self) -> LeaderAndEpoch | None:
@@ -80,18 +75,9 @@ class ReplicaManager:
         if leadership == self._known:
             self._heard_at = self._monotonic()
 
-    def look(self, *, measure: bool = False) -> ClusterView:
-        """Poll the catalog and all replicas now; with `measure`, their round trips too. Takes half a second at most,
-        or one second with `measure` when a replica dies meanwhile."""
-        view = self._network.run(self._memory.poll(self._config))
-        if measure:
-            view = self._network.run(measure_round_trips(view, self._monotonic))
-        now = self._utc_now()
-        with self._lock:
-            self._last_seen.update({report.replica_id: now for report in view.replicas if report.health})
-            seen = dict(self._last_seen)
-        reports = [dataclasses.replace(report, last_seen=seen.get(report.replica_id)) for report in view.replicas]
-        return dataclasses.replace(view, replicas=tuple(reports))
+    def poll(self) -> Steps[ClusterView]:
+        """Ask all processes how they are, whatever is known of them; takes half a second at most."""
+        return self._memory.poll(self._config)
 
     def _join_round(
         self, failed: LeaderAndEpoch | None, failure: RpcFailure | None, deadline: float

@@ -1,7 +1,6 @@
 """What the catalog and the replicas said of themselves at one moment."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -159,22 +158,6 @@ def poll(
         catalog_failure=first if isinstance(first, RpcFailure) else None,
         cluster_id=cluster_id,
     )
-
-
-def measure_round_trips(view: ClusterView, monotonic: Callable[[], float]) -> Steps[ClusterView]:
-    """Return the view with the time of one more HealthCheck for each replica that answered, asked one by one."""
-    reports = []
-    for report in view.replicas:
-        if report.health is not None:
-            sent = monotonic()
-            try:
-                yield Call(report.address, order_pb2.HealthCheckRequest(), POLL_TIMEOUT_S)
-            except RpcFailure as failure:
-                report = dataclasses.replace(report, health=None, failure=failure)
-            else:
-                report = dataclasses.replace(report, rtt_s=monotonic() - sent)
-        reports.append(report)
-    return dataclasses.replace(view, replicas=tuple(reports))
 
 
 def short_text(failure: RpcFailure | None) -> str:

@@ -6,13 +6,14 @@ from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.bounds import STOCK_NAME
 from common.calls.reasons import Reason
 from trading.api.cursors import decode_cursor, encode_cursor
 from trading.api.errors import ApiError
 from trading.api.order_query import order_cursor, read_order_query
 from trading.reads.order_query import OrderFilters, OrderQuery
 
-names = st.from_regex(r"[A-Za-z0-9._-]{1,32}", fullmatch=True)
+names = st.from_regex(r"[A-Za-z0-9._-]{1,32}", fullmatch=True).filter(STOCK_NAME.fullmatch)
 times = st.datetimes().map(lambda moment: moment.isoformat(timespec="microseconds") + "Z")
 filters = st.builds(
     OrderFilters,

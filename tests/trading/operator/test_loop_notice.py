@@ -3,6 +3,7 @@ from structlog.testing import capture_logs
 
 from deploy.systems.waiting import wait_until
 from tests.trading.fake_cluster import CONFIG, FakeCluster
+from trading.operator.look import ClusterLook
 from trading.operator.loop_notice import LoopNotice
 from trading.operator.printing import NO_LOOP
 from trading.replicas.manager import ReplicaManager
@@ -15,7 +16,7 @@ def cluster():
 
 @pytest.fixture
 def manager(cluster):
-    return ReplicaManager(CONFIG, cluster.network, cluster.clock)
+    return ClusterLook(ReplicaManager(CONFIG, cluster.network, cluster.clock), cluster.network)
 
 
 def set_watched(cluster, is_watched):

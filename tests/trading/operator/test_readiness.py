@@ -9,6 +9,7 @@ from deploy.systems.waiting import wait_until
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
 from trading.operator import views as operator_views
+from trading.operator.look import ClusterLook
 from trading.operator.readiness import FRESH_S, Check, Readiness, cluster_checks
 from trading.replicas.manager import ReplicaManager
 
@@ -69,7 +70,7 @@ def cluster():
 
 def failures(cluster):
     manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
-    return {check.name: check.failure for check in cluster_checks(manager.look(), CONFIG)}
+    return {check.name: check.failure for check in cluster_checks(ClusterLook(manager, cluster.network).look(), CONFIG)}
 
 
 def test_checks_pass_when_orders_can_be_placed(cluster):
@@ -92,7 +93,9 @@ def test_dead_catalog_and_missing_leader_are_named(cluster):
 def test_cut_off_from_the_catalog_it_is_ready_while_the_leader_is_not_and_says_so(cluster, rest, say):
     cluster.network.dead.add(CATALOG)
     cluster.replicas[2].hears_catalog = True
-    checks = cluster_checks(ReplicaManager(CONFIG, cluster.network, cluster.clock).look(), CONFIG)
+    checks = cluster_checks(
+        ClusterLook(ReplicaManager(CONFIG, cluster.network, cluster.clock), cluster.network).look(), CONFIG
+    )
     say(checks)
     response = rest.get("/readyz")
     assert response.status_code == 200
@@ -119,7 +122,7 @@ class Looker:
 
 @pytest.fixture
 def looker(cluster):
-    return Looker(ReplicaManager(CONFIG, cluster.network, cluster.clock).look())
+    return Looker(ClusterLook(ReplicaManager(CONFIG, cluster.network, cluster.clock), cluster.network).look())
 
 
 def test_one_look_serves_all_that_ask_within_a_second(looker):

@@ -6,6 +6,7 @@ import pytest
 
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster
+from trading.operator.look import ClusterLook
 from trading.operator.printing import NO_LOOP, print_json, print_table
 from trading.operator.status import status_data
 from trading.replicas.manager import ReplicaManager
@@ -25,7 +26,8 @@ def cluster():
 
 @pytest.fixture
 def manager(cluster):
-    return ReplicaManager(CONFIG, cluster.network, cluster.clock, lambda: NOW)
+    manager = ReplicaManager(CONFIG, cluster.network, cluster.clock)
+    return ClusterLook(manager, cluster.network, cluster.clock, lambda: NOW)
 
 
 def status(manager):
