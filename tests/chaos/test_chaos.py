@@ -17,7 +17,6 @@ CHOSEN = [
     "client-gone-at-each-step",
     "disk-full-at-leader",
     "power-cut-of-all",
-    "own-order-while-watch-stocks-is-cut",
 ]
 
 

@@ -42,8 +42,9 @@ def empty_folder(path: Path) -> None:
         file.unlink()
 
 
-@pytest.mark.parametrize("damage", [tear_last_row, flip_middle, empty_folder])
-@pytest.mark.parametrize("replica_id", [1, 3])
+@pytest.mark.parametrize(
+    ("damage", "replica_id"), [(tear_last_row, 1), (flip_middle, 3), (empty_folder, 1), (empty_folder, 3)]
+)
 def test_replica_mends_itself(shared_cluster: Cluster, damage, replica_id: int):
     """It starts, catches up with what was traded meanwhile too, and ends identical."""
     cluster, name = shared_cluster, f"order-{replica_id}"
