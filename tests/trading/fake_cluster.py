@@ -29,6 +29,7 @@ class FakeCatalog:
         self.last_number = 0
         self.stalled = False
         self.halted = ""
+        self.cluster_id = "c1"
         self.findings: list[str] = []
         self.rows = make_rows(60)
         self.epochs: list[catalog_pb2.Epoch] = []
@@ -61,7 +62,7 @@ class FakeCatalog:
             last_number=self.last_number,
             stalled=self.stalled,
             halted=self.halted,
-            cluster_id="c1",
+            cluster_id=self.cluster_id,
             findings=self.findings,
         )
 
@@ -93,6 +94,9 @@ class FakeReplica:
         self.place: Callable[[catalog_pb2.NewOrder], order_pb2.PlaceOrdersResult] = self._placed
 
     def handle(self, request: Message) -> Any:
+        meant = request.to.cluster_id if "to" in request.DESCRIPTOR.fields_by_name else ""  # type: ignore[attr-defined]
+        if meant not in ("", self.cluster_id):
+            raise refusal(Reason.WRONG_CLUSTER, cluster_id=self.cluster_id)
         match request:
             case order_pb2.HealthCheckRequest():
                 return self._health()

@@ -31,6 +31,7 @@ class OrderReader:
         self._config = config
         self._manager = manager
         self._monotonic = monotonic
+        self._cluster_id = ""  # ours, by the last poll; "": the replicas have refused nothing for being of another one
         self._avoid: dict[int, float] = {}  # replica id -> until when; each entry is replaced as a whole
 
     def look_up(self, number: int) -> Steps[order_pb2.Order]:
@@ -61,8 +62,8 @@ class OrderReader:
         """
         deadline = self._monotonic() + BUDGET_S
         known = self._manager.known
-        request.to.cluster_id = known.cluster_id if known else ""
         while True:
+            request.to.cluster_id = self._cluster_id or (known.cluster_id if known else "")
             failures: list[RpcFailure] = []
             for replica_id in self._in_order(known.leader_id if known else None):
                 request.to.replica_id = replica_id
@@ -81,7 +82,13 @@ class OrderReader:
                     break
             if self._monotonic() + PAUSE_S >= deadline:
                 raise _nobody_answers(failures)
+            if any(one.reason is Reason.WRONG_CLUSTER for one in failures):
+                yield from self._learn_cluster()
             yield Pause(PAUSE_S)
+
+    def _learn_cluster(self) -> Steps[None]:
+        """Learn whose replicas are meant: the cluster of the known leadership may have been made anew."""
+        self._cluster_id = (yield from self._manager.poll()).cluster_id
 
     def _in_order(self, leader_id: int | None) -> list[int]:
         now = self._monotonic()

@@ -62,6 +62,36 @@ def test_a_read_that_nobody_can_answer_says_why_within_two_seconds(cluster, read
     assert cluster.clock.now - begun <= 2.0
 
 
+def make_anew(cluster, cluster_id):
+    """All data directories are replaced; nobody leads."""
+    cluster.catalog.cluster_id = cluster_id
+    for replica in cluster.replicas.values():
+        replica.cluster_id, replica.role, replica.last_number = cluster_id, order_pb2.FOLLOWER, 5
+
+
+def test_a_cluster_that_was_made_anew_is_read_without_an_order_before(cluster, reader, manager):
+    cluster.replicas[3].lead(epoch=1)
+    cluster.network.run(manager.leadership(cluster.clock.now + 8.0))
+    for cluster_id in ("c2", "c3"):
+        make_anew(cluster, cluster_id)
+        assert cluster.network.run(reader.look_up(5)).transaction_number == 5
+        cluster.network.calls.clear()
+        cluster.network.run(reader.look_up(5))
+        assert len(cluster.network.calls) == 1  # nobody has to be asked again whose cluster it is
+
+
+def test_replicas_of_another_cluster_than_the_catalog_s_are_not_read(cluster, reader, manager):
+    cluster.replicas[3].lead(epoch=1)
+    cluster.network.run(manager.leadership(cluster.clock.now + 8.0))
+    make_anew(cluster, "c2")
+    cluster.catalog.cluster_id = "c1"
+    begun = cluster.clock.now
+    with pytest.raises(RpcFailure) as failure:
+        cluster.network.run(reader.look_up(5))
+    assert failure.value.reason is Reason.NO_LEADER
+    assert cluster.clock.now - begun <= 2.0
+
+
 def test_a_list_comes_from_another_replica_when_the_leader_is_dead(cluster, reader):
     for one in CONFIG.replicas:
         page = order_pb2.ListOrdersResponse(last_number=one)
