@@ -194,7 +194,7 @@ class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
         """Handlers of unary RPCs, by the class of the request."""
         self._handlers = {request.DESCRIPTOR.full_name: (request, handler) for request, handler in handlers.items()}
         self._places = WaitingRoom(STREAM_COUNT, Reason.TOO_MANY_STREAMS)
-        self.deadlines = Deadlines()
+        self._deadlines = Deadlines()
         self._lock = threading.Lock()
         # Guarded by _lock.
         self._idle: set[grpc.ServicerContext] = set()
@@ -220,14 +220,14 @@ class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
             idle = list(self._idle)
         for context in idle:
             context.cancel()
-        self.deadlines.close()
+        self._deadlines.close()
 
     def _may_wait(self, context: grpc.ServicerContext) -> bool:
         with self._lock:
             if self._is_stopping:
                 return False
             self._idle.add(context)
-        self.deadlines.set(context.cancel, time.monotonic() + IDLE_S)
+        self._deadlines.set(context.cancel, time.monotonic() + IDLE_S)
         return True
 
     def _may_answer(self, context: grpc.ServicerContext) -> bool:
@@ -238,7 +238,7 @@ class CallStreamServicer(calls_pb2_grpc.CallStreamServiceServicer):
         """Note that a stream waits no longer; whether it was in time."""
         with self._lock:
             self._idle.discard(context)
-        return self.deadlines.drop(context.cancel)
+        return self._deadlines.drop(context.cancel)
 
     def _answer(self, call: calls_pb2.CarriedCall, context: grpc.ServicerContext) -> calls_pb2.CarriedAnswer:
         carried = cast(grpc.ServicerContext, _CarriedContext(context, call.timeout_ms / 1000))
