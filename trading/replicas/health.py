@@ -100,7 +100,7 @@ class HealthLoop:
         self._proving = Proving(monotonic, period_s)
 
     def tick(self) -> Steps[TickReport]:
-        """See that somebody leads, that all follow, and that the highest id leads once it has proved itself.
+        """See that somebody leads, that all follow, and, not cut off, that the highest id leads once it proved itself.
 
         Raises nothing: what fails is in the report and is tried again at the next tick.
         """
@@ -119,7 +119,7 @@ class HealthLoop:
         self._proving.note_leader(leadership.leader_id)
         yield from tell(self._config, leadership, strayed(view, leadership))
         resync = out_of_sync(view)
-        if has_other_followers(view, self._config):
+        if view.catalog is not None and has_other_followers(view, self._config):
             return (yield from self._renew(view, leadership, resync))
         successor = self._successor(view, leadership)
         if successor is None:
@@ -158,9 +158,9 @@ class HealthLoop:
     def _successor(self, view: ClusterView, leadership: LeaderAndEpoch) -> int | None:
         """Return the highest id above the leader's that has been in sync for long enough, None if there is none.
 
-        None also while an operator's choice of the leader holds.
+        None also while an operator's choice of the leader holds, and without the catalog: see PROTOCOL.md, "Cut off".
         """
-        if view.leader is not None and view.leader.health is not None and view.leader.health.held_s:
+        if view.catalog is None or (view.leader and view.leader.health and view.leader.health.held_s):
             return None
         unwanted = self._memory.passed_over(self._monotonic())
         proved = [one for one in self._proving.proved() if one > leadership.leader_id and one not in unwanted]

@@ -123,6 +123,22 @@ def test_a_leader_with_other_followers_than_the_configuration_leads_anew(cluster
     assert tick().leadership.epoch == 2
 
 
+def test_cut_off_from_the_catalog_it_gives_the_lead_to_nobody(cluster, tick):
+    cluster.replicas[2].lead(epoch=1)
+    cluster.replicas[2].followers = {1: order_pb2.IN_SYNC, 3: order_pb2.IN_SYNC}
+    tick()
+    cluster.network.dead.add(CATALOG)
+    for replica in cluster.replicas.values():
+        replica.hears_catalog = True
+    cluster.network.calls.clear()
+    assert [tick().leadership.leader_id for _ in range(3)] == [2, 2, 2]
+    cluster.replicas[2].members = {1: "order:1"}
+    assert (tick().leadership.epoch, cluster.network.sent(order_pb2.AssignLeaderRequest)) == (1, [])
+    cluster.network.dead.clear()
+    assert tick().leadership.epoch == 2  # with the followers of the configuration
+    assert [tick().leadership.leader_id for _ in range(2)] == [2, 3]
+
+
 def test_a_leader_that_cannot_lead_anew_goes_on(cluster, tick):
     cluster.replicas[3].lead(epoch=1)
     cluster.replicas[3].members = {2: "order:2"}
