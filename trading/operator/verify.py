@@ -77,8 +77,8 @@ def verify(config: ClusterConfig, show: Show = lambda _done, _all: None) -> Step
     if audit is not None and view.catalog is not None:
         reference, up_to = catalog, view.catalog.last_number
     else:
-        longest = max(view.replicas, key=lambda one: (one.health is not None and not one.is_foreign, one.last_number))
-        if longest.health is None or longest.is_foreign:
+        longest = max(view.replicas, key=lambda one: (one.health is not None and not one.foreign, one.last_number))
+        if longest.health is None or longest.foreign:
             raise RpcFailure(Reason.NOTHING_ANSWERS, "neither the catalog nor a replica answers")
         reference, up_to = replicas.pop(longest.replica_id), longest.last_number
     others = [*replicas.values()] if reference is catalog else [catalog, *replicas.values()]
@@ -113,7 +113,7 @@ def _poll_until_arrived(config: ClusterConfig, *, needs_catalog: bool) -> Steps[
 def _source(report: ReplicaReport, view: ClusterView) -> LogSource:
     to = order_pb2.Addressee(replica_id=report.replica_id, cluster_id=view.cluster_id)
     source = LogSource(f"replica {report.replica_id}", report.address, to)
-    if report.health is None or report.is_foreign:
+    if report.health is None or report.foreign:
         source.failure = report.trouble
     return source
 

@@ -138,7 +138,7 @@ def nobody_leads(view: ClusterView, refusals: Sequence[tuple[ReplicaReport, RpcF
         told = "; ".join(f"replica {report.replica_id}: {short_text(refusal)}" for report, refusal in refusals)
         return RpcFailure(Reason.NO_LEADER, f"no replica could be made leader: {told}")
     told = "; ".join(f"replica {report.replica_id}: {report.trouble}" for report in view.replicas)
-    if any(report.health and (report.health.halted or report.is_foreign) for report in view.replicas):
+    if any(report.health and (report.health.halted or report.foreign) for report in view.replicas):
         return RpcFailure(Reason.HALTED, f"no replica may lead: {told}")
     return RpcFailure(Reason.NO_LEADER, f"no replica is healthy: {told}")
 

@@ -20,7 +20,7 @@ class ReplicaReport:
     """One replica's answer to HealthCheck, or why there is none: exactly one of `health` and `failure` is set.
 
     Attributes:
-        is_foreign: it belongs to another cluster than ClusterView.cluster_id, or nobody can say which one is ours.
+        foreign: why it counts for nothing: it is of another cluster than ClusterView.cluster_id, or nobody can tell.
         rtt_s: round trip of one HealthCheck; None when it was not measured.
         last_seen: when it last answered this process; None when it never did.
     """
@@ -29,7 +29,7 @@ class ReplicaReport:
     address: str
     health: order_pb2.HealthCheckResponse | None
     failure: RpcFailure | None
-    is_foreign: bool = False
+    foreign: str = ""
     rtt_s: float | None = None
     last_seen: datetime | None = None
 
@@ -42,9 +42,7 @@ class ReplicaReport:
             return f"halted: {self.health.halted}"
         if self.health.stalled:
             return "stalled: a write or sync is older than 2 s"
-        if self.is_foreign:
-            return f"belongs to another cluster: {self.health.cluster_id}"
-        return None
+        return self.foreign or None
 
     @property
     def is_healthy(self) -> bool:
@@ -74,7 +72,7 @@ class ClusterView:
     @property
     def newest_epoch(self) -> int:
         """The highest epoch seen at the catalog or any replica; 0 when none was ever begun."""
-        seen = [report.health.epoch for report in self.replicas if report.health and not report.is_foreign]
+        seen = [report.health.epoch for report in self.replicas if report.health and not report.foreign]
         return max([*seen, self.catalog.epoch if self.catalog else 0])
 
     @property
@@ -180,8 +178,10 @@ def _common_cluster(outcomes: Sequence[Outcome]) -> str:
 def _report(replica_id: int, address: str, outcome: Outcome, cluster_id: str) -> ReplicaReport:
     if isinstance(outcome, order_pb2.HealthCheckResponse):
         if outcome.replica_id == replica_id:
-            is_foreign = outcome.cluster_id not in ("", cluster_id)
-            return ReplicaReport(replica_id, address, outcome, None, is_foreign)
+            unknown = "ours or not: the catalog is away, and replicas name several clusters, this one"
+            why = f"{'belongs to another cluster:' if cluster_id else unknown} {outcome.cluster_id}"
+            foreign = why if outcome.cluster_id not in ("", cluster_id) else ""
+            return ReplicaReport(replica_id, address, outcome, None, foreign)
         failure = RpcFailure(
             Reason.WRONG_REPLICA, f"replica {outcome.replica_id} answers at the address of {replica_id}"
         )

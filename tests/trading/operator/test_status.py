@@ -34,6 +34,10 @@ def status(manager):
     return status_data(manager.look(measure=True), CONFIG)
 
 
+def errors(manager):
+    return [replica["error"] for replica in status(manager)["replicas"]]
+
+
 def test_all_in_sync_is_ok_and_the_leader_comes_first(manager):
     data = status(manager)
     assert {key: data[key] for key in ("health", "min_in_sync", "leader", "epoch", "last_number")} == {
@@ -114,6 +118,17 @@ def test_no_health_loop_is_said_when_no_replica_that_answers_was_looked_at_by_on
     assert not data["health_loop"]
     print_table(data, out, NOW)
     assert out.getvalue().splitlines()[1] == NO_LOOP
+
+
+def test_that_nobody_can_say_whose_cluster_it_is_is_told_apart_from_another_one(cluster, manager):
+    cluster.replicas[1].cluster_id = "c2"
+    assert errors(manager) == [None, None, "belongs to another cluster: c2"]
+    strange = ClusterLook(ReplicaManager(CONFIG, cluster.network, cluster.clock), cluster.network)
+    cluster.network.dead.add(CATALOG)
+    assert errors(strange) == [
+        f"ours or not: the catalog is away, and replicas name several clusters, this one {one}"
+        for one in ("c1", "c1", "c2")
+    ]
 
 
 def test_a_process_cut_off_from_the_catalog_says_that_the_leader_is_not(cluster, manager):
