@@ -82,6 +82,7 @@ class FakeReplica:
         self.halted = ""
         self.findings: list[str] = []
         self.cluster_id = "c1"
+        self.answers_as = replica_id  # 0: it does not say who it is, as one of the version before
         self.held_s = 0
         self.hears_catalog: bool | None = None  # None: if the process under test reaches it
         self.catalog_heard_ms = 0
@@ -116,7 +117,9 @@ class FakeReplica:
             case order_pb2.ListRowsRequest():
                 held = self.rows[: self.last_number]
                 rows = held[request.after : request.after + min(request.limit, self.cluster.catalog.page_rows)]
-                return order_pb2.ListRowsResponse(rows=b"".join(rows), last_number=self.last_number)
+                return order_pb2.ListRowsResponse(
+                    rows=b"".join(rows), last_number=self.last_number, replica_id=self.answers_as
+                )
             case order_pb2.ResyncRequest():
                 return self._resync(request.replica_id)
         raise AssertionError(request)
@@ -181,7 +184,12 @@ class FakeReplica:
         follower = self.cluster.replicas[replica_id]
         start, follower.last_number, follower.chain = follower.last_number, self.last_number, self.chain
         self.followers[replica_id] = order_pb2.IN_SYNC
-        common = {"from_number": start, "target_number": self.last_number, "chain": self.chain}
+        common = {
+            "from_number": start,
+            "target_number": self.last_number,
+            "chain": self.chain,
+            "replica_id": self.answers_as,
+        }
         half = (start + self.last_number) // 2
         return [
             order_pb2.ResyncProgress(done_number=half, state=order_pb2.CATCHING_UP, **common),

@@ -1,17 +1,20 @@
 """Comparing logs byte by byte: the catalog's journal and every replica's, page by page, while trading goes on."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call, Outcome, Steps, Together
 from protos import catalog_pb2, order_pb2
+from trading.operator.answerer import require_answer_of
 from trading.replicas.view import short_text
 
 PAGE_TIMEOUT_S = 10.0
 
+PageRequest: TypeAlias = catalog_pb2.ListTradesRequest | order_pb2.ListRowsRequest
 # Gets each page of the reference's rows, and the number before the first of them.
 TakeRows: TypeAlias = Callable[[bytes, int], None]
 
@@ -26,45 +29,89 @@ class Difference:
 
 
 @dataclass
-class LogSource:
+class LogSource(ABC):
     """One log that is read, and what came of it.
 
     Attributes:
-        name: as it is printed.
-        to: the replica whose log it is; None: the catalog's journal.
+        address: of the process that has it.
         compared: up to which number it was found equal to the reference.
         difference: where it differs first; then it is read no further.
         failure: why it could not be read, or not further.
     """
 
-    name: str
     address: str
-    to: order_pb2.Addressee | None
-    compared: int = 0
-    difference: Difference | None = None
-    failure: str | None = None
+    compared: int = field(default=0, kw_only=True)
+    difference: Difference | None = field(default=None, kw_only=True)
+    failure: str | None = field(default=None, kw_only=True)
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As it is printed."""
+
+    @abstractmethod
+    def request(self, after: int, limit: int) -> PageRequest:
+        """Return what asks for up to `limit` rows above a number."""
 
     def page(self, after: int, limit: int) -> Call:
         """Return the call that reads up to `limit` rows above a number."""
-        request: catalog_pb2.ListTradesRequest | order_pb2.ListRowsRequest
-        if self.to is None:
-            request = catalog_pb2.ListTradesRequest(after=after, limit=limit)
-        else:
-            request = order_pb2.ListRowsRequest(after=after, limit=limit, to=self.to)
-        return Call(self.address, request, PAGE_TIMEOUT_S)
+        return Call(self.address, self.request(after, limit), PAGE_TIMEOUT_S)
+
+    def rows(self, outcome: Outcome) -> bytes:
+        """Return the rows that were read.
+
+        Raises:
+            RpcFailure: why there are none.
+        """
+        if isinstance(outcome, RpcFailure):
+            raise outcome
+        assert isinstance(outcome, catalog_pb2.ListTradesResponse | order_pb2.ListRowsResponse)
+        return outcome.rows
 
     def take(self, expected: bytes, outcome: Outcome, after: int) -> None:
         """Compare an answer with the reference's rows above `after`. A log that ends sooner is equal up to there."""
-        if isinstance(outcome, RpcFailure):
-            self.failure = f"{short_text(outcome)}, after order {after}"
+        try:
+            found = self.rows(outcome)
+        except RpcFailure as failure:
+            self.failure = f"{short_text(failure)}, after order {after}"
             return
-        assert isinstance(outcome, catalog_pb2.ListTradesResponse | order_pb2.ListRowsResponse)
-        common = min(len(expected), len(outcome.rows))  # a row's end in both, if they are equal so far
-        if expected[:common] == outcome.rows[:common]:
+        common = min(len(expected), len(found))  # a row's end in both, if they are equal so far
+        if expected[:common] == found[:common]:
             self.compared = after + expected[:common].count(b"\n")
         else:
-            self.difference = first_difference(expected, outcome.rows, after)
+            self.difference = first_difference(expected, found, after)
             self.compared = self.difference.number - 1
+
+
+@dataclass
+class Journal(LogSource):
+    """The catalog's."""
+
+    @property
+    def name(self) -> str:
+        return "catalog"
+
+    def request(self, after: int, limit: int) -> catalog_pb2.ListTradesRequest:
+        return catalog_pb2.ListTradesRequest(after=after, limit=limit)
+
+
+@dataclass
+class ReplicaLog(LogSource):
+    """The log of the replica `to`; what another one answers in its place does not count."""
+
+    to: order_pb2.Addressee
+
+    @property
+    def name(self) -> str:
+        return f"replica {self.to.replica_id}"
+
+    def request(self, after: int, limit: int) -> order_pb2.ListRowsRequest:
+        return order_pb2.ListRowsRequest(after=after, limit=limit, to=self.to)
+
+    def rows(self, outcome: Outcome) -> bytes:
+        if isinstance(outcome, order_pb2.ListRowsResponse):
+            require_answer_of(self.to.replica_id, self.address, outcome)
+        return super().rows(outcome)
 
 
 def first_difference(expected: bytes, found: bytes, after: int) -> Difference:
@@ -91,13 +138,11 @@ def compare_logs(reference: LogSource, others: Sequence[LogSource], up_to: int, 
         ]
         outcomes: list[Outcome] = yield Together([one.page(after, up_to - after) for one in (reference, *read)])
         first, *rest = outcomes
-        if isinstance(first, RpcFailure):
-            raise first
-        assert isinstance(first, catalog_pb2.ListTradesResponse | order_pb2.ListRowsResponse)
-        if not first.rows:
+        rows = reference.rows(first)
+        if not rows:
             raise RpcFailure(Reason.LOG_ENDED, f"{reference.name} ends at order {after}, before {up_to}")
         for source, outcome in zip(read, rest, strict=True):
-            source.take(first.rows, outcome, after)
-        take(first.rows, after)
-        after += first.rows.count(b"\n")
+            source.take(rows, outcome, after)
+        take(rows, after)
+        after += rows.count(b"\n")
         reference.compared = after

@@ -10,6 +10,7 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
 from protos import order_pb2
+from trading.operator.answerer import require_answer_of
 from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.view import poll
 
@@ -56,12 +57,14 @@ class Resyncer:
 
         Raises:
             RpcFailure: the leader's refusal (NOT_LEADER, UNKNOWN_REPLICA, FOLLOWER), or NOT_IN_SYNC when its stream
-                ended too soon, or CHAIN_DIFFERS when follower and leader hold different histories.
+                ended too soon, WRONG_REPLICA when another one answers in its place, or CHAIN_DIFFERS when follower and
+                leader hold different histories.
         """
         started = self._monotonic()
         last: order_pb2.ResyncProgress | None = None
         request = order_pb2.ResyncRequest(replica_id=replica_id, to=leader.addressee)
         for progress in self._network.stream(leader.address, request, RESYNC_TIMEOUT_S):
+            require_answer_of(leader.leader_id, leader.address, progress)
             last = progress
             show(progress)
         if last is None or last.state != order_pb2.IN_SYNC:

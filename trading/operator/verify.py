@@ -13,7 +13,7 @@ from common.calls.steps import Pause, Steps
 from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.operator.exits import EXIT_DOWN, EXIT_FAILED, EXIT_OK, EXIT_WORK_LEFT
-from trading.operator.log_comparison import LogSource, compare_logs
+from trading.operator.log_comparison import Journal, LogSource, ReplicaLog, compare_logs
 from trading.operator.progress import ProgressDisplay
 from trading.operator.resync_plan import size_text
 from trading.operator.status import finding_lines, status_data
@@ -72,7 +72,7 @@ def verify(config: ClusterConfig, show: Show = lambda _done, _all: None) -> Step
     except RpcFailure as failure:
         audit, why = None, short_text(failure)
     view = yield from _poll_until_arrived(config, needs_catalog=audit is not None)
-    catalog = LogSource("catalog", config.catalog, None, failure=why)
+    catalog: LogSource = Journal(config.catalog, failure=why)
     replicas = {one.replica_id: _source(one, view) for one in view.replicas}
     if audit is not None and view.catalog is not None:
         reference, up_to = catalog, view.catalog.last_number
@@ -112,7 +112,7 @@ def _poll_until_arrived(config: ClusterConfig, *, needs_catalog: bool) -> Steps[
 
 def _source(report: ReplicaReport, view: ClusterView) -> LogSource:
     to = order_pb2.Addressee(replica_id=report.replica_id, cluster_id=view.cluster_id)
-    source = LogSource(f"replica {report.replica_id}", report.address, to)
+    source = ReplicaLog(report.address, to)
     if report.health is None or report.foreign:
         source.failure = report.trouble
     return source

@@ -3,7 +3,7 @@ import pytest
 from common.calls.failures import RpcFailure
 from protos import order_pb2
 from tests.trading.fake_cluster import CATALOG, CONFIG, FakeCluster, make_rows
-from trading.operator.log_comparison import Difference, LogSource, compare_logs, first_difference
+from trading.operator.log_comparison import Difference, Journal, ReplicaLog, compare_logs, first_difference
 
 
 @pytest.fixture
@@ -17,11 +17,8 @@ def cluster():
 def compare(cluster, up_to=60):
     """Return the rows that were taken, and each replica's source."""
     taken = []
-    reference = LogSource("catalog", CATALOG, None)
-    others = [
-        LogSource(f"replica {one}", address, order_pb2.Addressee(replica_id=one))
-        for one, address in CONFIG.replicas.items()
-    ]
+    others = [ReplicaLog(address, order_pb2.Addressee(replica_id=one)) for one, address in CONFIG.replicas.items()]
+    reference = Journal(CATALOG)
     cluster.network.run(compare_logs(reference, others, up_to, lambda rows, after: taken.append((rows, after))))
     return taken, others
 
@@ -80,6 +77,21 @@ def test_a_replica_that_dies_on_the_way_is_read_no_further(cluster):
     _, (first, _, third) = compare(cluster)
     assert third.failure == "Connection refused, after order 14"
     assert (first.compared, third.compared) == (60, 14)
+
+
+def test_rows_of_another_replica_than_the_one_asked_are_not_compared(cluster):
+    cluster.replicas[1].answers_as = 0  # of the version before
+    cluster.replicas[3].answers_as = 2
+    _, (first, second, third) = compare(cluster)
+    assert (third.failure, third.compared) == ("order:3 is replica 2, after order 0", 0)
+    assert (first.compared, second.compared) == (60, 60)
+
+
+def test_a_reference_is_no_other_replica_either(cluster):
+    cluster.replicas[3].answers_as = 2
+    log = ReplicaLog("order:3", order_pb2.Addressee(replica_id=3))
+    with pytest.raises(RpcFailure, match="order:3 is replica 2"):
+        cluster.network.run(compare_logs(log, [], 60, lambda _rows, _after: None))
 
 
 def test_a_reference_that_dies_or_ends_too_soon_is_a_failure(cluster):

@@ -61,6 +61,19 @@ def test_a_chain_that_differs_is_a_failure(cluster):
     assert "chain 00000008, the leader 00000007" in err
 
 
+@pytest.mark.parametrize("answers_as", [0, 3])
+def test_progress_of_the_leader_itself_counts(cluster, answers_as):
+    cluster.replicas[3].answers_as = answers_as  # 0: of the version before
+    assert resync(cluster, 1)[0] == EXIT_OK
+
+
+def test_progress_of_another_replica_than_the_leader_is_a_failure(cluster):
+    cluster.replicas[3].answers_as = 2
+    code, out, err = resync(cluster, 1)
+    assert (code, out) == (EXIT_FAILED, "")
+    assert "order:3 is replica 2" in err
+
+
 def test_no_leader_and_no_catalog_end_with_four(cluster):
     cluster.network.dead.add(CATALOG)
     assert resync(cluster, 1)[0] == EXIT_DOWN
