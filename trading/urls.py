@@ -5,8 +5,8 @@ Names and numbers are taken as they come, slashes included: the views say what i
 
 from django.urls import re_path
 
-from trading.accounts.login import LoginView, LogoutView
 from trading.api import views
+from trading.api.login import LoginView, LogoutView
 from trading.api.schema.views import DocsView, SchemaView
 from trading.dashboard import views as dashboard
 from trading.events.view import EventsView

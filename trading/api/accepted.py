@@ -6,8 +6,8 @@ A caller whose key, filter or dry run were ignored would take the answer for ano
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.request import Request
 
 from common.calls.reasons import Reason
 from trading.api.errors import ApiError, shown
@@ -29,6 +29,7 @@ MEANT_HEADERS = {
     "X-Method-Override": _METHOD,
     "Dry-Run": _DRY_RUN,
     "X-Dry-Run": _DRY_RUN,
+    "X-Sandbox-Fault": "only an order of POST /orders can be asked to fail, in a sandbox",
 }
 
 
@@ -51,7 +52,7 @@ def accepted_of(parameters: Iterable[OpenApiParameter]) -> Accepted:
     )
 
 
-def refuse_unaccepted(request: Request, accepted: Accepted) -> None:
+def refuse_unaccepted(request: HttpRequest, accepted: Accepted) -> None:
     """Return if the request says nothing that its operation would pass over.
 
     Raises:
@@ -62,7 +63,7 @@ def refuse_unaccepted(request: Request, accepted: Accepted) -> None:
         message = f"Content-Encoding is {shown(encoding)}: bodies are read as they are, send this one without it."
         raise ApiError(Reason.UNSUPPORTED_MEDIA_TYPE, message, [{"field": "Content-Encoding", "message": message}])
     problems = QueryProblems()
-    known_parameters(request.query_params, accepted.parameters, accepted.repeatable, problems)
+    known_parameters(request.GET, accepted.parameters, accepted.repeatable, problems)
     for name in MEANT_HEADERS.keys() - accepted.headers:
         if name in request.headers:
             problems.add(name, f"is not looked at here: {MEANT_HEADERS[name]}")

@@ -49,7 +49,7 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         method = str(request.method)
         if method.lower() in self.http_method_names and hasattr(self, method.lower()):
-            refuse_unaccepted(request, self.accepted(method))
+            refuse_unaccepted(request._request, self.accepted(method))
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return the ways in which a request may say whose it is; none where nobody asks."""

@@ -47,23 +47,29 @@ NO_FAULT = Fault()
 
 
 def read_fault(request: HttpRequest) -> Fault:
-    """Return what a request asks for; nothing, whatever it asks, where BOURSE_SANDBOX_FAULTS is off.
+    """Return what a request asks for.
 
     Raises:
-        ApiError: VALIDATION_FAILED.
+        ApiError: VALIDATION_FAILED: there is no such failure, or nobody may ask for one: BOURSE_SANDBOX_FAULTS is off.
+            An order that was made though it was to fail would be one that nobody wanted.
     """
     text = request.headers.get(HEADER)
-    if text is None or not settings.SANDBOX_FAULTS:
+    if text is None:
         return NO_FAULT
+    if not settings.SANDBOX_FAULTS:
+        raise _refusal(f"The header {HEADER} is not looked at here: BOURSE_SANDBOX_FAULTS is off.")
     if text == "reject=NO_LEADER":
         return Fault(is_rejected=True)
     if text == "lose-reply":
         return Fault(loses_reply=True)
     match = _DELAY.fullmatch(text)
     if match is None or int(match[1]) > MOST_DELAY_MS:
-        message = (
+        raise _refusal(
             f"The header {HEADER} says {shown(text)}:"
             f" neither delay=<0 to {MOST_DELAY_MS} milliseconds> nor reject=NO_LEADER nor lose-reply."
         )
-        raise ApiError(Reason.INVALID_ARGUMENT, message, [{"field": HEADER, "message": message}])
     return Fault(delay_ms=int(match[1]))
+
+
+def _refusal(message: str) -> ApiError:
+    return ApiError(Reason.INVALID_ARGUMENT, message, [{"field": HEADER, "message": message}])

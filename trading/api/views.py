@@ -109,11 +109,11 @@ class OrderListView(ApiView):
     def post(self, request: Request) -> Response:
         """Place the order and answer once it is committed."""
         key = name_key(request._request, request.data)
+        fault = read_fault(request._request)
         self.form = PlaceOrderSerializer(data=request.data)
         self.form.is_valid(raise_exception=True)
         if key is None:
             raise unusable_key(request._request, request.data)
-        fault = read_fault(request._request)
         fault.before_order()
         placed = services.place_order(
             **self.form.validated_data | {"client_order_id": key}, account=account_of(request) or ""

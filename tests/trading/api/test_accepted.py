@@ -124,7 +124,31 @@ def test_resync_takes_no_fields(rest, market, body, content_type):
 
 @pytest.mark.parametrize("path", ["/login?colour=red", "/logout?next=/"])
 def test_login_takes_no_other_parameters_either(rest, authentication, path):
-    method = rest.post if "logout" in path else rest.get
-    response = method(path)
-    assert (response.status_code, response.json()["error"]["reason"]) == (400, "VALIDATION_FAILED")
+    method = "POST" if "logout" in path else "GET"
+    assert problem(rest.generic(method, path)) == refused(method, re.split("[?=]", path)[1])
     assert rest.get("/login?next=/orders").status_code == 200
+
+
+LOGIN = [("GET", "/login"), ("HEAD", "/login"), ("POST", "/login"), ("POST", "/logout")]
+
+
+@pytest.mark.parametrize(("method", "path"), LOGIN)
+@pytest.mark.parametrize("header", MEANT_HEADERS)
+def test_login_looks_at_none_of_these_headers_either(rest, authentication, method, path, header):
+    assert problem(rest.generic(method, path, headers={header: "k"})) == refused(method, header)
+
+
+@pytest.mark.parametrize(("method", "path"), LOGIN)
+def test_login_takes_no_encoded_body_either(rest, authentication, method, path):
+    response = rest.generic(method, path, headers={"Content-Encoding": "gzip"})
+    assert problem(response) == refused(method, "Content-Encoding", 415)
+
+
+def test_login_reads_no_body_with_get_either(rest, authentication):
+    assert problem(rest.generic("GET", "/login", b"token=t", content_type="text/plain")) == refused("GET", "body")
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_login_has_no_other_methods(rest, authentication, path, method):
+    assert rest.generic(method, path).status_code == 405

@@ -58,5 +58,17 @@ def test_other_value_is_400_and_nothing_is_made(sandbox, ask, market, fault):
 
 
 @pytest.mark.parametrize("fault", ["reject=NO_LEADER", "lose-reply", "delay=30000", "nonsense"])
-def test_outside_of_a_sandbox_the_header_is_ignored(ask, fault):
-    assert ask(fault).status_code == 201
+def test_outside_of_a_sandbox_no_order_is_made_of_one_that_was_to_fail(ask, market, fault):
+    response = ask(fault)
+    error = response.json()["error"]
+    assert (response.status_code, error["reason"], error["outcome"]) == (400, "VALIDATION_FAILED", "not_executed")
+    assert error["details"][0]["field"] == "X-Sandbox-Fault"
+    assert "BOURSE_SANDBOX_FAULTS" in error["message"]
+    assert market.placed == []
+
+
+@pytest.mark.parametrize("path", ["/stocks/BlueFinch", "/orders", "/replicas"])
+def test_what_cannot_be_asked_to_fail_refuses_the_header(sandbox, rest, market, path):
+    response = rest.get(path, headers={"X-Sandbox-Fault": "lose-reply"})
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "X-Sandbox-Fault"

@@ -116,7 +116,7 @@ place_order = operation(
     code=settings.ORDERS_CREATED_STATUS,
     takes=[
         header("Idempotency-Key", "Names this order: at most one exists per key.", components.KEY),
-        header("X-Sandbox-Fault", "In a sandbox only: delay=<ms>, reject=NO_LEADER or lose-reply."),
+        header("X-Sandbox-Fault", "In a sandbox only, else 400: delay=<ms>, reject=NO_LEADER or lose-reply."),
         answer_header("Location", [200, 201], "Path of the order.", always=True),
         answer_header(
             "Idempotency-Replayed", [200, 201], "The order was made before.", {"type": "string", "enum": ["true"]}

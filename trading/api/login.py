@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.utils.decorators import method_decorator
@@ -16,6 +15,9 @@ from knox.crypto import hash_token
 
 from trading.accounts.authentication import SESSION_DIGEST
 from trading.accounts.verifying import AccountsUnavailable, token_verifier
+from trading.api.accepted import Accepted, refuse_unaccepted
+from trading.api.errors import ApiError
+from trading.api.exception_handler import answer_failure
 
 
 class LoginForm(forms.Form):
@@ -38,15 +40,18 @@ class LoginForm(forms.Form):
 
 
 class _OnlyWithAuthentication(View):
-    """Not there while authentication is off. A query with other than `parameters` is refused, as everywhere."""
+    """Not there while authentication is off. What a request says and is not looked at is refused, as everywhere."""
 
-    parameters: ClassVar[frozenset[str]] = frozenset()
+    accepted: ClassVar[Accepted] = Accepted()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.AUTHENTICATION:
             raise Http404
-        for name in request.GET.keys() - self.parameters:
-            raise BadRequest(f"{name[:40]!r} is not a parameter here.")
+        if str(request.method).lower() in self.http_method_names:
+            try:
+                refuse_unaccepted(request, self.accepted)
+            except ApiError as refusal:
+                return answer_failure(refusal, request)
         return super().dispatch(request, *args, **kwargs)
 
 
@@ -54,8 +59,9 @@ class _OnlyWithAuthentication(View):
 class LoginView(_OnlyWithAuthentication, FormView):
     """A form for the token; afterwards the page that was asked for in `next`."""
 
+    http_method_names = ["get", "head", "post"]
     form_class = LoginForm
-    parameters = frozenset({"next"})
+    accepted = Accepted(parameters=frozenset({"next"}))
     template_name = "trading/login.html"
 
     def form_valid(self, form: LoginForm) -> HttpResponse:
