@@ -42,7 +42,8 @@ REPLICAS = {
     "leader": 3,
     "epoch": 4,
     "last_number": 61,
-    "catalog": {"address": "127.0.0.1:50052", "last_number": 61, "error": None, "findings": []},
+    "catalog": {"address": "127.0.0.1:50052", "trades": True, "last_number": 61, "error": None, "findings": []},
+    "health_loop": True,
     "replicas": [
         {
             "id": 3,

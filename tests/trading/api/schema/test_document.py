@@ -5,6 +5,7 @@ import json
 
 import pytest
 from django.core.management import call_command
+from jsonschema import Draft202012Validator
 
 from common.calls.reasons import Reason
 from trading.api.schema.errors import example
@@ -35,6 +36,28 @@ def test_document_is_valid_and_served(document, rest):
     assert served["Content-Type"] == "application/json"
     assert served.json() == document
     assert document["openapi"].startswith("3.")
+
+
+def examples(document):
+    """Each example of a body or an answer, and the schema that it is an example of."""
+    for path, method, operation in operations(document):
+        bodies = {"sent": operation.get("requestBody", {}), **operation["responses"]}
+        for code, body in bodies.items():
+            for content in body.get("content", {}).values():
+                for name, shown in content.get("examples", {}).items():
+                    yield f"{method} {path} {code} {name}", shown["value"], content["schema"]
+
+
+def test_every_example_is_valid_by_its_schema(document):
+    checked = list(examples(document))
+    assert len(checked) > 100
+    components = {"components": document["components"]}
+    wrong = [
+        f"{where}: {error.message}"
+        for where, value, schema in checked
+        for error in Draft202012Validator(components | schema).iter_errors(value)
+    ]
+    assert wrong == []
 
 
 def test_every_path_that_is_routed_is_in_it(document):
