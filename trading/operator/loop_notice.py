@@ -7,17 +7,18 @@ import structlog
 
 from trading.operator.look import cluster_look
 from trading.operator.printing import NO_LOOP
-from trading.operator.status import is_unwatched
+from trading.operator.status import is_unwatched, is_watched
 from trading.process import OncePerProcess
 from trading.replicas.view import ClusterView
 
 log = structlog.get_logger()
 
-LOOK_S = 60.0
+# Beside the minute after which the replicas say so. They say it at different moments, and from their own start on.
+LOOK_S = 10.0
 
 
 class LoopNotice:
-    """Looks once a minute, in a thread of its own, and logs when a health loop is missed, or is back."""
+    """Looks every LOOK_S, in a thread of its own, and logs when a health loop is missed, or is back."""
 
     def __init__(self, look: Callable[[], ClusterView], interval_s: float = LOOK_S) -> None:
         self._look = look
@@ -35,12 +36,13 @@ class LoopNotice:
 
     def tick(self) -> None:
         """Look once."""
-        is_missed = is_unwatched(self._look())
-        if is_missed and not self._is_told:
+        view = self._look()
+        if not self._is_told and is_unwatched(view):
+            self._is_told = True
             log.warning(NO_LOOP)
-        elif self._is_told and not is_missed:
+        elif self._is_told and is_watched(view):
+            self._is_told = False
             log.info("a health loop runs again")
-        self._is_told = is_missed
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval_s):

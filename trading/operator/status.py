@@ -43,9 +43,14 @@ def status_data(view: ClusterView, config: ClusterConfig) -> dict[str, Any]:
 
 
 def is_unwatched(view: ClusterView) -> bool:
-    """Return whether for a minute no health loop has looked at any replica that answers; False if none can tell."""
+    """Return whether, by all replicas that can tell, a health loop is a minute late; False if none can tell."""
     told = [one.health.watched for one in view.replicas if one.health and one.health.HasField("watched")]
     return bool(told) and not any(told)
+
+
+def is_watched(view: ClusterView) -> bool:
+    """Return whether a health loop looks at any replica that answers; False also if none can tell."""
+    return any(one.health.watched for one in view.replicas if one.health)
 
 
 def in_sync_count(data: dict[str, Any]) -> int:
@@ -126,6 +131,5 @@ def _error(view: ClusterView, report: ReplicaReport) -> str | None:
     left_out = f"left out by the leader ({why})" if why else "left out by the leader"
     if is_unwatched(view):
         return f"{left_out}; no health loop catches it up: start one, or `replicas resync {report.replica_id}`"
-    is_watched = any(one.health.watched for one in view.replicas if one.health)
-    whose = "the health loop's next round" if is_watched else "a health loop, if one runs,"
+    whose = "the health loop's next round" if is_watched(view) else "a health loop, if one runs,"
     return f"{left_out}; {whose} catches it up, or `replicas resync {report.replica_id}`"

@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 from deploy.systems.waiting import wait_until
 from tests.trading.fake_cluster import CONFIG, FakeCluster
 from trading.operator.look import ClusterLook
-from trading.operator.loop_notice import LoopNotice
+from trading.operator.loop_notice import LOOK_S, LoopNotice
 from trading.operator.printing import NO_LOOP
 from trading.replicas.manager import ReplicaManager
 
@@ -31,6 +31,20 @@ def test_that_no_health_loop_runs_is_logged_once_until_one_does(cluster, manager
             set_watched(cluster, is_watched)
             notice.tick()
     assert [line["event"] for line in logs] == [NO_LOOP, "a health loop runs again", NO_LOOP]
+
+
+def test_that_one_runs_again_is_said_only_when_a_replica_says_so(cluster, manager):
+    """Replicas that have just started say nothing of it."""
+    notice = LoopNotice(manager.look)
+    with capture_logs() as logs:
+        for is_watched in (False, None, None, False, None, True):
+            set_watched(cluster, is_watched)
+            notice.tick()
+    assert [line["event"] for line in logs] == [NO_LOOP, "a health loop runs again"]
+
+
+def test_it_is_told_soon_after_the_replicas_say_it():
+    assert LOOK_S <= 10
 
 
 def test_it_looks_by_itself_and_an_error_does_not_end_it(cluster, manager):

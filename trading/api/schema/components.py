@@ -150,7 +150,7 @@ COMPONENTS: dict[str, Schema] = {
                     "findings": _FINDINGS,
                 }
             ),
-            "health_loop": {"type": "boolean", "description": "false: for a minute none has looked at the replicas."},
+            "health_loop": {"type": "boolean", "description": "false: none looks; it is a minute late."},
             "replicas": _array(ref("Replica")),
         }
     ),
