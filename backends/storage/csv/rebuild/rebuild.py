@@ -53,7 +53,8 @@ class Rebuild:
             directory = DataDirectory.open(self.small_files.directory, "catalog", files=self.small_files.files)
             locks.callback(directory.close)
             try:
-                self._run(directory, read_replicas(self.replica_dirs, self.small_files.files, locks))
+                replicas = read_replicas(self.replica_dirs, directory.cluster_id, self.small_files.files, locks)
+                self._run(directory, replicas)
             except (DiskFull, OSError) as error:
                 raise StartRefused(f"{directory.path}: {error}; run the command again when this is mended") from error
 

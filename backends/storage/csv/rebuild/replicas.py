@@ -17,7 +17,7 @@ class ReplicaLogs:
     """What the replicas hold.
 
     Attributes:
-        cluster_id: the one that all of them belong to; None if none could be read.
+        cluster_id: the one that all of them belong to; None if no identity could be read.
         sources: their logs, as far as they are good.
         missing: why a directory has no log to give, in words, one entry for each such directory.
     """
@@ -27,8 +27,10 @@ class ReplicaLogs:
     missing: list[str] = field(default_factory=list)
 
 
-def read_replicas(paths: Sequence[Path], files: Files, locks: ExitStack) -> ReplicaLogs:
+def read_replicas(paths: Sequence[Path], catalogs: str | None, files: Files, locks: ExitStack) -> ReplicaLogs:
     """Lock and read the replicas' directories; `locks` holds them until it is closed.
+
+    `catalogs` is the cluster that the catalog's directory names: that of the logs, where no replica's names one.
 
     Raises:
         StartRefused: a process uses one, one is not a replica's, or two belong to different clusters.
@@ -55,11 +57,14 @@ def read_replicas(paths: Sequence[Path], files: Files, locks: ExitStack) -> Repl
             logs.missing.append(f"{path / ORDER_LOG_NAME} is missing")
         else:
             logs.sources.append(source)
+    cluster_id = logs.cluster_id or catalogs
     for path in nameless:
         # Without an identity the log itself tells whose it is: its chain begins with the cluster's id.
-        source = read_source(path / ORDER_LOG_NAME, logs.cluster_id, files) if logs.cluster_id else None
-        if source is None or source.last_number == 0:
+        source = read_source(path / ORDER_LOG_NAME, cluster_id, files) if cluster_id else None
+        if source is None:
             logs.missing.append(f"{path} holds no replica's files")
+        elif source.last_number == 0:
+            logs.missing.append(f"{source.path} holds no order of cluster {cluster_id}")
         else:
             logs.sources.append(source)
     return logs

@@ -11,7 +11,7 @@ from backends.storage.csv.rebuild.rebuild import Rebuild
 from backends.storage.csv.small_files import SmallFiles
 from backends.storage.ports import StartRefused
 from common.calls.failures import RpcFailure
-from common.rows import HEADER, end_chain
+from common.rows import HEADER, chain_seed, end_chain
 from tests.backends.catalog.desk import Desk
 from tests.backends.storage.csv.log_files import CLUSTER, Crash, CrashingFiles, FaultyFiles, make_rows
 from tests.backends.storage.csv.rebuild_site import Site
@@ -140,6 +140,27 @@ def test_log_of_a_replica_without_an_identity_is_used_if_it_is_of_the_cluster(si
     (site.root / "order-2" / "identity.csv").unlink()
     assert "order-2/order_database.csv: 10 orders" in site.rebuild()
     site.check_whole()
+
+
+@pytest.mark.parametrize("harm", [None, b"", b"\0" * 40])
+def test_logs_of_replicas_that_all_lost_their_identity_are_of_the_catalogs_cluster(site, harm):
+    site.journal.unlink()
+    for path in site.replicas:
+        (path / "identity.csv").unlink() if harm is None else (path / "identity.csv").write_bytes(harm)
+    assert "equal to all 3 replicas' logs" in site.rebuild()
+    site.check_whole()
+
+
+def test_log_without_an_identity_that_is_of_no_cluster_here_must_be_accepted(site):
+    (site.root / "order-2" / "identity.csv").unlink()
+    site.log(2).write_bytes(HEADER + b"".join(make_rows(3, first=1, prev_chain=chain_seed("cluster-2"))))
+    assert f"order-2/order_database.csv holds no order of cluster {CLUSTER}" in site.refused()
+
+
+def test_nothing_can_be_rebuilt_where_no_identity_is_left(site):
+    for path in (site.root / "catalog", *site.replicas):
+        (path / "identity.csv").unlink()
+    assert "nor any replica belongs to a cluster" in site.refused()
 
 
 @pytest.mark.parametrize("missing", ["directory", "files", "log"])
