@@ -19,6 +19,9 @@ _HARMLESS = {
 }
 _FOREIGN = ("PYTHON", "GRPC_", "DJANGO_SETTINGS_MODULE")
 _PRIVATE = 0o077
+# Holds the id of the process that has started anew, which it does once: what the interpreter itself sets as it starts
+# (a sitecustomize, a .pth file) would be there again each time.
+_CLEANED = "BOURSE_STARTED_CLEAN"
 
 
 def start_clean() -> None:
@@ -29,8 +32,12 @@ def start_clean() -> None:
     ends it at once: it has nothing to clean up.
     """
     environment = clean_environment(os.environ, is_utf8=sys.getfilesystemencoding() == "utf-8")
-    if environment != os.environ:
+    cleaned = environment.pop(_CLEANED, None) == str(os.getpid())
+    if environment != os.environ and not cleaned:
+        environment[_CLEANED] = str(os.getpid())
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    os.environ.clear()
+    os.environ.update(environment)  # and so do the processes that this one starts
     import signal
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where the caller has it ignored

@@ -128,6 +128,27 @@ def test_process_is_the_one_that_was_started_and_what_it_makes_is_private(python
     assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
 
 
+def test_interpreter_that_sets_such_a_variable_itself_starts_anew_once(python, tmp_path):
+    """As a sitecustomize may, or a .pth file of some package: what is started finds it gone, and no other trace."""
+    (packages,) = Path(python).parents[1].glob("lib/*/site-packages")
+    (packages / "tracing.pth").write_text("import os; os.environ['GRPC_TRACE'] = 'all'\n")
+    shows = "import os; os.write(2, b'begun\\n'); from common.process.start import start_clean; start_clean(); "
+    shows += "print([name for name in os.environ if name.startswith(('GRPC', 'BOURSE'))])"
+    try:
+        ended = subprocess.run(
+            [python, "-c", shows],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    finally:
+        (packages / "tracing.pth").unlink()
+    assert (ended.stdout, ended.stderr) == ("[]\n", "begun\n" * 2)
+
+
 def has_begun(pid: int) -> bool:
     """Whether the program's first lines are behind it: its umask is the last that they set."""
     return "Umask:\t0077\n" in Path(f"/proc/{pid}/status").read_text()
