@@ -3,13 +3,13 @@
 import re
 
 # As `run_program` writes it: NAME, without the time that begins each line of a log or of the supervisor.
-_REFUSAL = re.compile(rb"^([a-z][a-z.-]*): .+$", re.MULTILINE)
+_REFUSAL = re.compile(rb"^([a-z][a-z0-9.-]*): .+$", re.MULTILINE)
 # Programs that do not speak by the name of their process.
 _SPEAKERS = {"health": "manage.py"}
 
 
 class LastWords:
-    """Hears the output of all processes, and keeps the last such line of each program."""
+    """Hears the output of all processes, and keeps the last such line of each."""
 
     def __init__(self) -> None:
         self._unended = b""
@@ -23,5 +23,5 @@ class LastWords:
 
     def of(self, process: str) -> str:
         """Return the line of a process, `order-3` for one; without one, where to look."""
-        speaker = _SPEAKERS.get(process, process.partition("-")[0])
+        speaker = _SPEAKERS.get(process, process)
         return self._lines.get(speaker, f"{process}: see its lines above")

@@ -27,6 +27,7 @@ from common.bounds import MAX_REPLICA_ID
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.process.config import ClusterConfig, ConfigError, parse_address
+from common.process.finish import run_program
 from common.process.logs import add_facts, configure_logs
 from common.process.metrics import METRICS_HELP, show_metrics
 from common.process.private import keep_private
@@ -53,8 +54,13 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT. Raises StartRefused and ConfigError with a line for the operator."""
+    """Run the replica that the command line names; what it says for the operator is said by its name, `order-3`."""
     arguments = parse_arguments()
+    run_process(f"order-{arguments.replica_id}", lambda: serve(arguments))
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT. Raises StartRefused and ConfigError with a line for the operator."""
     config = ClusterConfig.from_environment(os.environ)
     replica_id = arguments.replica_id
     if not 1 <= replica_id <= MAX_REPLICA_ID:
@@ -190,4 +196,4 @@ def work_until_stopped(replica: Replica, network: Network, work: threading.Event
 
 
 if __name__ == "__main__":
-    run_process("order", main)
+    run_program("order", main)

@@ -38,7 +38,7 @@ COMMANDS = {
     "make status": (["-m", "deploy.control", "status"], 1, "bourse: nothing runs with data directory {data}; "),
     "make rebuild": (["-m", "backends.catalog.rebuild"], 1, "rebuild: BOURSE_REPLICAS: entry 'none' is not "),
     "catalog": (["-m", "backends.catalog"], 1, "catalog: BOURSE_REPLICAS: entry 'none' is not ID=host:port"),
-    "replica": (["-m", "backends.order", "--replica-id", "1"], 1, "order: BOURSE_REPLICAS: entry 'none' is not ID="),
+    "replica": (["-m", "backends.order", "--replica-id", "1"], 1, "order-1: BOURSE_REPLICAS: entry 'none' is not ID="),
     "frontend": (["-m", "deploy.frontend"], 1, "frontend: BOURSE_REPLICAS: entry 'none' is not ID=host:port"),
     "probe": (["-m", "deploy.probe", "nowhere"], 1, "probe: HOST:PORT='nowhere' is not host:port"),
     "manage.py": (["manage.py", "replicas", "status"], 1, "manage.py: BOURSE_REPLICAS: entry 'none' is not ID="),
