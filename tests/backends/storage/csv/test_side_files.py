@@ -1,6 +1,6 @@
 """Every file of a backend's directory, and what a bad disk or copy makes of it: refused with its repair, or mended.
 
-The files of the frontend, the health loop and `make run`: tests/frontend_site/test_secret_key.py, test_environment.py,
+The files of the frontend, the health loop and `make run`: tests/frontend_site/test_kept_key.py, test_environment.py,
 tests/trading/operator/test_event_file.py, test_watch_lock.py, tests/deploy/test_control.py.
 """
 
