@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 
 def is_operator_key(text: str) -> bool:
@@ -23,12 +23,19 @@ def brings_operator_key(request: Any) -> bool:
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer" and is_operator_key(token.strip()):
         return True
-    return settings.OPERATOR_KEY is not None and is_operator_key(request.COOKIES.get(_cookie_name(), ""))
+    if settings.OPERATOR_KEY is None:
+        return False
+    return constant_time_compare(request.COOKIES.get(_cookie_name(), ""), _cookie_value())
 
 
 def set_operator_cookie(response: HttpResponse, *, is_secure: bool) -> None:
     """Have the browser bring the key from now on, to pages and forms of this site alone."""
-    response.set_cookie(_cookie_name(), settings.OPERATOR_KEY, httponly=True, samesite="Strict", secure=is_secure)
+    response.set_cookie(_cookie_name(), _cookie_value(), httponly=True, samesite="Strict", secure=is_secure)
+
+
+def _cookie_value() -> str:
+    """Return what counts as a cookie alone: the browser shows it to whatever listens on another port of this host."""
+    return salted_hmac("trading.accounts.operator_cookie", "", settings.OPERATOR_KEY, algorithm="sha256").hexdigest()
 
 
 def _cookie_name() -> str:

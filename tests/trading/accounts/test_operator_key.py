@@ -67,6 +67,17 @@ def test_address_with_the_key_makes_the_browser_an_operator(browser, settings):
     assert browser.post("/replicas/switchover", {"to": "1"}, format="multipart").status_code == 200
 
 
+def test_cookie_is_not_the_key_and_counts_as_a_cookie_alone(browser, rest, settings):
+    """A browser brings it to every port of this host, so to other people's servers too."""
+    (cookie,) = browser.get(f"/?token={settings.OPERATOR_KEY}").cookies.values()
+    assert settings.OPERATOR_KEY not in cookie.value
+    headers = bearer(cookie.value)
+    assert rest.post("/replicas/switchover", {"to": 1}, format="json", headers=headers).status_code == 403
+    assert browser.get(f"/?token={cookie.value}").status_code == 403
+    browser.cookies[cookie.key] = settings.OPERATOR_KEY
+    assert browser.post("/replicas/switchover", {"to": "1"}, format="multipart").status_code == 403
+
+
 @pytest.mark.parametrize("query", ["token=wrong", "token=", "token=%ff"])
 def test_address_with_another_key_is_refused(browser, query):
     answer = browser.get(f"/?{query}")
