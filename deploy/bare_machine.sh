@@ -4,12 +4,19 @@
 # FOLDER by debootstrap, as root; there `make run` has to take an order, then `make test` has to pass, with ARGS for it.
 # Packages come from where this machine's apt and pip get theirs.
 set -eu
-suite=$1 folder=$2
+umask 022
+suite=$1 folder=${2%/}
 shift 2
 
 say() { echo "bare machine, $suite: $*" >&2; }
 
 [ "$(id -u)" = 0 ] || { say "needs root, for debootstrap and chroot"; exit 1; }
+# What lies in it is run as root, and removed.
+mkdir -p "$folder"
+[ -O "$folder" ] && ! [ -L "$folder" ] && [ -z "$(find "$folder" -prune -perm /022)" ] || {
+    say "$folder is a link, another user's, or open to others: name a folder of root's own"
+    exit 1
+}
 for command in debootstrap unshare ip python3; do
     command -v $command >/dev/null || { say "needs $command: apt-get install debootstrap util-linux iproute2"; exit 1; }
 done
@@ -27,8 +34,10 @@ fi
 # The sources as they are here, and nothing that was made from them.
 rm -rf "$root/bourse"
 mkdir "$root/bourse"
-git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from - --ignore-failed-read \
-    2>/dev/null | tar --extract --directory "$root/bourse"
+git ls-files -z --cached --others --exclude-standard >"$folder/$suite.sources"
+tar --create --null --files-from "$folder/$suite.sources" --ignore-failed-read --file "$folder/$suite.tar"
+tar --extract --file "$folder/$suite.tar" --directory "$root/bourse"
+[ -f "$root/bourse/Makefile" ] || { say "run it in the repository's root: no sources came from $PWD"; exit 1; }
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 
 # pip's settings, and what of this machine they name; the files of an index on its disk stand beside it.

@@ -4,6 +4,15 @@
 set -eu
 python=$1 folder=$2 lock=$3
 
+# The caller's pip and uv say where packages come from and how they are fetched, not which they are or where they go.
+for name in $(env | sed -n -e 's/^\(PIP_[A-Z_]*\)=.*/\1/p' -e 's/^\(UV_[A-Z_]*\)=.*/\1/p'); do
+    case $name in
+        *INDEX* | *FIND_LINKS | *HOST* | *CERT* | *TLS | *PROXY | *CACHE* | *TIMEOUT | *RETRIES | *OFFLINE) ;;
+        *CONFIG_FILE | *KEYRING* | UV_PYTHON_*) ;;
+        *) unset "$name" ;;
+    esac
+done
+
 command -v "$python" >/dev/null 2>&1 || {
     echo "bourse: no $python found; choose one with: make PYTHON=/path/to/python3.11 ..." >&2
     exit 1

@@ -17,6 +17,7 @@ _HARMLESS = {
     "PYTHONUNBUFFERED",
     "PYTHONUTF8",
 }
+# gRPC's grpc_proxy, in lower case, stays: who sets it means these processes (common/calls/channels.py).
 _FOREIGN = ("PYTHON", "GRPC_", "DJANGO_SETTINGS_MODULE")
 _PRIVATE = 0o077
 # Holds the id of the process that has started anew, which it does once: what the interpreter itself sets as it starts
