@@ -165,6 +165,7 @@ def _check_database(database: Mapping[str, Any], scheme: str) -> None:
             raise ConfigError(f"DATABASE_URL: there is no folder {str(Path(name).parent)!r} for the SQLite file")
         if name != ":memory:":
             check_database_file(Path(name))
+            keep_private(Path(name))
         return
     try:
         load_backend(engine)

@@ -22,7 +22,7 @@ LEVEL_VARIABLE = "BOURSE_LOG_LEVEL"
 _FORMATS = ("console", "logfmt", "json")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _FIRST_KEYS = ["time", "level", "process", "replica", "event"]
-_SECRETS = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{4,}|(://[^\s/:@]*):[^\s/@]+@")
+_SECRETS = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{4,}|(://[^\s/:@]*:)[^\s/@]+(?=@)|(\btoken=)[^\s&\"'\\]+")
 
 # What this process writes of itself in each line.
 _identity: dict[str, object] = {}
@@ -156,7 +156,7 @@ def _escape(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _mask(_logger: Any, _method: str, line: Any) -> Any:
-    return _SECRETS.sub(lambda found: f"{found[1]} ***" if found[1] else f"{found[2]}:***@", line)
+    return _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3]}***", line)
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -63,6 +63,14 @@ def test_sqlite_elsewhere_is_accepted(tmp_path, url):
     assert config(tmp_path, DATABASE_URL=url.format(tmp_path)).database["ENGINE"] == "django.db.backends.sqlite3"
 
 
+def test_sqlite_file_elsewhere_is_shut_to_others_too(tmp_path):
+    path = tmp_path / "own.sqlite3"
+    path.touch()
+    path.chmod(0o644)
+    config(tmp_path, DATABASE_URL=f"sqlite:///{path}")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "mysql"])
 def test_database_whose_driver_is_missing_is_refused_without_its_password(tmp_path, monkeypatch, scheme):
     for driver in ("psycopg", "psycopg2", "MySQLdb"):

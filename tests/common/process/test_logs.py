@@ -116,6 +116,15 @@ def test_secrets_are_masked_and_tracebacks_show_no_variables():
     assert not any(secret in line for secret in ("hunter", "abcdef", "dXNl"))
 
 
+@pytest.mark.parametrize("form", ["logfmt", "json", "console"])
+def test_key_in_the_address_of_the_page_is_masked_in_other_libraries_lines_too(form):
+    """As Django's own server logs a request that was refused."""
+    said = "logging.getLogger('django.server').warning('%r %s', 'GET /?token=Zm9v-_Bar&a=1 HTTP/1.1', 403)"
+    (line,) = run(said, BOURSE_LOG_FORMAT=form)
+    assert "GET /?token=***&a=1 HTTP/1.1" in line
+    assert "Zm9v" not in line
+
+
 def test_a_value_from_outside_makes_no_second_line_and_no_colour():
     (line,) = run('log.warning("request failed", path="/x\\nlevel=info\\x1b[31m")')
     assert r"/x\\nlevel=info\\x1b[31m" in line
