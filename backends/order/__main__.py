@@ -7,9 +7,12 @@ if __name__ == "__main__":
 
 import argparse
 import os
+import queue
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 
 import grpc
 import structlog
@@ -27,11 +30,13 @@ from common.bounds import MAX_REPLICA_ID
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.process.config import ClusterConfig, ConfigError, parse_address
+from common.process.exit_now import exit_process
+from common.process.findings import FINDINGS_NAME, NO_LONGER_GOOD
 from common.process.finish import run_program
 from common.process.logs import add_facts, configure_logs
 from common.process.metrics import METRICS_HELP, show_metrics
 from common.process.private import keep_private
-from common.process.stop_signals import wait_for_stop
+from common.process.stop_signals import call_at_stop
 from common.process.tls import Tls
 from protos import catalog_pb2, order_pb2, order_pb2_grpc
 
@@ -40,6 +45,18 @@ log = structlog.get_logger()
 HEARTBEAT_S = 0.5
 # So long a replica whose file is damaged says so in its health. Then it starts again, which mends it.
 DAMAGE_TOLD_S = 3.0
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """The replica's log is damaged, in words; and whether that was found before and nobody has looked at it since."""
+
+    why: str
+    is_again: bool
+
+
+# Why the process ends: a signal's name, or damage.
+End: TypeAlias = str | Damaged
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -80,6 +97,7 @@ def serve(arguments: argparse.Namespace) -> None:
     rows.on_sync = metrics.note_sync
     store = open_store(rows, catalog, network)
     work, stopping = threading.Event(), threading.Event()
+    ends: queue.SimpleQueue[End] = queue.SimpleQueue()
     link = CatalogLink(catalog, time.monotonic)
     replica = Replica(
         replica_id=replica_id,
@@ -88,6 +106,7 @@ def serve(arguments: argparse.Namespace) -> None:
         min_in_sync=config.min_in_sync,
         monotonic=time.monotonic,
         on_work=work.set,
+        on_damage=lambda why: ends.put(Damaged(why, was_damaged_before(store))),
         observer=metrics,
     )
     metrics.sample(replica.health)
@@ -98,13 +117,43 @@ def serve(arguments: argparse.Namespace) -> None:
     worker.start()
     server.start()
     log.info("serving", address=server.address, last_number=store.last_number, metrics=shown)
-    log.info("stopping", signal=wait_for_stop())
+    call_at_stop(lambda signal: ends.put(signal.name))
+    end = wait_for_end(ends)
+    log.info("stopping", why=end)
     server.stop()
     replica.stop()
     stopping.set()
     work.set()
     worker.join(STOP_GRACE_S)  # a call under way ends by its deadline; the process ends in any case
+    if isinstance(end, Damaged):
+        leave_damaged(end)
     store.close()
+
+
+def was_damaged_before(store: OrderStore) -> bool:
+    """Return whether an earlier run found its log damaged and nobody has seen it; ask before this one notes it."""
+    return any(NO_LONGER_GOOD in finding for finding in store.findings)
+
+
+def wait_for_end(ends: "queue.SimpleQueue[End]") -> End:
+    """Return why to stop: what comes first; of damage once it has been told for DAMAGE_TOLD_S, if no signal came."""
+    end = ends.get()
+    told_until = time.monotonic() + DAMAGE_TOLD_S
+    while isinstance(end, Damaged):
+        try:
+            later = ends.get(timeout=max(0.0, told_until - time.monotonic()))
+        except queue.Empty:
+            break
+        if not isinstance(later, Damaged):
+            return later
+    return end
+
+
+def leave_damaged(damaged: Damaged) -> NoReturn:
+    """Start again, which mends the log; the second time the disk is bad: end, and leave it to an operator."""
+    if damaged.is_again:
+        exit_process(f"{damaged.why}; as before ({FINDINGS_NAME}): this process does not start again by itself")
+    start_again(damaged.why)
 
 
 def open_store(rows: OrderLog, catalog: str, network: Network) -> OrderStore:
@@ -187,8 +236,6 @@ def work_until_stopped(replica: Replica, network: Network, work: threading.Event
             if time.monotonic() >= next_heartbeat and not stopping.is_set():
                 network.run(replica.heartbeat())
                 next_heartbeat = time.monotonic() + HEARTBEAT_S
-            if (damage := replica.store.damage) and not stopping.wait(DAMAGE_TOLD_S):
-                start_again(damage)
     except BaseException:
         # A replica whose order path has died must not go on looking healthy.
         log.exception("the order path failed; this process ends")

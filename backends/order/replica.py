@@ -44,8 +44,12 @@ class Replica:
         monotonic: Callable[[], float],
         observer: LeaderObserver,
         on_work: Callable[[], None] = lambda: None,
+        on_damage: Callable[[str], None] = lambda _why: None,
     ) -> None:
-        """Start as a follower. `on_work` is called, by any thread, when a turn has something to do."""
+        """Start as a follower. `on_work` is called, by any thread, when a turn has something to do.
+
+        `on_damage` is called, by any thread and perhaps twice, once it has halted as its own log is damaged.
+        """
         self.replica_id = replica_id
         self.store = store
         self._catalog = catalog
@@ -53,8 +57,10 @@ class Replica:
         self._monotonic = monotonic
         self._observer = observer
         self._on_work = on_work
+        self._on_damage = on_damage
         self._standing = Standing(replica_id, store.last_epoch(), monotonic)
         self._backfill_wanted = False  # set by a promotion that found much lacking, cleared by the turn that reads it
+        store.on_damage(self._halt_for_damage)
 
     @property
     def epoch(self) -> int:
@@ -94,7 +100,7 @@ class Replica:
         They are for the leadership of this epoch; with None for whichever there is.
 
         Raises:
-            RpcFailure: INVALID_ARGUMENT: no order, or too many; HALTED; NOT_LEADER. Nothing was done.
+            RpcFailure: INVALID_ARGUMENT: no order, or too many; HALTED; DAMAGED; NOT_LEADER. Nothing was done.
         """
         check_within("number of orders", len(orders), 1, MAX_BATCH_ORDERS)
         leadership = self._standing.leading(epoch)
@@ -124,7 +130,7 @@ class Replica:
         """Lead or follow, as the replica manager says.
 
         Raises:
-            RpcFailure: FENCED, HALTED, BACKFILLING, PROMOTING, CATALOG: see protos/order.proto.
+            RpcFailure: FENCED, HALTED, DAMAGED, BACKFILLING, PROMOTING, CATALOG: see protos/order.proto.
         """
         check_assign_leader(request)
         if request.leader_id == self.replica_id:
@@ -145,7 +151,7 @@ class Replica:
         """Bring one follower up to date now.
 
         Raises:
-            RpcFailure: HALTED, NOT_LEADER, UNKNOWN_REPLICA.
+            RpcFailure: HALTED, DAMAGED, NOT_LEADER, UNKNOWN_REPLICA.
                 FOLLOWER: it does not answer, refuses the rows, or holds another history.
         """
         leadership = self._standing.leading()
@@ -168,7 +174,7 @@ class Replica:
             last_number=last_number,
             last_chain=chain,
             stalled=self.store.stalled_s() > STALL_LIMIT_S,
-            halted=now.halted or self.store.damage,
+            halted=now.halted,
             cluster_id=self.store.cluster_id,
             catalog_reachable=self._catalog.is_reachable,
             catalog_heard_ms=self._catalog.heard_ms,
@@ -202,9 +208,6 @@ class Replica:
 
     def heartbeat(self) -> Steps[None]:
         """Look at the catalog: learn its cluster, a newer epoch, and whether it lost history; then at the followers."""
-        if self.store.damage:
-            self._standing.halt(self.store.damage)
-            return
         number, chain = self.store.position  # read before the catalog's
         try:
             health = yield from self._catalog.health()
@@ -281,6 +284,10 @@ class Replica:
                 yield from leadership.check_followers()
             except RpcFailure as failure:
                 yield from self._end_after(leadership, failure)
+
+    def _halt_for_damage(self, why: str) -> None:
+        self._standing.halt(why, Reason.DAMAGED)
+        self._on_damage(why)
 
     def _end_after(self, leadership: Leadership, failure: RpcFailure) -> Steps[None]:
         """End a leadership for what it could not go on after, and halt if that proves that histories differ."""

@@ -56,6 +56,7 @@ class Standing:
         self._held_until = float("-inf")
         self._is_promoting = False
         self._halted = ""
+        self._reason = Reason.HALTED
 
     @property
     def leadership(self) -> Leadership | None:
@@ -84,7 +85,7 @@ class Standing:
         """Return our leadership, of this epoch unless None is given.
 
         Raises:
-            RpcFailure: HALTED. NOT_LEADER: we do not lead, or in another epoch; names who does, as far as we know.
+            RpcFailure: HALTED, DAMAGED. NOT_LEADER: we do not lead, or in another epoch; names who does, if known.
         """
         with self._lock:
             self._refuse_if_halted()
@@ -124,7 +125,7 @@ class Standing:
         """Claim the promotion to the leader after `expected_epoch`; False if we lead in it already, with these peers.
 
         Raises:
-            RpcFailure: HALTED. FENCED: a newer epoch was seen. PROMOTING: one is under way.
+            RpcFailure: HALTED, DAMAGED. FENCED: a newer epoch was seen. PROMOTING: one is under way.
         """
         with self._lock:
             self._refuse_if_halted()
@@ -146,7 +147,7 @@ class Standing:
         """Lead from now on; for `hold_s` the health loop leaves it so.
 
         Raises:
-            RpcFailure: HALTED. FENCED: a newer epoch was seen meanwhile.
+            RpcFailure: HALTED, DAMAGED. FENCED: a newer epoch was seen meanwhile.
         """
         with self._lock:
             self._refuse_if_halted()
@@ -172,10 +173,11 @@ class Standing:
         if (leadership := self._leadership) is not None:
             self.end(leadership, Leader(0, epoch), why)
 
-    def halt(self, why: str) -> None:
-        """Trade nothing until an operator acts, in a new process. The first reason stays."""
+    def halt(self, why: str, reason: Reason = Reason.HALTED) -> None:
+        """Trade nothing in this process, and refuse with `reason`. The first one stays."""
         with self._lock:
-            is_new, self._halted = not self._halted, self._halted or why
+            if is_new := not self._halted:
+                self._halted, self._reason = why, reason
         if is_new:
             log.error("halted", why=why)
             self.step_down(self.epoch, f"halted: {why}")
@@ -189,7 +191,7 @@ class Standing:
 
     def _refuse_if_halted(self) -> None:
         if self._halted:
-            raise RpcFailure(Reason.HALTED, f"replica {self._replica_id} has halted: {self._halted}")
+            raise RpcFailure(self._reason, f"replica {self._replica_id} has halted: {self._halted}")
 
     def _refuse_older(self, epoch: int) -> None:
         newest = self._newest()

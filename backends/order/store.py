@@ -1,7 +1,7 @@
 """The order database of one replica: the log, and the one rule by which rows are added to it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from backends.failures import Diverged, InvalidArgument
 from backends.storage.ports import OrderLog, StartRefused, StoreFull
@@ -55,11 +55,9 @@ class OrderStore:
         """What was found wrong with the log's files and mended, until an operator has seen it."""
         return self._rows.findings
 
-    @property
-    def damage(self) -> str:
-        """Why nothing more can be read or appended, and what to do about it; "" while all can. Never waits."""
-        damage = self._rows.damage
-        return f"{damage}; this replica starts again, keeps the file aside and is filled anew" if damage else ""
+    def on_damage(self, told: Callable[[str], None]) -> None:
+        """Have `told` called with why nothing more can be read or appended, as `OrderLog.on_damage`."""
+        self._rows.on_damage = lambda damage: told(f"{damage}; its next start keeps the file aside and fills a new one")
 
     def mark_foreign(self, why: str) -> None:
         """Refuse all look-ups from now on: the orders here are not those of the catalog's cluster."""

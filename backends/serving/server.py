@@ -154,7 +154,11 @@ def _check_can_listen(address: str) -> None:
 
 
 def start_again(why: str) -> NoReturn:
-    """Begin this program anew in this process, with its arguments; no file or connection stays open."""
+    """Begin this program anew in this process, with its arguments; no file or connection stays open.
+
+    In the main thread alone: the kernel keeps for each thread with which parent it ends (deploy/parent.py).
+    """
+    assert threading.current_thread() is threading.main_thread()
     log.warning("starting again", why=why)
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

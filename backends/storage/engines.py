@@ -30,6 +30,7 @@ def open_ledger(path: Path, seed: Path | None, environment: Mapping[str, str] = 
     """
     files = files_from_environment(environment)
     directory = DataDirectory.open(path, "catalog", files=files)
+    directory.findings.follow()
     if seed is not None and not directory.is_new:
         log.info("the seed file is not read: the directory is not new", seed=str(seed), data_dir=str(path))
     return open_csv_ledger(
@@ -48,6 +49,7 @@ def open_order_log(path: Path, replica_id: int, environment: Mapping[str, str] =
     """
     files = files_from_environment(environment)
     directory = DataDirectory.open(path, "order", replica_id, files)
+    directory.findings.follow()
     return CsvOrderLog(directory, open_csv_log(path / ORDER_LOG_NAME, files))
 
 

@@ -87,8 +87,9 @@ class HeldLedger:
         # Guarded by _writer; _halted and _is_closed are read freely.
         self._gate = SHUT
         self._last_created_at = last_created_at
-        self._halted = ""
+        self._halted = ""  # by whoever finds the journal damaged, too
         self._is_closed = False
+        journal.on_damage = self._note_damage
         assert stocks.position == journal.position, (stocks.position, journal.position)
 
     @property
@@ -109,9 +110,7 @@ class HeldLedger:
 
     def health(self) -> LedgerHealth:
         stalled_s = max(self._journal.stalled_s(), self._notebook.stalled_s())
-        return LedgerHealth(
-            self._newest_epoch, self._stocks.position, self._why_halted, stalled_s, self._journal.findings
-        )
+        return LedgerHealth(self._newest_epoch, self._stocks.position, self._halted, stalled_s, self._journal.findings)
 
     def start(self) -> None:
         self._notebook.start()
@@ -169,15 +168,12 @@ class HeldLedger:
         recent = self._notebook.recent
         return recent[-1] if recent else NO_EPOCH
 
-    @property
-    def _why_halted(self) -> str:
-        if self._journal.damage and not self._halted:
-            return f"{self._journal.damage}; to repair, {self._notebook.repair}"
-        return self._halted
+    def _note_damage(self, damage: str) -> None:
+        self._halted = self._halted or f"{damage}; to repair, {self._notebook.repair}"
 
     def _check_open(self) -> None:
-        if why := self._why_halted:
-            raise RpcFailure(Reason.HALTED, why)
+        if self._halted:
+            raise RpcFailure(Reason.HALTED, self._halted)
         if self._is_closed:
             raise RpcFailure(Reason.SHUTTING_DOWN, "the catalog is stopping")
 

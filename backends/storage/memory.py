@@ -62,6 +62,7 @@ class MemoryLog:
         """Raises StartRefused: it is in use."""
         store.hold()
         self.on_sync: Callable[[float], None] = lambda _seconds: None
+        self.on_damage: Callable[[str], None] = lambda _damage: None
         self._store = store
         self._is_open = self._is_closed = False
         self._position = Position(0, 0)  # replaced as a whole, after the rows are there
@@ -81,10 +82,6 @@ class MemoryLog:
     @property
     def findings(self) -> Sequence[str]:
         return ()
-
-    @property
-    def damage(self) -> str:
-        return ""
 
     @property
     def position(self) -> Position:

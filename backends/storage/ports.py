@@ -56,14 +56,18 @@ class OrderLog(Identity, Protocol):
     """The rows 1..n of one history. Any number of threads may read while one appends.
 
     A store that has met no cluster yet holds no rows: of it only `cluster_id`, `place`, `position`, `stalled_s`,
-    `adopt`, `findings`, `damage` and `close` may be called. What is read is checked. Rows that are no longer what they
-    were are never shown: whatever reads or appends then raises RpcFailure HALTED, for as long as the store is open.
+    `adopt`, `findings` and `close` may be called. What is read is checked. Rows that are no longer what they were are
+    never shown: whatever reads or appends then raises RpcFailure, for as long as the store is open: DAMAGED if opening
+    it anew mends it, else HALTED.
 
     Attributes:
         on_sync: told, by the thread that appends, how many seconds each durable write took; before it is visible.
+        on_damage: told, by whichever thread finds it and perhaps twice, what is wrong with the rows, in words; before
+            anybody is answered. It must not wait.
     """
 
     on_sync: Callable[[float], None]
+    on_damage: Callable[[str], None]
 
     @property
     def is_open(self) -> bool:
@@ -72,10 +76,6 @@ class OrderLog(Identity, Protocol):
     @property
     def findings(self) -> Sequence[str]:
         """What this run and earlier ones found wrong with the store and mended, until an operator has seen it."""
-
-    @property
-    def damage(self) -> str:
-        """What this run found wrong and cannot mend, in words; "" as long as all can be read. Never waits."""
 
     @property
     def position(self) -> Position:

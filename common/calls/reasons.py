@@ -143,6 +143,8 @@ class Reason(Enum):
 
     # Who leads.
     NOT_LEADER             = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
+    # Its own log is, and its next start mends that: any other may lead.
+    DAMAGED                = Rpc.DATA_LOSS,           NOTHING_DONE, _,   "",                       _,  inf, 0.0
     # The address leads to somebody else than it did, or should.
     WRONG_REPLICA          = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0
     WRONG_CLUSTER          = Rpc.FAILED_PRECONDITION, NOTHING_DONE, _,   "",                       _,  inf, 0.0

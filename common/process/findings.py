@@ -12,8 +12,11 @@ import structlog
 
 log = structlog.get_logger()
 
+# What a log's reader says of damage that it found while it ran.
+NO_LONGER_GOOD = "bytes that were good are no longer"
 FINDINGS_NAME = "findings.txt"
 MOST_FINDINGS = 20
+LOOK_INTERVAL_S = 1.0
 _MOST_CHARACTERS = 500
 
 
@@ -21,7 +24,7 @@ class FindingsFile(Protocol):
     """How the file is read and written. All but `exists` raise OSError."""
 
     def exists(self, path: Path) -> bool:
-        """Return whether it is there. Never waits for a write."""
+        """Return whether it is there."""
 
     def read(self, path: Path) -> bytes:
         """Return its content."""
@@ -31,23 +34,25 @@ class FindingsFile(Protocol):
 
 
 class Findings:
-    """The findings in one data directory. Any thread may use it; `all` never waits for a write."""
+    """The findings in one data directory. Any thread may use it; `all` alone never waits for the disk."""
 
     def __init__(self, directory: Path, file: FindingsFile) -> None:
         """Read what earlier runs found, if nobody has seen it yet."""
         self._path = directory / FINDINGS_NAME
         self._file = file
         self._writing = threading.Lock()
-        self._texts = self._read()  # replaced as a whole
+        # Both are guarded by _writing, but `all` reads the first, which is replaced as a whole.
+        self._texts = self._read()
         self._is_kept = bool(self._texts)  # whether they stand in the file, so that its removal means something
+        self._stopped = threading.Event()
 
     def note(self, text: str) -> None:
         """Add a finding, and keep it for the next run; if it cannot be written, this run alone shows it."""
+        self.look()
         with self._writing:
-            known = self.all()
-            if (finding := _one_line(text)) in known:
+            if (finding := _one_line(text)) in self._texts:
                 return
-            texts = (*known, finding)[-MOST_FINDINGS:]
+            texts = (*self._texts, finding)[-MOST_FINDINGS:]
             try:
                 self._file.replace(self._path, "".join(f"{each}\n" for each in texts).encode())
                 self._is_kept = True
@@ -56,10 +61,26 @@ class Findings:
             self._texts = texts
 
     def all(self) -> tuple[str, ...]:
-        """Return the findings that nobody has seen yet, the newest MOST_FINDINGS, oldest first."""
-        if self._is_kept and not self._file.exists(self._path):
-            self._texts, self._is_kept = (), False
+        """Return the findings that nobody had seen at the last look, the newest MOST_FINDINGS, oldest first."""
         return self._texts
+
+    def look(self) -> None:
+        """Forget them if the file is gone. May wait for the disk."""
+        with self._writing:
+            if self._is_kept and not self._file.exists(self._path):
+                self._texts, self._is_kept = (), False
+
+    def follow(self) -> None:
+        """Look every LOOK_INTERVAL_S, in a thread of its own, until `stop`."""
+        threading.Thread(target=self._follow, name="findings", daemon=True).start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(LOOK_INTERVAL_S):
+            self.look()
 
     def _read(self) -> tuple[str, ...]:
         try:

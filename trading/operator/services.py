@@ -64,7 +64,7 @@ def _as_told(failure: RpcFailure) -> RpcFailure:
     """Return what the target's answer means for the operator."""
     if failure.reason.is_elected_elsewhere:
         return RpcFailure(Reason.NO_LEADER, f"another election is under way: {failure.message}")
-    if failure.reason in (Reason.BACKFILLING, Reason.UNREACHABLE):
+    if failure.reason in (Reason.BACKFILLING, Reason.DAMAGED, Reason.UNREACHABLE):
         return RpcFailure(Reason.TARGET_NOT_IN_SYNC, failure.message)
     if not failure.was_answered:
         return RpcFailure(Reason.OUTCOME_UNKNOWN, f"it is not known whether it leads: {failure.message}")

@@ -1,27 +1,12 @@
 """A file that grows at its end alone, durably: the log, and the list of leaderships."""
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import structlog
-
 from backends.storage.csv.busy import BusyWatch
 from backends.storage.csv.files import DiskFull, Files, write_all
 from backends.storage.csv.log_opening import cut, leave_marker
-
-log = structlog.get_logger()
-
-EXIT_CODE = 74  # EX_IOERR of sysexits.h
-
-
-def exit_process(message: str) -> NoReturn:
-    """End this process at once, from any thread, without an answer to anybody."""
-    log.critical(message)
-    sys.stderr.flush()
-    os._exit(EXIT_CODE)
 
 
 def leave_marker_and_die(path: Path, files: Files, die: Callable[[str], NoReturn], error: OSError) -> NoReturn:

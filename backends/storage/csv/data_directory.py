@@ -10,6 +10,7 @@ from typing import Literal
 from backends.storage.csv.files import OS_FILES, DiskFull, Files, read_file, replace_file
 from backends.storage.ports import StartRefused
 from common.process.findings import Findings
+from common.rows import HEADER
 
 Role = Literal["catalog", "order"]
 
@@ -28,7 +29,6 @@ class DataDirectory:
         path: the directory.
         cluster_id: the cluster that its files belong to; None in a new one, until `adopt`.
         damage: why the identity that is there could not be read, in words; such a directory counts as a new one.
-        was_new: whether it belonged to no cluster when it was opened.
         findings: what was found wrong with its files.
     """
 
@@ -47,7 +47,6 @@ class DataDirectory:
         self.path = path
         self.cluster_id = cluster_id
         self.damage = damage
-        self.was_new = cluster_id is None
         self.findings = findings
         self._role = role
         self._replica_id = replica_id
@@ -88,8 +87,10 @@ class DataDirectory:
         """Whether there is a file of this name in it."""
         return self._files.exists(self.path / name)
 
-    def adopt(self, cluster_id: str) -> None:
+    def adopt(self, cluster_id: str, log_name: str = "") -> None:
         """Make the directory this cluster's, durably. Repeating it changes nothing. Any thread may call it.
+
+        An empty log of this name, if there is none, comes first: with an identity, one that is missing was lost.
 
         Raises:
             StartRefused: it is another cluster's already, the id is malformed, or the disk is full; nothing changed.
@@ -107,6 +108,8 @@ class DataDirectory:
                 )
             line = f"{IDENTITY_HEADER}\n{cluster_id},{self._role},{self._replica_id}\n"
             try:
+                if log_name and not self.has(log_name):
+                    replace_file(self.path / log_name, HEADER, self._files)
                 replace_file(self.path / IDENTITY_NAME, line.encode(), self._files)
             except DiskFull as error:
                 raise StartRefused(f"data directory {self.path}: {error}") from error
@@ -114,6 +117,7 @@ class DataDirectory:
 
     def close(self) -> None:
         """Give the directory up. Closing twice does nothing."""
+        self.findings.stop()
         lock, self._lock = self._lock, -1
         if lock >= 0:
             self._files.close(lock)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import structlog
 
-from backends.storage.csv.appended_file import AppendedFile, exit_process, leave_marker_and_die
+from backends.storage.csv.appended_file import AppendedFile, leave_marker_and_die
 from backends.storage.csv.busy import BusyWatch
 from backends.storage.csv.files import OS_FILES, Files
 from backends.storage.csv.log_check import CheckedFile, Visit
@@ -18,7 +18,9 @@ from backends.storage.csv.log_opening import Damage, Found, open_checked
 from backends.storage.values import Position
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.process.exit_now import exit_process
 from common.process.failpoints import failpoint
+from common.process.findings import NO_LONGER_GOOD
 from common.row_checks import BadRow, CheckedRows, check_rows, check_unchanged
 from common.rows import Row, chain_seed, end_chain, parse_row
 from common.rwlock import ReadWriteLock
@@ -34,10 +36,8 @@ class Log:
 
     Any number of threads may read while one appends; only `append` must be called by one thread at a time. A reader
     sees all of an append or nothing of it, and never before its sync. Bytes are checked on every read. Once rows are
-    found bad nothing more is read or appended, but for the position: all raise RpcFailure HALTED.
-
-    Attributes:
-        damage: what was found wrong with bytes that had been good, in words; "" as long as nothing was.
+    found bad nothing more is read or appended, but for the position: all raise RpcFailure, DAMAGED if the next opening
+    mends the log, else HALTED.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class Log:
         monotonic: Callable[[], float],
         die: Callable[[str], NoReturn],
         found: Found,
+        reason: Reason,
     ) -> None:
         """For `open` alone."""
         self.path = path
-        self.damage = ""
+        self._damage = ""  # what was found wrong with bytes that had been good
+        self._reason = reason
         self._found = found
         self._seed = chain_seed(cluster_id)
         self._descriptor = descriptor
@@ -75,6 +77,8 @@ class Log:
         self._appending = threading.Lock()
         # Told, by the thread that appends, how many seconds each write with its sync took.
         self.on_sync: Callable[[float], None] = lambda _seconds: None
+        # Told, by whichever thread finds it, what is wrong with bytes that had been good, before anybody else is.
+        self.on_damage: Callable[[str], None] = lambda _damage: None
 
     @classmethod
     def open(
@@ -106,7 +110,8 @@ class Log:
             descriptor, checked = open_checked(path, cluster_id, damage, files, visit, found)
         except OSError as error:
             leave_marker_and_die(path, files, die, error)
-        return cls(path, cluster_id, descriptor, checked, files, monotonic, die, found)
+        reason = Reason.DAMAGED if damage == "keep_prefix" else Reason.HALTED
+        return cls(path, cluster_id, descriptor, checked, files, monotonic, die, found, reason)
 
     @property
     def position(self) -> Position:
@@ -130,7 +135,7 @@ class Log:
             BadRow: they do not continue it; nothing was written.
             DiskFull: the file is cut back to what it was, durably; a later append may succeed.
             RuntimeError: another append is under way, or one has failed.
-            RpcFailure: HALTED: the file is damaged.
+            RpcFailure: DAMAGED, HALTED: the file is damaged.
         """
         self._refuse_if_damaged()
         if not self._appending.acquire(blocking=False):
@@ -217,21 +222,22 @@ class Log:
     def _read_checked(self, first: int, before: int, start: int, end: int) -> bytes:
         """Return the bytes before..end; the rows in start..end, from `first` on, continue the row at before..start."""
         self._refuse_if_damaged()
-        data = self._files.pread(self._descriptor, end - before, before)
         try:
+            data = self._files.pread(self._descriptor, end - before, before)
             if len(data) < end - before:
                 raise BadRow(first, f"is not in the file, which ends at byte {before + len(data)}")
             prev_chain = self._seed
             if first > 1:
                 prev_chain = end_chain(data[: start - before])
             check_unchanged(data[start - before :], first - 1, prev_chain)
-        except (BadRow, ValueError) as error:
-            self.damage = f"{self.path}: bytes that were good are no longer: {error}"
+        except (BadRow, ValueError, OSError) as error:
+            self._damage = f"{self.path}: {NO_LONGER_GOOD}: {error}"
+            self.on_damage(self._damage)
             log.critical("damaged", path=str(self.path), reason=str(error))
-            self._found(self.damage)
+            self._found(self._damage)
             self._refuse_if_damaged()
         return data
 
     def _refuse_if_damaged(self) -> None:
-        if self.damage:
-            raise RpcFailure(Reason.HALTED, self.damage)
+        if self._damage:
+            raise RpcFailure(self._reason, self._damage)

@@ -4,20 +4,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from backends.storage.csv.appended_file import exit_process
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.log import Log
 from backends.storage.csv.log_opening import Found
 from backends.storage.csv.query import query_log
 from backends.storage.values import Position, RowPage, RowQuery
+from common.process.exit_now import exit_process
 from common.rows import Row
 
 ORDER_LOG_NAME = "order_database.csv"
 NO_POSITION = Position(0, 0)
-
-
-def _no_sync(_seconds: float) -> None:
-    """Nobody is told."""
 
 
 class CsvOrderLog:
@@ -40,7 +36,8 @@ class CsvOrderLog:
         self._name = name
         self._die = die
         self._log: Log | None = None
-        self._on_sync: Callable[[float], None] = _no_sync
+        self.on_sync: Callable[[float], None] = lambda _seconds: None
+        self.on_damage: Callable[[str], None] = lambda _damage: None
         if directory.damage:
             directory.findings.note(directory.damage)
 
@@ -58,16 +55,6 @@ class CsvOrderLog:
         return self._directory.cluster_id or ""
 
     @property
-    def on_sync(self) -> Callable[[float], None]:
-        return self._on_sync
-
-    @on_sync.setter
-    def on_sync(self, told: Callable[[float], None]) -> None:
-        self._on_sync = told
-        if self._log is not None:
-            self._log.on_sync = told
-
-    @property
     def is_open(self) -> bool:
         return self._log is not None
 
@@ -76,21 +63,18 @@ class CsvOrderLog:
         return self._directory.findings.all()
 
     @property
-    def damage(self) -> str:
-        return self._log.damage if self._log is not None else ""
-
-    @property
     def position(self) -> Position:
         return self._log.position if self._log is not None else NO_POSITION
 
     def adopt(self, cluster_id: str) -> None:
         try:
-            self._directory.adopt(cluster_id)
+            self._directory.adopt(cluster_id, self._name)
             if self._log is None:
-                if not self._directory.was_new and not self._directory.has(self._name):
+                if not self._directory.has(self._name):
                     self._directory.findings.note(f"{self._name} was missing: an empty one was made")
                 self._log = self._open_log(cluster_id, self._directory.findings.note)
-                self._log.on_sync = self._on_sync
+                self._log.on_sync = lambda seconds: self.on_sync(seconds)
+                self._log.on_damage = lambda damage: self.on_damage(damage)
         except OSError as error:
             self._die(f"{self._directory.path}: {error}: this process ends without an answer")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from backends.storage.csv.appended_file import exit_process
 from backends.storage.csv.busy import BusyWatch
 from backends.storage.csv.files import OS_FILES, Files, read_file, replace_file
+from common.process.exit_now import exit_process
 
 
 @dataclass(frozen=True)

@@ -228,13 +228,12 @@ def test_replica_whose_bytes_changed_trades_no_more_says_so_and_is_mended_by_a_s
         lambda: replica.store.order(1),
         lambda: replica.store.read_after(0, 9),
     ):
-        with pytest.raises(RpcFailure, match=r"HALTED.*order_database.csv: bytes that were good are no longer: row 2"):
+        with pytest.raises(RpcFailure, match=r"DAMAGED.*order_database.csv: bytes that were good are no longer: row 2"):
             read()
     assert "row 2" in replica.health().halted
     assert len(replica.health().findings) == 1
-    led.network.run(replica.heartbeat())
     assert replica.leadership is None
-    with pytest.raises(RpcFailure, match="HALTED"):
+    with pytest.raises(RpcFailure, match="DAMAGED"):
         led.assign(replica_id)
 
     led.stop_replica(replica_id)
@@ -244,6 +243,21 @@ def test_replica_whose_bytes_changed_trades_no_more_says_so_and_is_mended_by_a_s
     assert "bytes that were good are no longer: row 2" in first
     assert "order_database.csv: row 2 was damaged" in second
     assert log.with_name("order_database.csv.damaged-1").exists()
+
+
+def test_leader_whose_bytes_changed_takes_no_order_more_and_answers_those_that_wait(led):
+    """At once, whichever thread found it: its own may be busy with a turn or a heartbeat."""
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    (waiting,) = led.submit(3, buy("x"))
+    flip_in_row(led.path / "order-3" / "order_database.csv", 2)
+    with pytest.raises(RpcFailure, match="DAMAGED"):
+        led.replicas[3].store.order(2)
+    assert waiting.future.exception(0).reason is Reason.NOT_LEADER
+    with pytest.raises(RpcFailure, match="DAMAGED"):
+        led.submit(3, buy("y"))
+    led.assign(2)
+    assert led.place(2, buy("y")).transaction_number == 4
 
 
 def test_catalog_whose_bytes_changed_trades_no_more_and_names_the_repair(led):

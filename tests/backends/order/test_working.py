@@ -1,7 +1,8 @@
 """The thread that takes a replica's turns."""
 
+import queue
 import threading
-from types import SimpleNamespace
+import time
 
 from backends.order import __main__ as process
 from common.calls.network import Network
@@ -13,7 +14,6 @@ class BusyReplica:
     def __init__(self, work, stopping):
         self.work, self.stopping = work, stopping
         self.waiting = self.turns = self.heartbeats = 0
-        self.store = SimpleNamespace(damage="")
 
     def has_work(self):
         return self.waiting > 0
@@ -46,20 +46,20 @@ def test_order_that_came_while_a_heartbeat_was_due_has_its_turn_at_once(monkeypa
     assert (replica.turns, replica.heartbeats) == (3, 4)
 
 
-def test_replica_whose_file_is_damaged_starts_again_once_it_has_said_so(monkeypatch):
-    monkeypatch.setattr(process, "HEARTBEAT_S", 0.01)
-    monkeypatch.setattr(process, "DAMAGE_TOLD_S", 0.05)
-    work, stopping = threading.Event(), threading.Event()
-    replica = BusyReplica(work, stopping)
-    replica.store.damage = "row 4 is damaged"
-    why = []
+def test_damage_is_told_for_a_while_before_the_process_leaves(monkeypatch):
+    monkeypatch.setattr(process, "DAMAGE_TOLD_S", 0.1)
+    ends = queue.SimpleQueue()
+    first = process.Damaged("row 4", is_again=False)
+    ends.put(first)
+    ends.put(process.Damaged("row 5", is_again=True))
+    began = time.monotonic()
+    assert process.wait_for_end(ends) == first
+    assert time.monotonic() - began >= 0.1
 
-    def start_again(damage):
-        why.append(damage)
-        stopping.set()
 
-    monkeypatch.setattr(process, "start_again", start_again)
-    thread = threading.Thread(target=process.work_until_stopped, args=(replica, Network(), work, stopping))
-    thread.start()
-    thread.join(10)
-    assert why == ["row 4 is damaged"]
+def test_signal_that_comes_while_damage_is_told_ends_the_process(monkeypatch):
+    monkeypatch.setattr(process, "DAMAGE_TOLD_S", 60)
+    ends = queue.SimpleQueue()
+    ends.put(process.Damaged("row 4", is_again=False))
+    ends.put("SIGTERM")
+    assert process.wait_for_end(ends) == "SIGTERM"

@@ -3,7 +3,7 @@
 import time
 from math import inf
 
-from backends.storage.csv.appended_file import EXIT_CODE
+from common.process.exit_now import EXIT_CODE
 from deploy.systems.waiting import wait_until
 from tests.chaos.trial import Trial, fault
 

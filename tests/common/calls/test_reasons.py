@@ -30,6 +30,7 @@ NOTHING_DONE = {
         "DISK_FULL",
         "CATALOG",
         "HALTED",
+        "DAMAGED",
         "NO_LEADER",
         "WRONG_REPLICA",
         "WRONG_CLUSTER",

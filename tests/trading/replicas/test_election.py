@@ -91,7 +91,7 @@ def test_the_expected_epoch_is_the_highest_seen_anywhere(cluster):
     assert [peer.replica_id for peer in request.peers] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("reason", [Reason.BACKFILLING, Reason.CATALOG, Reason.NO_ANSWER])
+@pytest.mark.parametrize("reason", [Reason.BACKFILLING, Reason.CATALOG, Reason.NO_ANSWER, Reason.DAMAGED])
 def test_a_candidate_that_cannot_lead_is_followed_by_the_next(cluster, reason):
     cluster.replicas[3].assign_refusal = refusal(reason)
     assert run_election(cluster).leader_id == 2

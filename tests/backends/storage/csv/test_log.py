@@ -1,3 +1,4 @@
+import errno
 import itertools
 import sys
 import time
@@ -10,11 +11,13 @@ from structlog.testing import capture_logs
 from backends.storage.csv.log import Log
 from backends.storage.ports import StartRefused
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.row_checks import BadRow
 from common.rows import HEADER, chain_seed, encode_row, parse_row
 from tests.backends.storage.csv.log_files import (
     CLUSTER,
     ROWS,
+    FaultyFiles,
     QuickFiles,
     RecordingFiles,
     die,
@@ -241,3 +244,21 @@ def test_slow_write_is_logged(open_log, seconds, lines):
     with capture_logs() as logs:
         log.append(ROWS[0])
     assert [(line["event"], line["seconds"]) for line in logs] == [("a write was slow", seconds)] * lines
+
+
+@pytest.mark.parametrize(("damage", "reason"), [("keep_prefix", Reason.DAMAGED), ("refuse", Reason.HALTED)])
+def test_bytes_that_the_disk_does_not_give_any_more_are_damage(tmp_path, damage, reason):
+    write_log(tmp_path / "log.csv", make_rows(4))
+    files, found, damages = FaultyFiles(), [], []
+    log = Log.open(tmp_path / "log.csv", CLUSTER, damage=damage, files=files, found=found.append)
+    log.on_damage = damages.append
+    files.faults["pread", "log.csv"] = errno.EIO
+    with pytest.raises(RpcFailure, match="Input/output error") as caught:
+        log.row(2)
+    assert caught.value.reason is reason
+    assert len(damages) == 1
+    assert found == damages
+    files.faults.clear()
+    with pytest.raises(RpcFailure, match="Input/output error"):
+        log.append(make_rows(5)[4])
+    log.close()

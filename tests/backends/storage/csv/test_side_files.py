@@ -12,9 +12,12 @@ import sys
 import pytest
 from structlog.testing import capture_logs
 
-from backends.storage.engines import open_order_log
+from backends.storage.csv.data_directory import DataDirectory
+from backends.storage.csv.files import OS_FILES
+from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
+from backends.storage.engines import open_csv_log, open_order_log
 from backends.storage.ports import StartRefused
-from tests.backends.storage.csv.log_files import CLUSTER
+from tests.backends.storage.csv.log_files import CLUSTER, Crash, CrashingFiles
 from tests.backends.storage.csv.rebuild_site import DATABASE, Site
 
 HARMS = {
@@ -211,3 +214,29 @@ def test_every_flipped_byte_is_refused_or_told_or_changes_nothing_that_counts(he
         is_unknowable = columns[line.count(b",")] in unknowable or line == b"T"
         assert site.desk.health().findings or is_unknowable, (place, line)
         site.desk.crash()
+
+
+def test_crash_at_any_step_of_a_replicas_first_start_is_no_finding(tmp_path):
+    for step in range(100):
+        path = tmp_path / str(step)
+        try:
+            begin_log(path, CrashingFiles(step))
+        except Crash:
+            pass
+        else:
+            break
+        assert begin_log(path, OS_FILES) == ([], 0)
+    else:
+        pytest.fail("the first start never ended")
+    assert step > 10
+
+
+def begin_log(path, files):
+    """Open a replica's directory, have it belong to a cluster, and return what was found and the last number."""
+    directory = DataDirectory.open(path, "order", 1, files)
+    log = CsvOrderLog(directory, open_csv_log(path / ORDER_LOG_NAME, files))
+    try:
+        log.adopt(CLUSTER)
+        return list(log.findings), log.position.number
+    finally:
+        log.close()
