@@ -59,7 +59,7 @@ class OrderServiceStub:
     own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
     NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
     ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
-    RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED, DAMAGED).
     Outcome unknown, ask again with the same key:
     UNAVAILABLE (TOO_FEW_REPLICAS): decided, but fewer than min_in_sync replicas hold it so far.
     UNAVAILABLE (STEPPED_DOWN): it was sent to the catalog, then the leadership ended.
@@ -106,7 +106,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
     NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
     ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
-    RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
+    RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED, DAMAGED).
     Outcome unknown, ask again with the same key:
     UNAVAILABLE (TOO_FEW_REPLICAS): decided, but fewer than min_in_sync replicas hold it so far.
     UNAVAILABLE (STEPPED_DOWN): it was sent to the catalog, then the leadership ended.
@@ -156,7 +156,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         own. Names the leader as far as this replica knows it: leader_id is 0, and leader_address missing, if it does not.
         NOT_FOUND (UNKNOWN_STOCK), FAILED_PRECONDITION (INSUFFICIENT_STOCK [available], STOCK_LIMIT): refused.
         ALREADY_EXISTS (KEY_REUSED) [transaction_number]: the key names an order with other fields.
-        RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED).
+        RESOURCE_EXHAUSTED (QUEUE_FULL, DISK_FULL), UNAVAILABLE (CATALOG), DATA_LOSS (HALTED, DAMAGED).
         Outcome unknown, ask again with the same key:
         UNAVAILABLE (TOO_FEW_REPLICAS): decided, but fewer than min_in_sync replicas hold it so far.
         UNAVAILABLE (STEPPED_DOWN): it was sent to the catalog, then the leadership ended.

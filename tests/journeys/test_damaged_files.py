@@ -77,7 +77,7 @@ def test_byte_that_changes_under_a_running_replica_is_told_and_mended(cluster: C
     found = status(cluster)["replicas"][-1]["findings"]
     assert ["bytes that were good" in found[0], "row 10 was damaged" in found[1]] == [True, True]
     (cluster.order_database(1).parent / "findings.txt").unlink()
-    assert status(cluster)["replicas"][-1]["findings"] == []
+    cluster.wait_until(lambda: status(cluster)["replicas"][-1]["findings"] == [], 5, "the findings forgotten")
     check_invariants(cluster)
 
 

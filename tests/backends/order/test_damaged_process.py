@@ -2,9 +2,11 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -46,14 +48,14 @@ class Supervised:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._limit = threading.Timer(TIMEOUT_S, self.supervisor.kill)
-        self._limit.start()
+        self._limit = threading.Timer(TIMEOUT_S, self.kill)
         self.pid = int(self.wait_for(r"^pid (\d+)"))
+        self._limit.start()
 
     def wait_for(self, pattern):
         """Read on until a line matches, and return the first group."""
         lines = []
-        for line in self.supervisor.stdout:
+        for line in self.supervisor.stdout or ():
             lines.append(line)
             if found := re.search(pattern, line):
                 return found[1]
@@ -70,9 +72,14 @@ class Supervised:
                 order_pb2.LookUpOrderRequest(transaction_id=number), timeout=5
             )
 
+    def kill(self):
+        self.supervisor.kill()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
     def close(self):
         self._limit.cancel()
-        self.supervisor.kill()
+        self.kill()
         self.supervisor.communicate()
 
 
@@ -94,9 +101,8 @@ def test_it_starts_again_once_and_still_ends_with_its_parent(supervised):
     reader.start()
     reader.join(5)
     outlived = reader.is_alive()
-    if outlived:
-        os.kill(supervised.pid, 9)
-        reader.join(5)
+    supervised.kill()
+    reader.join(5)
     assert not outlived
 
 

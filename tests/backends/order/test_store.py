@@ -109,11 +109,11 @@ def test_reopened_store_holds_the_same(open_store):
 
 def test_a_full_disk_puts_off_the_beginning_of_a_new_directory(tmp_path):
     store, files = faulty_store(tmp_path)
-    files.faults["pwrite", "identity.csv.new"] = errno.ENOSPC
+    files.faults["pwrite", "order_database.csv.new"] = errno.ENOSPC
     with pytest.raises(RpcFailure, match=r"DISK_FULL: .*no space left"):
         store.adopt(CLUSTER)
     assert store.cluster_id == ""
-    files.faults["pwrite", "order_database.csv.new"] = errno.ENOSPC
+    files.faults["pwrite", "identity.csv.new"] = errno.ENOSPC
     with pytest.raises(RpcFailure, match=r"DISK_FULL: .*no space left"):
         store.extend(CLUSTER, 0, chain_seed(CLUSTER), b"")
     store.adopt(CLUSTER)

@@ -48,7 +48,7 @@ def test_order_that_came_while_a_heartbeat_was_due_has_its_turn_at_once(monkeypa
 
 def test_damage_is_told_for_a_while_before_the_process_leaves(monkeypatch):
     monkeypatch.setattr(process, "DAMAGE_TOLD_S", 0.1)
-    ends = queue.SimpleQueue()
+    ends: queue.SimpleQueue[process.End] = queue.SimpleQueue()
     first = process.Damaged("row 4", is_again=False)
     ends.put(first)
     ends.put(process.Damaged("row 5", is_again=True))
@@ -59,7 +59,7 @@ def test_damage_is_told_for_a_while_before_the_process_leaves(monkeypatch):
 
 def test_signal_that_comes_while_damage_is_told_ends_the_process(monkeypatch):
     monkeypatch.setattr(process, "DAMAGE_TOLD_S", 60)
-    ends = queue.SimpleQueue()
+    ends: queue.SimpleQueue[process.End] = queue.SimpleQueue()
     ends.put(process.Damaged("row 4", is_again=False))
     ends.put("SIGTERM")
     assert process.wait_for_end(ends) == "SIGTERM"

@@ -104,10 +104,9 @@ def test_removal_of_the_file_is_noticed_until_it_is_stopped(tmp_path, monkeypatc
         threading.Event().wait(0.01)
     assert findings.all() == ()
     findings.stop()
-    (thread,) = [one for one in threading.enumerate() if one.name == "findings" and one.is_alive()] or [None]
-    if thread is not None:
+    for thread in [one for one in threading.enumerate() if one.name == "findings"]:
         thread.join(10)
-    assert "findings" not in {one.name for one in threading.enumerate()}
+        assert not thread.is_alive()
 
 
 def test_what_is_found_while_another_thread_looks_is_not_lost(tmp_path):

@@ -249,7 +249,9 @@ def test_slow_write_is_logged(open_log, seconds, lines):
 @pytest.mark.parametrize(("damage", "reason"), [("keep_prefix", Reason.DAMAGED), ("refuse", Reason.HALTED)])
 def test_bytes_that_the_disk_does_not_give_any_more_are_damage(tmp_path, damage, reason):
     write_log(tmp_path / "log.csv", make_rows(4))
-    files, found, damages = FaultyFiles(), [], []
+    files = FaultyFiles()
+    found: list[str] = []
+    damages: list[str] = []
     log = Log.open(tmp_path / "log.csv", CLUSTER, damage=damage, files=files, found=found.append)
     log.on_damage = damages.append
     files.faults["pread", "log.csv"] = errno.EIO
