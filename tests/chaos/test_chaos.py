@@ -15,7 +15,6 @@ CHOSEN = [
     "leader-killed-before-its-own-append",
     "catalog-killed-writing-an-epoch",
     "client-gone-at-each-step",
-    "disk-full-at-leader",
     "power-cut-of-all",
 ]
 

@@ -15,16 +15,13 @@ ROOT = Path(__file__).parents[3]
 # Each prints something without a system that runs.
 COMMANDS = [
     ["-m", "backends.catalog", "--help"],
-    ["-m", "backends.order", "--help"],
     ["-m", "backends.catalog.rebuild", "--help"],
     ["-m", "deploy.run", "--help"],
     ["-m", "deploy.control", "--help"],
     ["-m", "deploy.frontend", "--help"],
-    ["-m", "deploy.probe", "--help"],
     ["manage.py", "replicas", "status"],
     ["manage.py", "replicas", "status", "--format", "json"],
     ["manage.py", "replicas", "events"],
-    ["manage.py", "replicas", "verify", "--help"],
     ["manage.py", "check"],
 ]
 
