@@ -111,7 +111,7 @@ def log_that_differs(failure: RpcFailure, store: OrderStore, own_id: int) -> Hel
     return HeldLog(failure.number("replica_id", own_id), failure.number("number"), failure.number("chain"))
 
 
-def show_log(link: CatalogLink, replica_id: int, expected_epoch: int, held: HeldLog) -> Steps[None]:
+def show_log(link: CatalogLink, cluster_id: str, replica_id: int, expected_epoch: int, held: HeldLog) -> Steps[None]:
     """Show the catalog a log that differs from its history, so that it halts and names who holds it.
 
     Raises:
@@ -124,5 +124,6 @@ def show_log(link: CatalogLink, replica_id: int, expected_epoch: int, held: Held
             number=held.number,
             chain=held.chain,
             holder_id=held.holder_id,
+            cluster_id=cluster_id,
         )
     )

@@ -85,7 +85,7 @@ class Promotion:
             yield from replication.replicate(b"")
         except Diverged as failure:
             differing = log_that_differs(failure, self._store, self._replica_id)
-            yield from show_log(self._catalog, self._replica_id, epoch, differing)
+            yield from show_log(self._catalog, self._store.cluster_id, self._replica_id, epoch, differing)
             raise RpcFailure(Reason.HALTED, str(failure)) from failure
         return Promoted(epoch, replication)
 

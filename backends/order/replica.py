@@ -304,7 +304,7 @@ class Replica:
     def _show_log(self, epoch: int, held: HeldLog, why: str) -> Steps[None]:
         """Show the catalog a log that differs from its history, ours or a follower's: it then halts, and so do we."""
         try:
-            yield from show_log(self._catalog, self.replica_id, epoch, held)
+            yield from show_log(self._catalog, self.store.cluster_id, self.replica_id, epoch, held)
         except RpcFailure as failure:
             if failure.reason is Reason.HALTED:
                 self._standing.halt(f"{why}; {failure}")

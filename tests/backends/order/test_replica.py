@@ -94,6 +94,21 @@ def test_promotion_names_whose_log_differs(led):
     assert "replica 1 holds another history up to order 2" in led.catalog_health().halted
 
 
+def test_a_log_is_shown_with_its_cluster(led):
+    """The catalog's address may lead to another cluster's by then: that one lost nothing, and must not halt."""
+    led.stop_replica(1)
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    led.wipe_replica(1)
+    cluster_id = led.catalog.cluster_id
+    led.start_replica(1).store.extend(cluster_id, 0, chain_seed(cluster_id), make_rows(2, chain=chain_seed(cluster_id)))
+    led.network.sent.clear()
+    with pytest.raises(RpcFailure, match="another history"):
+        led.resync(3, 1)
+    shown = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
+    assert [(request.holder_id, request.cluster_id) for request in shown] == [(1, cluster_id)]
+
+
 def test_replica_of_another_cluster_proves_nothing_to_a_catalog(led):
     """The address of its catalog came to lead to ours, and its log is longer: that is no loss of ours."""
     led.place(3, buy("k"))
