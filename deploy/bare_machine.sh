@@ -17,8 +17,8 @@ mkdir -p "$folder"
     say "$folder is a link, another user's, or open to others: name a folder of root's own"
     exit 1
 }
-for command in debootstrap unshare ip python3; do
-    command -v $command >/dev/null || { say "needs $command: apt-get install debootstrap util-linux iproute2"; exit 1; }
+for command in debootstrap unshare ip python3 git; do
+    command -v $command >/dev/null || { say "needs $command: apt-get install debootstrap util-linux iproute2 python3 git"; exit 1; }
 done
 
 root=$folder/$suite
