@@ -32,17 +32,28 @@ def wait_until_ready(settings: RunSettings, stopping: threading.Event, within_s:
     Returns False if `stopping` was set, or the time is up.
 
     Raises:
-        Refused: a process ended during its start.
+        Refused: a process ended by itself.
     """
     deadline = time.monotonic() + within_s
+    stopped: set[str] = set()
     while time.monotonic() < deadline and not stopping.wait(POLL_S):
         states = process_states(settings.config_path)
+        stopped.update(state["name"] for state in states if state["statename"] in ("STOPPING", "STOPPED"))
         for state in states:
-            if state["statename"] in ("BACKOFF", "FATAL"):
+            if has_ended(state) and state["name"] not in stopped:
                 raise Refused(state["name"])
         if states and is_open(settings.http, settings.http_host):
             return True
     return False
+
+
+def has_ended(state: dict[str, Any]) -> bool:
+    """Return whether a process, as the supervisor knows it, has ended before, though it may run anew.
+
+    How soon it ended does not matter. On a slow machine a process takes longer to refuse than `startsecs`; the
+    supervisor then takes it for one that had started, and starts it again for ever.
+    """
+    return state["statename"] in ("BACKOFF", "FATAL") or state["stop"] > 0
 
 
 def process_states(config_path: Path) -> list[dict[str, Any]]:

@@ -4,11 +4,14 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.readiness import is_open
+from deploy import readiness
+from deploy.readiness import Refused, is_open, wait_until_ready
+from deploy.settings import RunSettings
 
 
 class Frontend:
@@ -54,3 +57,39 @@ def test_nothing_that_answers_is_not_open(frontend: Frontend):
     frontend.server.shutdown()
     frontend.server.server_close()
     assert not is_open(frontend.address, "localhost")
+
+
+def state(statename: str, stop: int) -> list[dict[str, Any]]:
+    """What the supervisor says of two processes, of which the second has ended last at `stop`; 0: never."""
+    return [
+        {"name": "catalog", "statename": "RUNNING", "stop": 0},
+        {"name": "order-1", "statename": statename, "stop": stop},
+    ]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RunSettings:
+    return RunSettings.from_environment({"BOURSE_DATA_DIR": str(tmp_path)})
+
+
+def say(monkeypatch: pytest.MonkeyPatch, *looks: list[dict[str, Any]]) -> None:
+    """Have the supervisor say this, look after look; at the last one the system is open."""
+    left = list(looks)
+    monkeypatch.setattr(readiness, "process_states", lambda _path: left.pop(0))
+    monkeypatch.setattr(readiness, "is_open", lambda *_: not left)
+
+
+@pytest.mark.parametrize(
+    ("statename", "stop"),
+    [("BACKOFF", 9), ("BACKOFF", 0), ("FATAL", 9), ("EXITED", 9), ("STARTING", 9), ("RUNNING", 9)],
+)
+def test_process_that_ended_has_refused_however_long_that_took(settings, monkeypatch, statename, stop):
+    """The last three: it had run for longer than the supervisor's `startsecs`, as on a slow machine."""
+    say(monkeypatch, [], state("STARTING", 0), state(statename, stop))
+    with pytest.raises(Refused, match="order-1"):
+        wait_until_ready(settings, threading.Event(), 5)
+
+
+def test_process_that_was_stopped_and_started_has_not_refused(settings, monkeypatch):
+    say(monkeypatch, state("STOPPING", 0), state("STOPPED", 9), state("STARTING", 9), state("RUNNING", 9))
+    assert wait_until_ready(settings, threading.Event(), 5)
