@@ -42,11 +42,11 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
-    """Show, with a failed test, what the processes of its cluster wrote."""
+    """Show, with a failed test, what the processes of its cluster wrote, by whatever name it has that."""
     report = yield
-    cluster = getattr(item, "funcargs", {}).get("cluster") or getattr(item, "funcargs", {}).get("shared_cluster")
-    if report.failed and isinstance(cluster, Cluster):
-        report.sections.append(("processes", cluster.outputs()))
+    for given in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(given, Cluster):
+            report.sections.append(("processes", given.outputs()))
     return report
 
 
