@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
+import structlog
 from google.protobuf.message import Message
 
 from common.calls.channels import Channels, response_class
 from common.calls.failures import RpcFailure
 from common.calls.statuses import failure_from_error
-from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Steps, Together, Wait, run_steps
+from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Start, Steps, Together, Wait, run_steps
 from common.calls.streams import CallStream, OpenStreams
 from common.process.guard import Guard
 from common.process.request_context import METADATA_KEY, current_request_id
@@ -32,6 +33,8 @@ CARRIED = (catalog_pb2.UpdateStockRequest, order_pb2.PlaceOrdersRequest, order_p
 # hangs on a process that is gone.
 CALLS_SIDE_BY_SIDE = 128
 SHORTEST_TIMEOUT_S = 0.001
+
+log = structlog.get_logger()
 
 
 class _Connections:
@@ -88,7 +91,7 @@ class Network:
 
     def run(self, steps: Steps[T]) -> T:
         """Perform a procedure in this thread and return its result; what it raises is raised."""
-        return run_steps(steps, self._perform)
+        return run_steps(steps, self.perform)
 
     def close(self) -> None:
         """Close all connections; calls under way are cancelled."""
@@ -106,21 +109,45 @@ class Network:
                     connections = self._connections = _Connections(self._tls)
         return connections
 
-    def _perform(self, effect: Effect) -> Any:
+    def perform(self, effect: Effect) -> Any:
+        """Do what a procedure has yielded, in this thread, and return the answer; a failed call is raised."""
         match effect:
             case Call():
                 return self._begin(effect)()
             case Guarded():
-                return self._perform_guarded(effect)
+                return self.begin_guarded(effect)()
             case Together():
                 return self._perform_together(effect)
             case Pause():
                 return time.sleep(effect.seconds)
+            case Start():
+                return self._open().callers.submit(self._run_beside, effect.steps)
             case Wait():
-                return effect.event.wait(effect.timeout_s)
+                return effect.latch.wait(effect.timeout_s)
 
-    def _perform_guarded(self, effect: Guarded) -> Any:
-        """Make a call that is carried."""
+    def can_begin(self, call: Call) -> bool:
+        """Whether `begin_unary` takes this call: not one that is carried, or is made by either of two names."""
+        return not isinstance(call.request, CARRIED) and hasattr(self._rpc(call), "future")
+
+    def begin_unary(self, call: Call, is_done: Callable[[], None]) -> Finish:
+        """Send a call without waiting for it. `is_done` is called once it is over, perhaps in a thread of gRPC; what is
+        returned may be called then: it returns the response or raises RpcFailure."""
+        timeout_s = max(call.timeout_s, SHORTEST_TIMEOUT_S)
+        begun = self._rpc(call).future(call.request, timeout=timeout_s, metadata=_metadata(_request_id(call)))
+        begun.add_done_callback(lambda _begun: is_done())
+        return partial(_result, begun, call.address)
+
+    def _rpc(self, call: Call) -> Any:
+        return self._open().channels.rpc(call.address, call.request)
+
+    def _run_beside(self, steps: Steps[None]) -> None:
+        try:
+            self.run(steps)
+        except Exception:
+            log.exception("a procedure ended by an error of its own")
+
+    def begin_guarded(self, effect: Guarded) -> Finish:
+        """Send a call that is carried, without waiting for it. What is returned waits, and must be called, once."""
         connections = self._open()
         stream = _send(effect.call, connections.streams)
         guard = Guard(
@@ -130,7 +157,7 @@ class Network:
             give_up=stream.close,
             start=connections.callers.submit,
         )
-        return _receive(effect.call, stream, connections.streams, guard.end)
+        return partial(_receive, effect.call, stream, connections.streams, guard.end)
 
     def _perform_together(self, effect: Together) -> list[Outcome]:
         begun: list[Finish] = []
@@ -155,12 +182,18 @@ class Network:
         return self._open().callers.submit(unary).result if side_by_side else unary
 
     def _call(self, call: Call, request_id: str, deadline: float) -> Any:
-        rpc = self._open().channels.rpc(call.address, call.request)
         timeout_s = max(deadline - time.monotonic(), SHORTEST_TIMEOUT_S)
         try:
-            return rpc(call.request, timeout=timeout_s, metadata=_metadata(request_id))
+            return self._rpc(call)(call.request, timeout=timeout_s, metadata=_metadata(request_id))
         except grpc.RpcError as error:
             raise failure_from_error(error, call.address) from error
+
+
+def _result(begun: Any, address: str) -> Any:
+    try:
+        return begun.result()
+    except grpc.RpcError as error:
+        raise failure_from_error(error, address) from error
 
 
 def _send(call: Call, streams: OpenStreams) -> CallStream:

@@ -109,6 +109,7 @@ class Reason(Enum):
     METHOD_NOT_ALLOWED     = Rpc.UNIMPLEMENTED,       NOTHING_DONE, 405
     NOT_ACCEPTABLE         = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 406
     UNSUPPORTED_MEDIA_TYPE = Rpc.INVALID_ARGUMENT,    NOTHING_DONE, 415
+    BODY_LATE              = Rpc.DEADLINE_EXCEEDED,   NOTHING_DONE, 408, "REQUEST_TIMEOUT"
     RATE_LIMITED           = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 429  # its Retry-After is the caller's own
 
     # The catalog, or the leader, refuses the order.
@@ -127,6 +128,8 @@ class Reason(Enum):
     OVERLOADED             = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "",                       1,  1.0
     QUEUE_FULL             = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  1.0
     TOO_MANY_STREAMS       = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  1.0, _,   BUSY
+    # Nobody waits for the answer any more, so the order was not sent.
+    ABANDONED              = Rpc.RESOURCE_EXHAUSTED,  NOTHING_DONE, 503, "OVERLOADED",             1,  inf, _,   LASTING
     SHUTTING_DOWN          = Rpc.UNAVAILABLE,         NOTHING_DONE, 503, "",                       2,  inf, _,   BUSY
     TOO_MANY_WRITERS       = Rpc.RESOURCE_EXHAUSTED,  PERHAPS,      _,   "",                       _,  inf, _,   BUSY
     TOO_MANY_WATCHES       = Rpc.RESOURCE_EXHAUSTED,  PERHAPS

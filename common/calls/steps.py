@@ -2,11 +2,10 @@
 
 A *procedure* is a generator: it yields what it wants done (an effect) and is sent the answer. The code reads from top
 to bottom like ordinary blocking code, and knows nothing of channels or threads. `Network.run` in network.py performs
-the effects with gRPC in the calling thread; a simulator can perform the same procedure step by step in one thread,
-with messages that are lost, late, doubled or reordered.
+the effects with gRPC in the calling thread, `LoopNetwork.run` in loop.py in an event loop; a simulator can perform the
+same procedure step by step in one thread, with messages that are lost, late, doubled or reordered.
 """
 
-import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
+from common.process.latch import Latch
 
 T = TypeVar("T")
 
@@ -65,13 +65,20 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Go on when another procedure of this process has set the event, or after this time. Answered: is it set?"""
+    """Go on when another procedure of this process has set the latch, or after this time. Answered: is it set?"""
 
-    event: threading.Event
+    latch: Latch
     timeout_s: float
 
 
-Effect: TypeAlias = Call | Guarded | Together | Pause | Wait
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Have another procedure go its own way beside this one. What it raises is a bug, and is logged."""
+
+    steps: "Steps[None]"
+
+
+Effect: TypeAlias = Call | Guarded | Together | Pause | Wait | Start
 Outcome: TypeAlias = Message | RpcFailure
 # The answers are typed where they are received: a generator has one send type for all its yields.
 Steps: TypeAlias = Generator[Effect, Any, T]

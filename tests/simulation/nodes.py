@@ -1,6 +1,5 @@
 """The backends of a simulated cluster: the real classes, on a simulated disk, behind the simulated network."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from backends.storage.ports import StoreFull
 from backends.storage.values import Stock
 from common.calls.failures import RpcFailure
 from common.calls.steps import Steps, Wait
+from common.process.latch import Latch
 from protos import catalog_pb2
 from tests.simulation.disk import Disk
 from tests.simulation.files import DiskFaults, SimulatedFiles
@@ -134,7 +134,7 @@ class CatalogNode(Node):
         self.catalog = Catalog(ledger, utc_now=self._utc_now)
         self._ledger: CsvLedger = ledger
         self._checkpoint(ledger)
-        self._news = threading.Event()
+        self._news = Latch()
 
     def die(self, *, silently: bool = False) -> None:
         super().die(silently=silently)
@@ -170,7 +170,7 @@ class CatalogNode(Node):
                     answer = catalog.update_stock(message)
                     self.on_batch(message, answer)
                     self.respond(request, answer)
-                    self._news.set()
+                    self._tell_news()
                 case catalog_pb2.BeginEpochRequest():
                     self.respond(request, catalog.begin_epoch(message))
                 case catalog_pb2.ListTradesRequest():
@@ -185,7 +185,7 @@ class CatalogNode(Node):
                     self.respond(request, catalog.list_stocks(message))
                 case catalog_pb2.SetStockRequest():
                     self.respond(request, catalog.set_stock(message))
-                    self._news.set()
+                    self._tell_news()
                 case catalog_pb2.WatchStocksRequest():
                     self._answer(self._watch(catalog, message), request)
                 case _:
@@ -198,6 +198,10 @@ class CatalogNode(Node):
         health.stalled = health.stalled or self.is_stalled
         return health
 
+    def _tell_news(self) -> None:
+        news, self._news = self._news, Latch()
+        news.set()
+
     def _watch(self, catalog: Catalog, message: catalog_pb2.WatchStocksRequest) -> Steps[Message]:
         """Answer when there is news, or the time is up: what the servicer does."""
         end = self.world.now + message.wait_ms / 1000
@@ -206,7 +210,6 @@ class CatalogNode(Node):
             if response.names or response.reset or self.world.now >= end:
                 self.on_watch(response.cursor)
                 return response
-            self._news.clear()
             yield Wait(self._news, end - self.world.now)
 
     @staticmethod

@@ -1,6 +1,5 @@
 """A simulated process: it runs procedures and handlers, one event at a time, and can die and freeze at any of them."""
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,8 @@ from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Steps, Together, Wait
+from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Start, Steps, Together, Wait
+from common.process.latch import Latch
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Process:
         self._frozen_until = 0.0
         self._stalled_until = 0.0
         self._requests: list[Request] = []  # that have arrived in this life
-        self._waiting: list[tuple[threading.Event, Callable[[bool], None]]] = []
+        self._waiting: list[tuple[Latch, Callable[[bool], None]]] = []
         world.processes[address] = self
 
     @property
@@ -203,6 +203,9 @@ class Process:
             self.later(max(effect.seconds, LEAST_STEP_S), lambda: answer(None))
         elif isinstance(effect, Wait):
             self._wait(effect, answer)
+        elif isinstance(effect, Start):
+            self.later(LEAST_STEP_S, lambda: self.spawn(effect.steps))
+            answer(None)
         else:
             self._perform_together(effect, answer)
 
@@ -229,18 +232,18 @@ class Process:
         self.later(effect.after_s, look)
 
     def _wait(self, effect: Wait, answer: Callable[[Any], None]) -> None:
-        entry = (effect.event, answer)
+        entry = (effect.latch, answer)
 
         def time_is_up() -> None:
             if entry in self._waiting:
                 self._waiting.remove(entry)
-                answer(effect.event.is_set())
+                answer(effect.latch.is_set())
 
         self._waiting.append(entry)
         self.later(max(effect.timeout_s, LEAST_STEP_S), time_is_up)
 
     def _wake(self) -> None:
-        """Let those go on whose event has been set."""
+        """Let those go on whose latch has been set."""
         for entry in [one for one in self._waiting if one[0].is_set()]:
             self._waiting.remove(entry)
             self.later(LEAST_STEP_S, partial(entry[1], True))

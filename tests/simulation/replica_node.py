@@ -1,6 +1,5 @@
 """An order replica of a simulated cluster: the real classes, driven as its server and its worker thread drive them."""
 
-import threading
 from typing import Any
 
 from google.protobuf.message import Message
@@ -19,6 +18,7 @@ from backends.storage.csv.log_opening import Found
 from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from common.calls.failures import RpcFailure
 from common.calls.steps import Pause, Steps, Wait
+from common.process.latch import Latch
 from protos import order_pb2
 from tests.simulation.disk import Disk
 from tests.simulation.network import Network
@@ -51,7 +51,7 @@ class ReplicaNode(Node):
 
     def _open(self) -> None:
         directory = DataDirectory.open(self.path, "order", self.replica_id, self._files)
-        work = threading.Event()
+        self._has_work = Latch()
         link = CatalogLink(CATALOG, self.world.clock)
         self.store = OrderStore(CsvOrderLog(directory, self._open_log, die))
         self.reader = OrderReader(self.store, link, self.world.clock)
@@ -61,10 +61,10 @@ class ReplicaNode(Node):
             catalog=link,
             min_in_sync=self._min_in_sync,
             monotonic=self.world.clock,
-            on_work=work.set,
+            on_work=lambda: self._has_work.set(),
             observer=METRICS,
         )
-        self.spawn(self._work(self.replica, work))
+        self.spawn(self._work(self.replica))
 
     def _open_log(self, cluster_id: str, found: Found) -> Log:
         return Log.open(
@@ -86,14 +86,14 @@ class ReplicaNode(Node):
         super().die(silently=silently)
         self.replica = None
 
-    def _work(self, replica: Replica, work: threading.Event) -> Steps[None]:
+    def _work(self, replica: Replica) -> Steps[None]:
         """What the worker thread does."""
         clock = self.world.clock
         next_heartbeat = clock()
         while True:
             if clock() < next_heartbeat:
-                yield Wait(work, next_heartbeat - clock())
-            work.clear()
+                yield Wait(self._has_work, next_heartbeat - clock())
+            self._has_work = Latch()
             while replica.has_work() and clock() < next_heartbeat:
                 yield from replica.turn()
                 yield Pause(0.0)
@@ -123,7 +123,7 @@ class ReplicaNode(Node):
                 case order_pb2.AssignLeaderRequest():
                     self._answer(replica.assign_leader(message), request)
                 case order_pb2.LookUpOrderRequest():
-                    self._answer(self._look_up(message.transaction_id), request)
+                    self._answer(self._look_up(message), request)
                 case order_pb2.ListOrdersRequest():
                     self._answer(self.reader.list_orders(message), request)
                 case order_pb2.ResyncRequest():
@@ -138,8 +138,9 @@ class ReplicaNode(Node):
         health.stalled = health.stalled or self.is_stalled
         return health
 
-    def _look_up(self, number: int) -> Steps[Message]:
-        return order_pb2.LookUpOrderResponse(order=(yield from self.reader.look_up(number)))
+    def _look_up(self, message: order_pb2.LookUpOrderRequest) -> Steps[Message]:
+        order = yield from self.reader.look_up(message.transaction_id)
+        return order_pb2.LookUpOrderResponse(order=order, also=self.reader.held(message.also))
 
     def _resync(self, replica: Replica, replica_id: int) -> Steps[Message]:
         last = order_pb2.ResyncProgress()

@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from common.shared import Kept
 from trading.api.request_metrics import STOCK_READS
 from trading.operator.event_file import ClusterEvent
 from trading.operator.history import read_history
+from trading.operator.kept import Kept
 from trading.operator.look import cluster_look
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network

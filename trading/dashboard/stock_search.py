@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from common.bounds import MAX_PAGE
-from common.shared import Kept
 from trading import services
+from trading.operator.kept import Kept
 from trading.process import OncePerProcess, network
 from trading.reads.catalog_client import catalog_client
 from trading.reads.stock import Stock

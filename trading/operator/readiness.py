@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from common.calls.reasons import Reason
 from common.process.config import ClusterConfig
-from common.shared import Kept, StillLoading
+from trading.operator.kept import Kept, StillLoading
 from trading.operator.look import cluster_look
 from trading.operator.status import in_sync_count, status_data
 from trading.process import OncePerProcess, cluster_config

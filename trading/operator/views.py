@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from common.bounds import MAX_REPLICA_ID
 from common.calls.reasons import Reason
 from trading.accounts.account import OPEN, OPERATOR
+from trading.api.answers import HEALTHY
 from trading.api.api_view import ApiView
 from trading.api.browsable import BrowsableRenderer
 from trading.api.errors import ApiError, shown
@@ -130,7 +131,7 @@ class HealthView(ApiView):
     @operations.health
     def get(self, request: Request) -> Response:
         """Answer that it is."""
-        return Response({"data": {"status": "ok"}})
+        return Response({"data": HEALTHY})
 
 
 class MetricsView(ApiView):

@@ -7,6 +7,7 @@ import structlog
 
 from common.calls.failures import RpcFailure
 from common.calls.steps import Steps, Wait
+from common.process.latch import Latch
 from protos import catalog_pb2
 from trading.reads.stock_cache import StockCache
 
@@ -35,7 +36,7 @@ class StockWatch:
         self._monotonic = monotonic
         self._cursor = ""
         self._is_failing = False
-        self._stopped = threading.Event()
+        self._stopped = Latch()
 
     def start(self, perform: Callable[[Steps[None]], None]) -> "StockWatch":
         """Watch in a daemon thread of this process until `stop`; call once. `perform` runs a procedure to its end.

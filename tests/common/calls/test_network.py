@@ -11,6 +11,7 @@ from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Pause, Steps, Together, Wait
+from common.process.latch import Latch
 from protos import catalog_pb2, catalog_pb2_grpc, order_pb2, order_pb2_grpc
 
 
@@ -134,13 +135,13 @@ def test_pause_pauses(network):
 
 
 @pytest.mark.parametrize("is_set", [True, False])
-def test_wait_says_whether_the_event_was_set_in_its_time(network, is_set):
-    event = threading.Event()
+def test_wait_says_whether_the_latch_was_set_in_its_time(network, is_set):
+    latch = Latch()
     if is_set:
-        event.set()
+        latch.set()
 
     def procedure() -> Steps[bool]:
-        return (yield Wait(event, 0.001))
+        return (yield Wait(latch, 0.001))
 
     assert network.run(procedure()) is is_set
 

@@ -12,6 +12,7 @@ from common.calls.reasons import Reason
 from common.calls.statuses import aborting_on_failures
 from common.calls.steps import Call, Guarded, Pause, Steps, Together, Wait
 from common.calls.streams import CallStreamServicer
+from common.process.latch import Latch
 from common.process.request_context import current_request_id, working_for
 from deploy.systems.waiting import wait_until
 from protos import calls_pb2_grpc, catalog_pb2, catalog_pb2_grpc
@@ -177,7 +178,7 @@ def test_a_call_to_a_process_that_is_merely_slow_is_waited_for_and_that_is_looke
 
 
 def test_a_look_that_ends_behind_the_call_does_not_end_the_next_call_on_its_stream(network, address, catalog, streams):
-    looking, looked = threading.Event(), threading.Event()
+    looking, looked = Latch(), threading.Event()
 
     def is_alive() -> Steps[bool]:
         catalog.release.set()
