@@ -1,18 +1,23 @@
-"""What the frontend does, for views and commands alike: below it are the cache and the clients."""
+"""What the frontend does, for the edge, views and commands alike: below it are the cache and the clients.
+
+What programs ask for all day is a procedure (common.calls.steps): the edge performs it in its event loop, a view by
+`run` in its thread. The others, which views alone ask for, are plain functions.
+"""
 
 import dataclasses
 import threading
 import time
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.waiting_room import WaitingRoom
+from common.calls.steps import Steps
 from common.process.failpoints import failpoint
 from common.process.request_context import current_request_id
 from common.rows import ORDER_TYPES
 from protos import catalog_pb2, order_pb2
-from trading.market.order_client import order_client
+from trading.market.gatherer import IsWanted
+from trading.market.order_client import ORDER_BUDGET_S, order_client
 from trading.process import network
 from trading.reads.catalog_client import catalog_client
 from trading.reads.order_query import OrderQuery
@@ -20,12 +25,10 @@ from trading.reads.order_reader import order_reader
 from trading.reads.stock import Stock
 from trading.reads.stock_reader import StockRead, forget_stock, stock_reader
 
-LIST_BUDGET_S = 1.0
-# Orders that wait at once, each in a thread of the server (deploy/frontend.py has more of them). At a thousand orders a
-# second the last of so many waits 0.2 s; more would only wait longer, and leave no thread for look-ups.
-ORDERS_AT_ONCE = 160
+T = TypeVar("T")
 
-_orders_room = WaitingRoom(ORDERS_AT_ONCE, Reason.OVERLOADED)
+LIST_BUDGET_S = 1.0
+
 _stopping = threading.Event()
 
 
@@ -45,13 +48,18 @@ class OrderPage(NamedTuple):
     latest: int
 
 
-def look_up_stock(*, name: str, past_cache: bool) -> StockRead:
+def run(steps: Steps[T]) -> T:
+    """Perform one of the procedures below in this thread; its result is returned, its failure raised."""
+    return network().run(steps)
+
+
+def look_up_stock(*, name: str, past_cache: bool) -> Steps[StockRead]:
     """Return the stock of this name, which is one that a stock can have; and how the cache took part.
 
     Raises:
         RpcFailure: UNKNOWN_STOCK, CATALOG, HALTED.
     """
-    return network().run(stock_reader().read(name, past_cache=past_cache))
+    return stock_reader().read(name, past_cache=past_cache)
 
 
 def list_stocks(*, after_name: str, limit: int) -> StockPage:
@@ -60,18 +68,26 @@ def list_stocks(*, after_name: str, limit: int) -> StockPage:
     Raises:
         RpcFailure: CATALOG, HALTED.
     """
-    return StockPage(*network().run(catalog_client().list_stocks(after_name=after_name, limit=limit)))
+    return StockPage(*run(catalog_client().list_stocks(after_name=after_name, limit=limit)))
 
 
 def place_order(
-    *, name: str, type: str, quantity: int, client_order_id: str, account: str = ""
-) -> order_pb2.PlaceOrderResponse:
-    """Place one order under its key; the fields are checked already (trading.api.serializers). Takes 9 s at most.
+    *,
+    name: str,
+    type: str,
+    quantity: int,
+    client_order_id: str,
+    account: str = "",
+    budget_s: float = ORDER_BUDGET_S,
+    is_wanted: IsWanted = lambda: True,
+) -> Steps[order_pb2.PlaceOrderResponse]:
+    """Place one order under its key; the fields are checked already (trading.api.serializers). It takes `budget_s`, and
+    a second more at most.
 
     Whatever came of it, no read that begins afterwards sees the stock as it was before.
 
     Raises:
-        RpcFailure: SHUTTING_DOWN; OVERLOADED: ORDERS_AT_ONCE wait already; nothing was done. Else as OrderClient.place.
+        RpcFailure: SHUTTING_DOWN: nothing was done. Else as OrderClient.place.
     """
     _refuse_if_stopping()
     order = catalog_pb2.NewOrder(
@@ -82,17 +98,16 @@ def place_order(
         idempotency_key=client_order_id,
         request_id=current_request_id(),
     )
-    with _orders_room.place():
-        try:
-            placed = network().run(order_client().place(order))
-            failpoint("frontend-committed")
-            return placed
-        finally:
-            # After a failure too: it may have been executed, or refused because another process traded the stock.
-            forget_stock(name)
+    try:
+        placed = yield from order_client().place(order, budget_s=budget_s, is_wanted=is_wanted)
+        failpoint("frontend-committed")
+        return placed
+    finally:
+        # After a failure too: it may have been executed, or refused because another process traded the stock.
+        forget_stock(name)
 
 
-def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
+def look_up_order(*, number: int, account: str | None) -> Steps[order_pb2.Order]:
     """Return the order of this number, 1 to MAX_NUMBER; with an account, only if it is that account's.
 
     Raises:
@@ -100,10 +115,10 @@ def look_up_order(*, number: int, account: str | None) -> order_pb2.Order:
             NO_LEADER, HALTED.
     """
     if account is None:
-        return network().run(order_reader().look_up(number))
+        return (yield from order_reader().look_up(number))
     hidden = RpcFailure(Reason.UNKNOWN_ORDER, f"account {account!r} has no order {number}")
     try:
-        order = network().run(order_reader().look_up(number))
+        order = yield from order_reader().look_up(number)
     except RpcFailure as failure:
         if failure.reason is Reason.UNKNOWN_ORDER:
             raise hidden from failure
@@ -124,10 +139,10 @@ def list_orders(*, query: OrderQuery, account: str | None) -> OrderPage:
         RpcFailure: CATALOG, NO_LEADER, HALTED.
     """
     give_up = time.monotonic() + LIST_BUDGET_S
-    page = network().run(order_reader().list_orders(query.request(account)))
+    page = run(order_reader().list_orders(query.request(account)))
     while page.resume_number and not page.orders and time.monotonic() < give_up:
         query = dataclasses.replace(query, position=page.resume_number)
-        page = network().run(order_reader().list_orders(query.request(account)))
+        page = run(order_reader().list_orders(query.request(account)))
     return OrderPage(list(page.orders), page.resume_number or None, page.last_number)
 
 

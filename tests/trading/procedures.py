@@ -1,6 +1,7 @@
 """Procedures made of plain functions, and performed in the calling thread."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from common.calls.network import Network
@@ -18,5 +19,10 @@ def procedure(function: Callable[..., Any]) -> Callable[..., Steps[Any]]:
 
 
 def perform(steps: Steps[Any]) -> Any:
-    """Run a procedure that calls nobody; what it raises is raised."""
-    return Network().run(steps)
+    """Run a procedure that calls nobody, and those that it starts beside it; what it raises is raised."""
+    return _network().run(steps)
+
+
+@cache
+def _network() -> Network:
+    return Network()

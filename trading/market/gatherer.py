@@ -1,8 +1,9 @@
-"""Threads that wait with an order share one PlaceOrders call.
+"""Orders that wait at the same time share one PlaceOrders call.
 
 A call costs much the same whatever it carries, so one is under way at a time, and the orders that arrive meanwhile
 travel together in the next one; a lone order goes at once. Behind a call that is slow, a second one is made: what holds
-up the orders in the first may be over. There is no dispatcher thread: one that waits sends for all.
+up the orders in the first may be over. What waits is a list; what sends is a procedure of its own, for as long as
+anything waits.
 """
 
 import threading
@@ -13,7 +14,8 @@ from typing import NamedTuple
 
 from common.calls.failures import RpcFailure, failure_from_wire
 from common.calls.reasons import Reason
-from common.calls.steps import Steps, Wait
+from common.calls.steps import Start, Steps, Wait
+from common.process.latch import Latch
 from protos import catalog_pb2, order_pb2
 from trading.replicas.election import LeaderAndEpoch
 
@@ -22,13 +24,15 @@ ORDERS_PER_CALL = 500
 SECOND_CALL_AFTER_S = 0.15
 # Long enough for a leader that waits 0.8 s for a follower before it leaves it out. A dead one is found out sooner.
 CALL_TIMEOUT_S = 1.5
-# A sender with less time left than this lets another one send: its own time would cut the call off for all.
-LEAST_SEND_S = 0.3
+# How much of the slowest call's time is kept, from one call to the next, as what a call may take.
+SLOWNESS_KEPT = 0.8
 
 Result = order_pb2.PlaceOrderResponse | RpcFailure
 Answers = Sequence[order_pb2.PlaceOrdersResult]
 # Sends orders to a leadership in one call with a time-out; answers one result for each, or raises RpcFailure.
 Send = Callable[[LeaderAndEpoch, list[catalog_pb2.NewOrder], float], Steps[Answers]]
+# Whether somebody still waits for an order's answer.
+IsWanted = Callable[[], bool]
 
 
 class GathererCounts(NamedTuple):
@@ -40,102 +44,78 @@ class GathererCounts(NamedTuple):
 
 
 class _Waiting:
-    """One thread with its order. The fields are guarded by the gatherer's lock; `woken` says that one has changed."""
+    """One order. It is in its lane's list until it is sent or given up; `is_done` says that there is a result."""
 
-    def __init__(self, order: catalog_pb2.NewOrder, deadline: float) -> None:
+    __slots__ = ("is_done", "is_sent", "is_wanted", "order", "result")
+
+    def __init__(self, order: catalog_pb2.NewOrder, is_wanted: IsWanted) -> None:
         self.order = order
-        self.deadline = deadline
-        self.woken = threading.Event()
-        self.sends = False  # it is this thread's turn to send for all that wait
+        self.is_wanted = is_wanted
+        self.is_sent = False  # guarded by the gatherer's lock
+        self.is_done = Latch()
         self.result: Result | None = None
+
+    def end(self, result: Result) -> None:
+        self.result = result
+        self.is_done.set()
 
 
 class _Lane:
-    """What waits for, and what is under way to, one leadership."""
+    """What waits for, and how many calls are under way to, one leadership."""
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
-        self.calls = 0  # under way, and turns to send that were given to a thread: 2 at most
-
-    def pass_turn_on(self) -> None:
-        """Give the turn of a thread that is done with it to the first that waits, or give it up."""
-        if self.calls == 1 and self.waiting:
-            self._give_turn(self.waiting[0])
-        else:  # of two, one goes on
-            self.calls -= 1
-
-    def take_turn(self, waiting: _Waiting) -> None:
-        """Give a thread the turn to send, as far as there is another one and its order is not sent yet."""
-        if self.calls < 2 and not waiting.sends and waiting in self.waiting:
-            self.calls += 1
-            waiting.sends = True
-
-    def pass_turn_to_later(self, sender: _Waiting) -> bool:
-        """Give the sender's turn to the one that has the most time left; whether there is one with more than it."""
-        latest = max(self.waiting, key=lambda one: one.deadline, default=sender)
-        if latest.deadline <= sender.deadline:
-            return False
-        if latest.sends:
-            self.calls -= 1
-        else:
-            self._give_turn(latest)
-        return True
-
-    @staticmethod
-    def _give_turn(heir: _Waiting) -> None:
-        heir.sends = True
-        heir.woken.set()
+        self.senders = 0  # 2 at most
 
 
 class Gatherer:
-    """Gathers the orders of many threads into few calls. No lock is held across a call."""
+    """Gathers orders into few calls. Any number of threads, or one event loop beside them, may use it."""
 
     def __init__(self, send: Send, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._send = send
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held for a few operations on lists, never while anything is waited for
         self._lanes: dict[LeaderAndEpoch, _Lane] = {}  # guarded by _lock, with all that is in them
         self._call_count = 0  # guarded by _lock
         self._order_count = 0  # guarded by _lock
+        self._call_s = 0.0  # what a call takes: the slowest one's time, less and less of it; guarded by _lock
 
     def place(
-        self, leadership: LeaderAndEpoch, order: catalog_pb2.NewOrder, deadline: float
+        self,
+        leadership: LeaderAndEpoch,
+        order: catalog_pb2.NewOrder,
+        deadline: float,
+        is_wanted: IsWanted = lambda: True,
     ) -> Steps[order_pb2.PlaceOrderResponse]:
-        """Send one order to a leadership, together with those of other threads, and return what became of it.
+        """Send one order to a leadership, together with others, and return what became of it.
 
-        `deadline` is a time of the monotonic clock. The thread leaves at it even if the call goes on.
+        `deadline` is a time of the monotonic clock. At it this ends, even if the call goes on. An order that is not
+        wanted any more when it would be sent is not sent.
 
         Raises:
-            RpcFailure: the order's own failure, or that of the call it was in or waited behind.
+            RpcFailure: the order's own failure, or that of the call it was in or waited behind; ABANDONED.
         """
-        waiting = _Waiting(order, deadline)
+        waiting = _Waiting(order, is_wanted)
         lane = self._enter(leadership, waiting)
-        patience_s = SECOND_CALL_AFTER_S
-        while waiting.result is None:
-            left_s = max(0.0, deadline - self._monotonic())
-            if waiting.sends:
-                yield from self._send_turn(leadership, lane, waiting, deadline)
-            elif (yield Wait(waiting.woken, min(left_s, patience_s))):
-                waiting.woken.clear()
-            elif left_s <= patience_s:
-                self._leave(lane, waiting)
-            else:
-                patience_s = left_s
-                with self._lock:
-                    lane.take_turn(waiting)
-        with self._lock:
-            if waiting.sends:  # the turn came together with the result, or with the end of its time
-                waiting.sends = False
-                lane.pass_turn_on()
-        if isinstance(waiting.result, RpcFailure):
-            raise waiting.result
-        return waiting.result
+        yield from self._send_for(leadership, lane, waiting, most_senders=1)
+        left_s = max(0.0, deadline - self._monotonic())
+        if not (yield Wait(waiting.is_done, min(left_s, SECOND_CALL_AFTER_S))) and left_s > SECOND_CALL_AFTER_S:
+            yield from self._send_for(leadership, lane, waiting, most_senders=2)
+            yield Wait(waiting.is_done, max(0.0, deadline - self._monotonic()))
+        result = waiting.result or self._leave(lane, waiting)
+        if isinstance(result, RpcFailure):
+            raise result
+        return result
 
     def counts(self) -> GathererCounts:
         """Return what waits and what was sent."""
         with self._lock:
             waiting = sum(len(lane.waiting) for lane in self._lanes.values())
             return GathererCounts(waiting, self._call_count, self._order_count)
+
+    def time_for(self, count: int) -> float:
+        """Return how long the calls take, at the pace of the last ones, that so many orders fill before the next."""
+        return self._call_s * (count // ORDERS_PER_CALL)
 
     def _enter(self, leadership: LeaderAndEpoch, waiting: _Waiting) -> _Lane:
         with self._lock:
@@ -144,68 +124,96 @@ class Gatherer:
                 self._drop_idle_lanes()
                 lane = self._lanes[leadership] = _Lane()
             lane.waiting.append(waiting)
-            if not lane.calls:
-                lane.take_turn(waiting)
             return lane
 
-    def _send_turn(self, leadership: LeaderAndEpoch, lane: _Lane, sender: _Waiting, deadline: float) -> Steps[None]:
-        """Send all that waits, hand the results out, pass the turn on."""
+    def _send_for(
+        self, leadership: LeaderAndEpoch, lane: _Lane, waiting: _Waiting, *, most_senders: int
+    ) -> Steps[None]:
+        """See that one sends what waits, if this order still does and fewer than `most_senders` are at it."""
         with self._lock:
-            sender.sends = False
-            if deadline - self._monotonic() < LEAST_SEND_S and lane.pass_turn_to_later(sender):
+            if lane.senders >= most_senders or waiting.is_sent or waiting.result:
                 return
-            batch = [lane.waiting.popleft() for _ in range(min(len(lane.waiting), ORDERS_PER_CALL))]
-            if not batch:  # the other call took it all before this thread woke up
-                lane.pass_turn_on()
-                return
-            self._call_count += 1
-            self._order_count += len(batch)
-        failure: RpcFailure | None = None
-        results: list[Result] = []
+            lane.senders += 1
+        yield Start(self._send_all(leadership, lane))
+
+    def _send_all(self, leadership: LeaderAndEpoch, lane: _Lane) -> Steps[None]:
+        """Send what waits, call after call. Of two that do, the first one that has nothing under way leaves off."""
+        is_first = True
         try:
-            timeout_s = min(CALL_TIMEOUT_S, deadline - self._monotonic())
-            answers = yield from self._send(leadership, [one.order for one in batch], timeout_s)
+            while batch := self._take(lane, is_first=is_first):
+                is_first = False
+                yield from self._send_batch(leadership, lane, batch)
+        except BaseException:
+            with self._lock:
+                lane.senders -= 1
+            raise
+
+    def _send_batch(self, leadership: LeaderAndEpoch, lane: _Lane, batch: list[_Waiting]) -> Steps[None]:
+        failure = RpcFailure(Reason.UNKNOWN, "the call ended in an error of the frontend")
+        results: list[Result] = []
+        began = self._monotonic()
+        try:
+            answers = yield from self._send(leadership, [one.order for one in batch], CALL_TIMEOUT_S)
             results = [_result(answer) for answer in answers]
             if len(results) != len(batch):
                 failure = RpcFailure(Reason.UNKNOWN, f"{len(results)} answers for {len(batch)} orders")
         except RpcFailure as error:
             failure = error
-        finally:
-            # An unforeseen error is raised in this thread, and leaves nobody waiting.
-            if failure is None and not results:
-                failure = RpcFailure(Reason.UNKNOWN, "the call ended in an error of the frontend")
-            with self._lock:
-                self._hand_out(lane, batch, results, failure)
+        finally:  # an unforeseen error leaves nobody waiting
+            self._note_time(self._monotonic() - began)
+            if len(results) == len(batch):
+                for waiting, result in zip(batch, results, strict=True):
+                    waiting.end(result)
+            else:
+                self._fail(lane, batch, failure)
 
-    @staticmethod
-    def _hand_out(lane: _Lane, batch: list[_Waiting], results: list[Result], failure: RpcFailure | None) -> None:
-        if failure is not None:
-            results = [failure.again() for _ in batch]
-            # What waits behind a call that failed as a whole was never sent: better to look for a leader at once than
-            # to fail in the same way, one call after the other.
-            batch = batch + list(lane.waiting)
-            results += [failure.again(was_sent=False) for _ in lane.waiting]
-            lane.waiting.clear()
-        for waiting, result in zip(batch, results, strict=True):
-            waiting.result = result
-            waiting.woken.set()
-        lane.pass_turn_on()
-
-    def _leave(self, lane: _Lane, waiting: _Waiting) -> None:
-        """Give up an order whose time is up."""
+    def _take(self, lane: _Lane, *, is_first: bool) -> list[_Waiting]:
+        """Return the orders of the next call; none: the sender is to leave off, and counts no more."""
+        unwanted: list[_Waiting] = []
+        batch: list[_Waiting] = []
         with self._lock:
-            if waiting.result is not None:
-                return
-            was_sent = waiting not in lane.waiting
-            if not was_sent:
+            if is_first or lane.senders == 1:
+                while lane.waiting and len(batch) < ORDERS_PER_CALL:
+                    waiting = lane.waiting.popleft()
+                    (batch if waiting.is_wanted() else unwanted).append(waiting)
+            for waiting in batch:
+                waiting.is_sent = True
+            if batch:
+                self._call_count += 1
+                self._order_count += len(batch)
+            else:
+                lane.senders -= 1
+        for waiting in unwanted:
+            waiting.end(RpcFailure(Reason.ABANDONED, "nobody waits for the answer any more"))
+        return batch
+
+    def _fail(self, lane: _Lane, batch: list[_Waiting], failure: RpcFailure) -> None:
+        # What waits behind a call that failed as a whole was never sent: better to look for a leader at once than
+        # to fail in the same way, one call after the other.
+        with self._lock:
+            behind = list(lane.waiting)
+            lane.waiting.clear()
+        for waiting in batch:
+            waiting.end(failure.again())
+        for waiting in behind:
+            waiting.end(failure.again(was_sent=False))
+
+    def _note_time(self, call_s: float) -> None:
+        with self._lock:
+            self._call_s = max(call_s, SLOWNESS_KEPT * self._call_s)
+
+    def _leave(self, lane: _Lane, waiting: _Waiting) -> Result:
+        """Give up an order whose time is up, unless its result has just come."""
+        with self._lock:
+            if not waiting.is_sent and waiting in lane.waiting:
                 lane.waiting.remove(waiting)
-            late = RpcFailure(Reason.NO_ANSWER, "the order's time was up before an answer came")
-            late.was_sent = was_sent
-            waiting.result = late
+        late = RpcFailure(Reason.NO_ANSWER, "the order's time was up before an answer came")
+        late.was_sent = waiting.is_sent
+        return waiting.result or late
 
     def _drop_idle_lanes(self) -> None:
         for leadership, lane in list(self._lanes.items()):
-            if not lane.calls:
+            if not lane.senders and not lane.waiting:
                 del self._lanes[leadership]
 
 

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 
 from common.calls.failures import RpcFailure
+from common.calls.reasons import Reason
 from common.calls.steps import Call, Guarded, Steps
 from protos import catalog_pb2, order_pb2
-from trading.market.gatherer import Answers, Gatherer, GathererCounts
+from trading.market.gatherer import Answers, Gatherer, GathererCounts, IsWanted
 from trading.market.placing import Placing
 from trading.process import OncePerProcess
 from trading.replicas.election import LeaderAndEpoch
@@ -17,7 +18,7 @@ ORDER_BUDGET_S = 8.0
 
 
 class OrderClient:
-    """Procedures that any number of threads may run; those that place orders at the same time share calls."""
+    """Procedures that threads and event loops may run; those that place orders at the same time share calls."""
 
     def __init__(self, manager: ReplicaManager, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._manager = manager
@@ -25,24 +26,32 @@ class OrderClient:
         self._gatherer = Gatherer(self._send, monotonic)
 
     def place(
-        self, order: catalog_pb2.NewOrder, *, budget_s: float = ORDER_BUDGET_S
+        self,
+        order: catalog_pb2.NewOrder,
+        *,
+        budget_s: float = ORDER_BUDGET_S,
+        is_wanted: IsWanted = lambda: True,
     ) -> Steps[order_pb2.PlaceOrderResponse]:
         """Place one order under its key, through failures of replicas, within `budget_s` (and half a second at most).
 
-        Its fields are looked at by the leader alone, which answers one that is out of its bounds by itself.
+        Its fields are looked at by the leader alone, which answers one that is out of its bounds by itself. An order
+        that is not wanted any more when it would be sent for the first time is dropped.
 
         Raises:
             RpcFailure: `may_be_executed` says what became of the order.
-                No: UNKNOWN_STOCK, INSUFFICIENT_STOCK [available], STOCK_LIMIT, KEY_REUSED [transaction_number],
-                INVALID_ARGUMENT, NO_LEADER, CATALOG, QUEUE_FULL, TOO_MANY_STREAMS, DISK_FULL, HALTED.
+                No: OVERLOADED: so many wait that it could not be answered in its time; ABANDONED; UNKNOWN_STOCK,
+                INSUFFICIENT_STOCK [available], STOCK_LIMIT, KEY_REUSED [transaction_number], INVALID_ARGUMENT,
+                NO_LEADER, CATALOG, QUEUE_FULL, TOO_MANY_STREAMS, DISK_FULL, HALTED.
                 Perhaps: OUTCOME_UNKNOWN; NOT_REPLICATED (decided, but too few replicas hold it so far).
         """
-        placing = Placing(
-            self._find,
-            lambda leadership, deadline: self._gatherer.place(leadership, order, deadline),
-            self._monotonic,
-            self._monotonic() + budget_s,
-        )
+        waiting = self._gatherer.counts().waiting
+        if self._gatherer.time_for(waiting) > budget_s:
+            raise RpcFailure(Reason.OVERLOADED, f"{waiting} orders wait: one more would not be answered in its time")
+
+        def attempt(leadership: LeaderAndEpoch, deadline: float) -> Steps[order_pb2.PlaceOrderResponse]:
+            return self._gatherer.place(leadership, order, deadline, lambda: placing.may_be_executed or is_wanted())
+
+        placing = Placing(self._find, attempt, self._monotonic, self._monotonic() + budget_s)
         return placing.steps()
 
     def counts(self) -> GathererCounts:
@@ -54,7 +63,7 @@ class OrderClient:
 
     def _send(self, leadership: LeaderAndEpoch, orders: list[catalog_pb2.NewOrder], timeout_s: float) -> Steps[Answers]:
         request = order_pb2.PlaceOrdersRequest(epoch=leadership.epoch, orders=orders, to=leadership.addressee)
-        # This thread sends for others too: a call for several requests is not named after its own. Each order says its.
+        # A call for several requests is named after none of them. Each order says its own.
         named_after = orders[0].request_id if len(orders) == 1 else ""
         call = Call(leadership.address, request, timeout_s, named_after)
         response: order_pb2.PlaceOrdersResponse = yield Guarded(call, SILENCE_S, lambda: is_alive(leadership))

@@ -37,6 +37,11 @@ class Placing:
         self._has_looked_elsewhere = False  # for a leader that reaches the catalog
         self._pause_s = FIRST_PAUSE_S
 
+    @property
+    def may_be_executed(self) -> bool:
+        """Whether an attempt so far may have executed the order."""
+        return self._maybe_executed
+
     def steps(self) -> Steps[order_pb2.PlaceOrderResponse]:
         """Return the order, placed now or replayed.
 

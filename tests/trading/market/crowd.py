@@ -43,12 +43,14 @@ def result(order):
 
 
 class Crowd:
-    """Threads that each place one order; `results` holds the key or the failure of each."""
+    """Threads that each place one order; `results` holds the key or the failure of each, `gone` the keys of those who
+    want no answer any more."""
 
     def __init__(self, gatherer, seconds=10.0):
         self.gatherer = gatherer
         self.seconds = seconds
         self.results = {}
+        self.gone = set()
         self.threads = []
 
     def start(self, *keys):
@@ -63,16 +65,23 @@ class Crowd:
             assert not thread.is_alive()
 
     def wait_until_waiting(self, count):
-        """Until `count` threads wait behind the calls under way."""
+        """Until `count` orders wait behind the calls under way."""
         give_up = time.monotonic() + 10
-        while sum(len(lane.waiting) for lane in self.gatherer._lanes.values()) != count:
+        while self.gatherer.counts().waiting != count:
+            assert time.monotonic() < give_up
+            threading.Event().wait(0.002)
+
+    def wait_until_idle(self):
+        """Until nobody sends."""
+        give_up = time.monotonic() + 10
+        while any(lane.senders for lane in self.gatherer._lanes.values()):
             assert time.monotonic() < give_up
             threading.Event().wait(0.002)
 
     def _place(self, key):
-        order = catalog_pb2.NewOrder(idempotency_key=key)
+        order, deadline = catalog_pb2.NewOrder(idempotency_key=key), time.monotonic() + self.seconds
         try:
-            placed = perform(self.gatherer.place(LEADERSHIP, order, time.monotonic() + self.seconds))
+            placed = perform(self.gatherer.place(LEADERSHIP, order, deadline, lambda: key not in self.gone))
             self.results[key] = placed.order.idempotency_key
         except RpcFailure as failure:
             self.results[key] = failure

@@ -1,15 +1,19 @@
+import asyncio
 import threading
 import time
 
 import pytest
 
 from common.calls.failures import RpcFailure
+from common.calls.loop import LoopNetwork
+from common.calls.network import Network
 from common.calls.reasons import Reason
+from common.calls.steps import Pause
 from protos import catalog_pb2
 from tests.trading.fake_network import refusal
 from tests.trading.market.crowd import LEADERSHIP, BlockingLeader, Crowd, result
 from tests.trading.procedures import perform, procedure
-from trading.market.gatherer import Gatherer
+from trading.market.gatherer import CALL_TIMEOUT_S, ORDERS_PER_CALL, Gatherer
 from trading.replicas.election import LeaderAndEpoch
 
 
@@ -129,7 +133,7 @@ def test_an_order_in_a_call_that_goes_on_is_unknown_when_its_time_is_up(leader, 
     hurried = Crowd(crowd.gatherer, seconds=0.3)
     hurried.start("d")
     crowd.wait_until_waiting(2)
-    leader.gates.release()  # now c sends for both
+    leader.gates.release()  # now both are sent
     leader.wait_for_calls(2)
     hurried.join()
     assert (hurried.results["d"].reason, hurried.results["d"].may_be_executed) == (Reason.NO_ANSWER, True)
@@ -145,14 +149,17 @@ def test_an_answer_of_the_wrong_length_is_a_failure(crowd):
     assert failure.value.may_be_executed
 
 
-def test_an_unforeseen_error_is_raised_and_leaves_nobody_waiting(leader):
-    def fail(_leadership, _orders, _timeout_s):
-        raise ZeroDivisionError
-
-    gatherer = Gatherer(procedure(fail))
-    with pytest.raises(ZeroDivisionError):
-        perform(gatherer.place(LEADERSHIP, catalog_pb2.NewOrder(), time.monotonic() + 1))
-    assert all(lane.calls == 0 and not lane.waiting for lane in gatherer._lanes.values())
+def test_an_unforeseen_error_leaves_nobody_waiting_and_the_lane_goes_on(leader, crowd):
+    leader.failure = ZeroDivisionError("a bug")
+    leader.gates.release(10)
+    crowd.start("a")
+    crowd.join()
+    assert (crowd.results["a"].reason, crowd.results["a"].may_be_executed) == (Reason.UNKNOWN, True)
+    crowd.wait_until_idle()
+    leader.failure = None
+    crowd.start("b")
+    crowd.join()
+    assert crowd.results["b"] == "b"
 
 
 def test_lanes_of_past_leaderships_are_dropped(leader):
@@ -207,13 +214,13 @@ def test_many_threads_and_many_orders_end_with_every_result_in_place():
     assert len(seen) == len(set(seen))
 
 
-def test_no_turn_is_lost_however_calls_end(leader, crowd):
+def test_no_order_is_left_behind_however_calls_end(leader, crowd):
     for round_ in range(30):
         crowd.start(*(f"{round_}-{number}" for number in range(6)))
         leader.gates.release(6)
     crowd.join()
-    (lane,) = crowd.gatherer._lanes.values()
-    assert (lane.calls, len(lane.waiting)) == (0, 0)
+    crowd.wait_until_idle()
+    assert crowd.gatherer.counts().waiting == 0
 
 
 def test_a_second_call_is_made_behind_a_slow_one_and_never_a_third(leader, crowd, second_call_after):
@@ -232,12 +239,11 @@ def test_a_second_call_is_made_behind_a_slow_one_and_never_a_third(leader, crowd
     leader.gates.release(10)
     crowd.join()
     assert crowd.results == {key: key for key in "abcd"}
-    (lane,) = crowd.gatherer._lanes.values()
-    assert (lane.calls, len(lane.waiting)) == (0, 0)
+    crowd.wait_until_idle()
+    assert crowd.gatherer.counts().waiting == 0
 
 
 def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(leader, crowd):
-    """It would send for all with its own time-out; another one sends instead."""
     timeouts = []
     send = leader.send
 
@@ -246,15 +252,87 @@ def test_an_order_with_little_time_left_does_not_cut_the_call_of_others_off(lead
         return send(leadership, orders, timeout_s)
 
     crowd.gatherer._send = procedure(note)
+    hurried = Crowd(crowd.gatherer, seconds=0.05)
+    hurried.start("a")
+    leader.wait_for_calls(1)
+    hurried.join()
+    assert hurried.results["a"].may_be_executed
+    leader.gates.release(10)
+    crowd.start("b")
+    crowd.join()
+    assert crowd.results["b"] == "b"
+    assert set(timeouts) == {CALL_TIMEOUT_S}
+
+
+def test_an_order_that_nobody_wants_any_more_is_not_sent(leader, crowd):
     crowd.start("a")
     leader.wait_for_calls(1)
-    hurried = Crowd(crowd.gatherer, seconds=0.28)
-    hurried.start("c")
-    crowd.wait_until_waiting(1)
-    crowd.start("d")
+    crowd.start("b", "c")
     crowd.wait_until_waiting(2)
+    crowd.gone = {"a", "b"}
     leader.gates.release(10)
     crowd.join()
-    hurried.join()
-    assert crowd.results["d"] == "d"
-    assert min(timeouts) > 0.28
+    assert leader.calls == [["a"], ["c"]]  # what was sent runs to its end
+    assert (crowd.results["a"], crowd.results["c"]) == ("a", "c")
+    assert (crowd.results["b"].reason, crowd.results["b"].may_be_executed) == (Reason.ABANDONED, False)
+    assert crowd.gatherer.counts() == (0, 2, 2)
+
+
+def test_when_all_that_waits_is_unwanted_no_call_is_made_and_the_sender_ends(leader, crowd):
+    crowd.gone = {"a"}
+    crowd.start("a")
+    crowd.join()
+    crowd.wait_until_idle()
+    assert leader.calls == []
+    leader.gates.release()
+    crowd.start("b")
+    crowd.join()
+    assert crowd.results["b"] == "b"
+
+
+def test_the_time_for_more_orders_follows_the_slowest_call_of_late():
+    now, taken = [0.0], [0.4]
+
+    def send(_leadership, orders, _timeout_s):
+        now[0] += taken[0]
+        return [result(order) for order in orders]
+
+    gatherer = Gatherer(procedure(send), lambda: now[0])
+
+    def place():
+        perform(gatherer.place(LEADERSHIP, catalog_pb2.NewOrder(), now[0] + 10))
+
+    assert gatherer.time_for(10_000) == 0.0  # nothing is known yet
+    place()
+    assert gatherer.time_for(ORDERS_PER_CALL - 1) == 0.0  # they all go in the next one
+    assert gatherer.time_for(20 * ORDERS_PER_CALL) == pytest.approx(8.0)
+    taken[0] = 0.1
+    place()
+    assert gatherer.time_for(ORDERS_PER_CALL) == pytest.approx(0.32)
+    for _ in range(10):
+        place()
+    assert gatherer.time_for(ORDERS_PER_CALL) == pytest.approx(0.1)
+
+
+def test_many_coroutines_of_one_loop_share_calls_as_threads_do():
+    """And a call that is under way holds up neither the loop nor those who wait."""
+    sizes = []
+
+    def send(_leadership, orders, _timeout_s):
+        sizes.append(len(orders))
+        yield Pause(0.01)
+        return [result(order) for order in orders]
+
+    gatherer = Gatherer(send)
+
+    async def place(network, key):
+        order = catalog_pb2.NewOrder(idempotency_key=key)
+        return (await network.run(gatherer.place(LEADERSHIP, order, time.monotonic() + 10))).order.idempotency_key
+
+    async def place_all(keys):
+        network = LoopNetwork(Network())
+        return await asyncio.gather(*(place(network, key) for key in keys))
+
+    keys = [f"k{number}" for number in range(1200)]
+    assert asyncio.run(place_all(keys)) == keys
+    assert sizes == [500, 500, 200]
