@@ -81,7 +81,8 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: order_pb2.LookUpOrderRequest, context: grpc.ServicerContext
     ) -> order_pb2.LookUpOrderResponse:
         with _answering(self._replica, request, context), self._reading.place():
-            return order_pb2.LookUpOrderResponse(order=self._network.run(self._reader.look_up(request.transaction_id)))
+            order = self._network.run(self._reader.look_up(request.transaction_id))
+            return order_pb2.LookUpOrderResponse(order=order, also=self._reader.held(request.also))
 
     def ListOrders(
         self, request: order_pb2.ListOrdersRequest, context: grpc.ServicerContext

@@ -10,6 +10,7 @@ from common.calls.steps import Call, Pause, Steps
 from common.process.config import ClusterConfig
 from protos import order_pb2
 from trading.process import OncePerProcess, cluster_config
+from trading.reads.look_ups import LookUps
 from trading.replicas.manager import ReplicaManager, replica_manager
 from trading.replicas.view import short_text
 
@@ -17,6 +18,8 @@ from trading.replicas.view import short_text
 BUDGET_S = 1.5
 LOOK_UP_TIMEOUT_S = 0.7
 LIST_TIMEOUT_S = 2.0
+# A look-up that shares a call waits so long for it, then asks for itself.
+SHARED_S = 0.25
 PAUSE_S = 0.1
 # A replica that did not answer in time is asked last for this long, so that a frozen one does not slow every read.
 AVOID_S = 5.0
@@ -32,6 +35,7 @@ class OrderReader:
         self._manager = manager
         self._monotonic = monotonic
         self._cluster_id = ""  # ours, by the last poll; "": the replicas have refused nothing for being of another one
+        self._look_ups = LookUps(self._ask_for, SHARED_S)
         self._avoid: dict[int, float] = {}  # replica id -> until when; each entry is replaced as a whole
 
     def look_up(self, number: int) -> Steps[order_pb2.Order]:
@@ -41,9 +45,10 @@ class OrderReader:
             RpcFailure: UNKNOWN_ORDER: not given yet; CATALOG: no replica that answers holds it, and the
                 catalog cannot be asked; HALTED; NO_LEADER: no replica answers.
         """
-        request = order_pb2.LookUpOrderRequest(transaction_id=number)
-        response: order_pb2.LookUpOrderResponse = yield from self._ask(request, LOOK_UP_TIMEOUT_S)
-        return response.order
+        return self._look_ups.look_up(number)
+
+    def _ask_for(self, number: int, also: list[int]) -> Steps[order_pb2.LookUpOrderResponse]:
+        return self._ask(order_pb2.LookUpOrderRequest(transaction_id=number, also=also), LOOK_UP_TIMEOUT_S)
 
     def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
         """Return one page; it shows every order that was acknowledged before this call.

@@ -1,7 +1,7 @@
 """Look-ups and lists at any replica: a row found is final, and nothing missing is taken for absent."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from backends.checks import check_within
 from backends.failures import InvalidArgument
@@ -21,6 +21,7 @@ LIST_PAUSE_S = 0.005
 SCANS_AT_ONCE = 2
 MAX_ROWS_BYTES = 1 << 20
 MAX_ROW_COUNT = 2**31 - 1
+MAX_LOOK_UPS = 100
 
 
 class OrderReader:
@@ -59,6 +60,17 @@ class OrderReader:
         )
         check_rows(page.rows, number - 1, page.after_chain)
         return order_from_row(parse_row(page.rows))
+
+    def held(self, numbers: Sequence[int]) -> list[order_pb2.Order]:
+        """Return those of these orders that this replica holds. Asks nobody.
+
+        Raises:
+            InvalidArgument: they are more than MAX_LOOK_UPS.
+        """
+        if len(numbers) > MAX_LOOK_UPS:
+            raise InvalidArgument(f"also has {len(numbers)} numbers; at most {MAX_LOOK_UPS} are looked up")
+        last_number = self._store.last_number
+        return [self._store.order(number) for number in numbers if 1 <= number <= last_number]
 
     def list_orders(self, request: order_pb2.ListOrdersRequest) -> Steps[order_pb2.ListOrdersResponse]:
         """List orders, once this replica holds the last number that the catalog has now.

@@ -4,6 +4,7 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.process.latch import Latch
 from tests.trading.fakes import FakeMarket
 from tests.trading.procedures import perform, procedure
 from trading.reads.stock_cache import StockCache
@@ -94,13 +95,13 @@ def test_reader_that_joined_gets_the_failure_as_its_own(cache, clock):
 def told_when_joined(fill):
     """Return an event that is set when a reader has joined the fill."""
     joined = threading.Event()
-    wait = fill.done.wait
 
-    def announce(timeout_s):
-        joined.set()
-        return wait(timeout_s)
+    class Announcing(Latch):
+        def wait(self, timeout_s=None):
+            joined.set()
+            return super().wait(timeout_s)
 
-    fill.done.wait = announce
+    fill.done = Announcing()
     return joined
 
 
