@@ -22,9 +22,10 @@ from frontend_site.secret_key import LEAST_LENGTH, read_or_make_secret_key
 
 DEFAULT_ALLOWED_HOSTS = "localhost,127.0.0.1,[::1]"
 DEFAULT_CACHE_SIZE = "1000"
-DEFAULT_EVENT_STREAMS = "16"
-# Each stream of events holds one of the server's threads: some must be left for look-ups.
-MOST_EVENT_STREAMS = 48
+DEFAULT_EVENT_STREAMS = "2000"
+# Each stream of events holds a connection, and some 20 KiB.
+MOST_EVENT_STREAMS = 10_000
+DEFAULT_EVENT_STREAMS_PER_ACCOUNT = "100"
 DATABASE_FILE = "frontend.sqlite3"
 
 
@@ -39,6 +40,7 @@ class FrontendConfig:
         allowed_hosts: the names under which the site may be called; a request for another Host is refused.
         cache_size: most stocks in the stock cache; 0 switches it off.
         event_streams: most streams of events (GET /events) at once; 0: none is served.
+        event_streams_per_account: most of them for one account.
         database: Django's own database: users and sessions, nothing that trading depends on.
         created_status: what a new order is answered with: 201, or 200 for clients that compare with 200 exactly.
         authentication: whether callers need a token, or to have logged in with one.
@@ -54,6 +56,7 @@ class FrontendConfig:
     allowed_hosts: list[str]
     cache_size: int
     event_streams: int
+    event_streams_per_account: int
     database: dict[str, Any]
     created_status: int
     authentication: bool
@@ -87,6 +90,10 @@ class FrontendConfig:
                 env.str("BOURSE_CACHE_SIZE", default=DEFAULT_CACHE_SIZE), name="BOURSE_CACHE_SIZE", least=0
             ),
             event_streams=_event_streams(env),
+            event_streams_per_account=parse_count(
+                env.str("BOURSE_EVENT_STREAMS_PER_ACCOUNT", default=DEFAULT_EVENT_STREAMS_PER_ACCOUNT),
+                name="BOURSE_EVENT_STREAMS_PER_ACCOUNT",
+            ),
             database=_database(env, data_dir),
             created_status=_created_status(env),
             authentication=authentication,
@@ -186,7 +193,7 @@ def _event_streams(env: environ.Env) -> int:
     name = "BOURSE_EVENT_STREAMS"
     count = parse_count(env.str(name, default=DEFAULT_EVENT_STREAMS), name=name, least=0)
     if count > MOST_EVENT_STREAMS:
-        raise ConfigError(f"{name}={count} is above {MOST_EVENT_STREAMS}: threads must be left for those who trade")
+        raise ConfigError(f"{name}={count} is above {MOST_EVENT_STREAMS}: one process cannot serve more")
     return count
 
 

@@ -18,6 +18,7 @@ DATABASES = {"default": _config.database}
 
 STOCK_CACHE_SIZE = _config.cache_size
 EVENT_STREAMS = _config.event_streams
+EVENT_STREAMS_PER_ACCOUNT = _config.event_streams_per_account
 ORDERS_CREATED_STATUS = _config.created_status
 AUTHENTICATION = _config.authentication
 OPERATOR_KEY = _config.operator_key

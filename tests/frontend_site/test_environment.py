@@ -16,6 +16,7 @@ def test_without_any_variable_everything_has_a_safe_default(tmp_path):
     assert read.debug is False
     assert read.allowed_hosts == ["localhost", "127.0.0.1", "[::1]"]
     assert read.cache_size == 1000
+    assert (read.event_streams, read.event_streams_per_account) == (2000, 100)
     assert read.created_status == 201
     assert read.database == {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "var/frontend.sqlite3")}
     assert read.cluster.catalog == "127.0.0.1:50052"
@@ -87,6 +88,8 @@ def test_database_whose_driver_is_missing_is_refused_without_its_password(tmp_pa
         ("BOURSE_DEBUG", "maybe"),
         ("BOURSE_CACHE_SIZE", "-1"),
         ("BOURSE_CACHE_SIZE", "1e3"),
+        ("BOURSE_EVENT_STREAMS", "10001"),
+        ("BOURSE_EVENT_STREAMS_PER_ACCOUNT", "0"),
         ("BOURSE_ALLOWED_HOSTS", ","),
         ("BOURSE_ALLOWED_HOSTS", "http://bourse.test"),
         ("BOURSE_ALLOWED_HOSTS", "bourse.test:80"),

@@ -14,7 +14,7 @@ from tests.harness.load import Load
 from tests.harness.recorder import shown_order
 from tests.harness.size import sized
 
-STREAM_COUNT = 16  # the default of BOURSE_EVENT_STREAMS
+STREAM_COUNT = 100  # more than threads would do
 WITHIN_S = 5.0
 # The ring of the newest events, what the cache and the connections hold; not an event for each that was not read.
 MOST_GROWTH_BYTES = 64 << 20
@@ -43,24 +43,20 @@ def test_client_that_is_cut_off_again_and_again_misses_nothing(shared_cluster: C
     assert all(shown_order(data) == by_number[data["number"]] for data in client.seen("order"))
 
 
-def test_trade_goes_on_with_all_streams_taken(shared_cluster: Cluster):
-    """16 streams are open, one more is refused; 100 orders are placed, and every stream shows all of them."""
+def test_trade_goes_on_with_many_streams_open(shared_cluster: Cluster):
+    """100 orders are placed, and every stream shows all of them."""
     address = shared_cluster.rest.address
     clients = [EventClient(address, "?types=order") for _ in range(STREAM_COUNT)]
     try:
         for client in clients:
             client.connect()
-        refused = EventClient(address)
-        refused.ask()
-        assert (refused.status, refused.refusal["error"]["reason"]) == (503, "OVERLOADED")
-        assert int(refused.headers["Retry-After"]) >= 1
         with Load.on(shared_cluster, traders=8, count=ORDERS, prefix="taken") as load:
             load.join(60)
         assert len(load.requests()) == len(load.acknowledged) == ORDERS
         print(f"{ORDERS} orders with {STREAM_COUNT} streams open: longest {load.longest_s():.2f} s")
         numbers = sorted(intent.number or 0 for intent in load.acknowledged)
         for client in clients:
-            wait_until(partial(more_than, client.events, ORDERS - 1), WITHIN_S, "all orders")
+            wait_until(partial(more_than, client.events, ORDERS), WITHIN_S, "all orders")
             assert client.numbers() == numbers
     finally:
         for client in clients:
@@ -96,7 +92,7 @@ def test_only_what_was_asked_for_and_a_reset_for_an_unknown_place(shared_cluster
         assert {data["name"] for data in named.seen("stock")} == {mine}
         wait_until(lambda: unknown.seen("order") == placed, WITHIN_S, "all orders")
         assert [event.type for event in unknown.events].count("reset") == 1
-        assert unknown.events[0].type == "reset"
+        assert [event.type for event in unknown.events[:2]] == ["reset", "place"]
 
 
 def test_client_that_does_not_read_holds_up_nobody(shared_cluster: Cluster):
@@ -108,7 +104,7 @@ def test_client_that_does_not_read_holds_up_nobody(shared_cluster: Cluster):
         slow.may_read.clear()
         with Load.on(shared_cluster, traders=8, count=orders, prefix="idle") as load:
             load.join(sized(120, 600))
-        wait_until(lambda: len(client.events) == len(load.acknowledged), WITHIN_S, "all orders")
+        wait_until(lambda: len(client.numbers()) == len(load.acknowledged), WITHIN_S, "all orders")
         grown = frontend.resident_bytes - before
         slow.may_read.set()
         last = latest(shared_cluster)

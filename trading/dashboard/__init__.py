@@ -1,1 +1,1 @@
-"""GET / in a browser: one page that trades and shows what happens. Its panels are fragments of HTML that htmx polls."""
+"""GET / in a browser: one page that trades and shows what happens. Its panels are fragments of HTML."""

@@ -1,4 +1,4 @@
-"""A panel of the page: a fragment of HTML that the page asks for again and again. What is in each: views.py."""
+"""A panel of the page: a fragment of HTML, asked for when it may have changed. What is in each: views.py."""
 
 import hashlib
 import threading

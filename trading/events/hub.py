@@ -14,11 +14,14 @@ from common.calls.reasons import Reason
 from common.process.metrics import Sampled
 from trading.api.errors import ApiError
 from trading.api.request_metrics import REGISTRY
+from trading.events.laps import Laps
 from trading.events.market import MarketSource, left_out
+from trading.events.places import Places
 from trading.events.query import EventQuery
 from trading.events.replicas import INTERVAL_S, ReplicaSource
-from trading.events.ring import LEADER, ORDER, REPLICA, STOCK, EventRing
+from trading.events.ring import EventRing
 from trading.events.stream import EventStream
+from trading.events.topics import LEADER, ORDER, REPLICA, STOCK
 from trading.operator.look import cluster_look
 from trading.operator.status import status_data
 from trading.process import OncePerProcess, cluster_config, network
@@ -28,78 +31,59 @@ from trading.reads.order_reader import order_reader
 # The least time between two rounds of a market that changes all the time: what happens meanwhile shares the calls.
 PACE_S = 0.1
 PAUSE_S = 0.2  # after a failed call
-# How long the first streams wait until each source knows where it begins; one that is open earlier gets a reset then.
-BEGIN_S = 1.0
 
 log = structlog.get_logger()
 
 
 class EventHub:
-    """Opens streams, at most so many at once, and feeds them from the first one on until the process ends.
+    """Opens streams and feeds them from the first one on until the process ends.
 
     The sources go on when the last stream is gone, so that a client that comes back finds what it missed.
-    Any number of threads may use it.
+    Any number of threads may use it, and one event loop; nothing waits.
 
     Attributes:
         ring: the events.
+        laps: how streams on the event loop wait.
     """
 
     def __init__(
         self,
-        most_streams: int,
+        places: Places,
         make_market: Callable[[EventRing], MarketSource],
         make_replicas: Callable[[EventRing], ReplicaSource],
     ) -> None:
-        self._most_streams = most_streams
+        self._places = places
         self.ring = EventRing(secrets.token_hex(4))
+        self.laps = Laps(self.ring)
         self._market = make_market(self.ring)
         self._replicas = make_replicas(self.ring)
         self._lock = threading.Lock()
-        self._stream_count = 0  # guarded by _lock
         self._has_started = False  # guarded by _lock
-        self._market_begun = threading.Event()
-        self._replicas_begun = threading.Event()
-        self._is_open_early = False  # a stream is open since before a source had begun; never reset
+        self._not_begun = 2  # sources; guarded by _lock
+        self._market_has_begun = False  # of the thread that follows the market
         self._stopped = threading.Event()
 
-    def open(self, query: EventQuery, last_event_id: str | None) -> EventStream:
-        """Return a new stream; whoever takes it must close it.
+    def open(self, query: EventQuery, last_event_id: str | None, *, holds_thread: bool = False) -> EventStream:
+        """Return a new stream; whoever takes it must close it. `holds_thread`: a thread waits for its pieces.
 
         Raises:
-            ApiError: OVERLOADED, all places are taken; SHUTTING_DOWN.
+            ApiError: OVERLOADED, all places are taken, or all of the account; SHUTTING_DOWN.
         """
-        self._take_place()
-        try:
-            self._start()
-            for source in (self._market_begun, self._replicas_begun):
-                if not source.wait(BEGIN_S):
-                    self._is_open_early = True
-            return EventStream(self.ring, query, last_event_id, time.monotonic, self._leave_place)
-        except BaseException:
-            self._leave_place()
-            raise
+        if self._stopped.is_set():
+            raise ApiError(Reason.SHUTTING_DOWN, "This frontend is stopping.")
+        self._start()
+        self._places.take(query.account, holds_thread=holds_thread)
+        return EventStream(self.ring, query, last_event_id, time.monotonic, lambda: self._places.leave(query.account))
 
     @property
     def stream_count(self) -> int:
         """How many streams are open."""
-        return self._stream_count
+        return self._places.taken
 
     def stop(self) -> None:
         """End all streams and open none any more."""
         self._stopped.set()
         self.ring.close()
-
-    def _take_place(self) -> None:
-        with self._lock:
-            if self._stopped.is_set():
-                raise ApiError(Reason.SHUTTING_DOWN, "This frontend is stopping.")
-            if self._stream_count >= self._most_streams:
-                raise ApiError(Reason.OVERLOADED, f"All {self._most_streams} places for streams of events are taken.")
-            self._stream_count += 1
-
-    def _leave_place(self) -> None:
-        with self._lock:
-            self._stream_count -= 1
 
     def _start(self) -> None:
         with self._lock:
@@ -128,31 +112,41 @@ class EventHub:
 
     def _market_round(self) -> float:
         """Begin, or tick; return how long a round takes at least."""
-        if self._market_begun.is_set():
+        if self._market_has_begun:
             return PACE_S if self._market.tick() else 0.0
         self._market.begin()
-        self._note_begin(self._market_begun, ORDER, STOCK)
+        self._market_has_begun = True
+        self._note_begin(ORDER, STOCK)
         return 0.0
 
     def _follow_replicas(self) -> None:
+        has_begun = False
         while not self._stopped.is_set():
             try:
                 self._replicas.tick()
-                if not self._replicas_begun.is_set():
-                    self._note_begin(self._replicas_begun, LEADER, REPLICA)
+                if not has_begun:
+                    has_begun = True
+                    self._note_begin(LEADER, REPLICA)
             except Exception:
                 log.exception("watching the replicas failed")
             self._stopped.wait(INTERVAL_S)
 
-    def _note_begin(self, begun: threading.Event, *types: str) -> None:
-        begun.set()
-        if self._is_open_early:  # nobody knows what that stream missed
-            self.ring.publish([left_out(*types)])
+    def _note_begin(self, *types: str) -> None:
+        """Say that a source has begun.
+
+        Nobody knows what a stream that would not wait for it missed; those who waited begin behind this reset.
+        """
+        self.ring.publish([left_out(*types)])
+        with self._lock:
+            self._not_begun -= 1
+            have_all_begun = not self._not_begun
+        if have_all_begun:
+            self.ring.begin()
 
 
 event_hub = OncePerProcess(
     lambda: EventHub(
-        settings.EVENT_STREAMS,
+        Places(settings.EVENT_STREAMS, settings.EVENT_STREAMS_PER_ACCOUNT),
         lambda ring: MarketSource(
             lambda cursor, wait_ms: network().run(catalog_client().watch(cursor, wait_ms)),
             lambda request: network().run(order_reader().list_orders(request)),

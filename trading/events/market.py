@@ -7,7 +7,8 @@ from typing import Any
 from protos import catalog_pb2, order_pb2
 from trading.api.renderers import ExactJSONEncoder
 from trading.api.representations import order_data, stock_data
-from trading.events.ring import ORDER, RESET, STOCK, Event
+from trading.events.ring import Event
+from trading.events.topics import ORDER, RESET, STOCK
 from trading.reads.stock import Stock
 
 WAIT_MS = 500

@@ -7,8 +7,12 @@ from django.http import QueryDict
 
 from trading.api.errors import shown
 from trading.api.query_fields import FieldProblem, QueryProblems, read_name
-from trading.events.ring import RESET, TYPES, Event
+from trading.events.topics import TYPES, Topics, query_topics
 
+# A stream keeps them as long as it is open, some 500 bytes each.
+MOST_NAMES = 50
+# By which clients say their place that cannot set the header. The header goes before both.
+PLACE_PARAMETERS = ("lastEventId", "Last-Event-ID")
 _ID = re.compile(r"([0-9a-f]+)-(0|[1-9][0-9]{0,15})")
 
 
@@ -17,7 +21,7 @@ class EventQuery:
     """Which events a stream shows.
 
     Attributes:
-        types: some of ring.TYPES. A reset is shown if it is about any of them.
+        types: some of topics.TYPES. A reset is shown if it is about any of them.
         names: of stocks: others' orders and stock changes are left out. Empty: all.
         account: whose orders; None: everybody's.
     """
@@ -26,15 +30,10 @@ class EventQuery:
     names: frozenset[str]
     account: str | None = None
 
-    def wants(self, event: Event) -> bool:
-        """Whether the stream shows this event."""
-        if event.type == RESET:
-            return not event.types.isdisjoint(self.types) or RESET in self.types
-        if event.type not in self.types:
-            return False
-        if event.stock_name and self.names and event.stock_name not in self.names:
-            return False
-        return self.account is None or event.account is None or event.account == self.account
+    @property
+    def topics(self) -> Topics:
+        """The same as topics."""
+        return query_topics(self.types, self.names, self.account)
 
 
 def read_event_query(params: QueryDict, account: str | None) -> EventQuery:
@@ -53,8 +52,16 @@ def read_event_query(params: QueryDict, account: str | None) -> EventQuery:
             names.add(read_name(text))
         except FieldProblem as problem:
             problems.add("name", str(problem))
+    if len(names) > MOST_NAMES:
+        problems.add("name", f"{len(names)} names; a stream takes at most {MOST_NAMES}, or all stocks without any")
     problems.raise_if_any()
     return EventQuery(types, frozenset(names), account)
+
+
+def read_last_event_id(header: str | None, params: QueryDict) -> str | None:
+    """Return the place where the client wants to go on: of its header Last-Event-ID or else of its parameters."""
+    given = [header, *(params.get(name) for name in PLACE_PARAMETERS)]
+    return next((text for text in given if text is not None), None)
 
 
 def number_of_id(event_id: str, run_id: str) -> int | None:

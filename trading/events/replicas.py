@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from trading.events.market import json_line
-from trading.events.ring import LEADER, REPLICA, Event
+from trading.events.ring import Event
+from trading.events.topics import LEADER, REPLICA
 
 INTERVAL_S = 1.0
 

@@ -82,7 +82,7 @@ def test_page_has_every_panel_and_the_scripts_are_files_from_here(page):
     assert response.status_code == 200
     assert [path for path in PANELS if f'hx-get="/dashboard/{path}"' not in text] == []
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", text)
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     assert all(inside == "" and ' src="/static/' in start for start, inside in scripts)
     assert " style=" not in text
 

@@ -1,6 +1,7 @@
 """Places, the threads behind the ring, and the end."""
 
 import threading
+import time
 
 import pytest
 
@@ -9,10 +10,14 @@ from common.calls.reasons import Reason
 from deploy.systems.waiting import wait_until
 from trading.api.errors import ApiError
 from trading.events import hub as hub_module
+from trading.events import stream as stream_module
 from trading.events.hub import EventHub
+from trading.events.places import Places
 from trading.events.query import EventQuery
-from trading.events.ring import LEADER, ORDER, TYPES, Event, EventRing
+from trading.events.ring import Event, EventRing
+from trading.events.topics import LEADER, ORDER, TYPES
 
+BEGUN = 2  # events of the ring that say that the sources have begun
 ALL = EventQuery(frozenset(TYPES), frozenset())
 
 
@@ -47,7 +52,6 @@ class FakeSource:
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> FakeSource:
     monkeypatch.setattr(hub_module, "PAUSE_S", 0.01)
-    monkeypatch.setattr(hub_module, "BEGIN_S", 0.5)
     return FakeSource()
 
 
@@ -58,7 +62,7 @@ def replicas() -> FakeSource:
 
 @pytest.fixture
 def hub(source: FakeSource, replicas: FakeSource):
-    hub = EventHub(2, source.make, lambda ring: replicas.make(ring))
+    hub = EventHub(Places(2, 2), source.make, lambda ring: replicas.make(ring))
     yield hub
     hub.stop()
 
@@ -81,34 +85,38 @@ def test_places_are_limited_and_given_back(hub):
 def test_nothing_runs_before_the_first_stream(hub, source):
     assert not source.begun.is_set()
     hub.open(ALL, None)
-    assert source.begun.is_set()
+    assert source.begun.wait(5)
 
 
 def test_events_reach_every_stream(hub, source):
     streams = [hub.open(ALL, None), hub.open(ALL, None)]
+    wait_until(lambda: hub.ring.has_begun, 5, "the sources")
+    for stream in streams:
+        assert b"event: place" in next(stream)
     source.waiting = [Event(ORDER, '{"number":1}')]
     assert all(received(stream, '"number":1') for stream in streams)
 
 
 def test_sources_go_on_when_the_last_stream_is_gone(hub, source):
     stream = hub.open(ALL, None)
+    wait_until(lambda: hub.ring.has_begun, 5, "the sources")
     opening = next(stream).decode()
     stream.close()
     source.waiting = [Event(ORDER, '{"number":1}')]
-    wait_until(lambda: source.ring.last == 1, 5, "an event that nobody waits for")
-    back = hub.open(ALL, opening.splitlines()[-2].removeprefix("id: "))
+    wait_until(lambda: source.ring.last == BEGUN + 1, 5, "an event that nobody waits for")
+    back = hub.open(ALL, opening.splitlines()[1].removeprefix("id: "))
     assert received(back, '"number":1')
 
 
 def test_stream_opened_before_the_sources_could_begin_gets_a_reset(hub, source, monkeypatch):
-    monkeypatch.setattr(hub_module, "BEGIN_S", 0.0)
+    monkeypatch.setattr(stream_module, "BEGIN_S", 0.0)
     source.failures = [RpcFailure(Reason.NO_ANSWER, "no answer")] * 3
     stream = hub.open(EventQuery(frozenset({ORDER}), frozenset()), None)
     assert received(stream, "event: reset")
 
 
 def test_stream_opened_before_the_replicas_were_seen_gets_a_reset(hub, replicas, monkeypatch):
-    monkeypatch.setattr(hub_module, "BEGIN_S", 0.0)
+    monkeypatch.setattr(stream_module, "BEGIN_S", 0.0)
     monkeypatch.setattr(hub_module, "INTERVAL_S", 0.01)
     replicas.failures = [RuntimeError("a bug")] * 3
     stream = hub.open(EventQuery(frozenset({LEADER}), frozenset()), None)
@@ -117,12 +125,15 @@ def test_stream_opened_before_the_replicas_were_seen_gets_a_reset(hub, replicas,
 
 def test_stream_opened_after_the_sources_have_begun_gets_no_reset(hub):
     hub.open(ALL, None)
-    assert b"reset" not in next(hub.open(ALL, None))
-    assert hub.ring.last == 0
+    wait_until(lambda: hub.ring.has_begun, 5, "the sources")
+    stream = hub.open(ALL, None)
+    assert b"reset" not in next(stream) + stream.take()
+    assert hub.ring.last == BEGUN
 
 
 def test_failed_tick_is_followed_by_others(hub, source):
     stream = hub.open(ALL, None)
+    wait_until(lambda: hub.ring.has_begun, 5, "the sources")
     source.failures = [RpcFailure(Reason.NO_ANSWER, "no answer"), RuntimeError("a bug")]
     wait_until(lambda: not source.failures, 5, "the failures")
     source.waiting = [Event(ORDER, '{"number":1}')]
@@ -138,3 +149,11 @@ def test_stop_ends_every_stream_and_refuses_new_ones(hub):
     with pytest.raises(ApiError) as refusal:
         hub.open(ALL, None)
     assert refusal.value.reason is Reason.SHUTTING_DOWN
+
+
+def test_open_never_waits_for_the_sources(hub, source):
+    source.failures = [RpcFailure(Reason.NO_ANSWER, "no answer")] * 1000
+    began = time.monotonic()
+    stream = hub.open(ALL, None)
+    assert stream.take() == b""
+    assert time.monotonic() - began < stream_module.BEGIN_S

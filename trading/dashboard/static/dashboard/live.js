@@ -1,5 +1,5 @@
 // The panels: what is shown when the server does not answer, the line that says how the system is, and rest while
-// nobody looks. htmx does the asking.
+// nobody looks. htmx does the asking, and refresh.js says when.
 "use strict";
 
 const summary = document.getElementById("summary");
@@ -37,12 +37,6 @@ function showSummary() {
 document.addEventListener("htmx:beforeRequest", function (event) {
   if (document.hidden) {
     event.preventDefault();
-  }
-});
-
-document.addEventListener("visibilitychange", function () {
-  if (!document.hidden) {
-    document.querySelectorAll("[hx-get]").forEach((panel) => htmx.trigger(panel, "refresh"));
   }
 });
 
