@@ -102,7 +102,7 @@ capacity: $(VENV)/.installed-load ## Locust against a running system; URL=http:/
 	@$(PY) -m locust -f examples/locustfile.py --headless --only-summary --users 32 --spawn-rate 32 --run-time 30s \
 		--host "$(or $(URL),http://127.0.0.1:8081)" $(ARGS)
 
-bench: $(VENV)/.installed-bench ## speed beside peers, 10 to 25 minutes: a table, and var/bench.json; ARGS="--parts orders"
+bench: $(VENV)/.installed-bench ## speed beside peers, 15 to 30 minutes: a table, and var/bench.json; ARGS="--parts orders"
 	@$(PY) -m benchmarks $(ARGS)
 
 bench-quick: $(VENV)/.installed-bench ## the first two parts of it, briefly

@@ -1,7 +1,7 @@
-"""The frontend under its production WSGI server: `python -m deploy.frontend [HOST:PORT]`.
+"""The frontend under its production ASGI server: `python -m deploy.frontend [HOST:PORT]`.
 
-Why granian with one worker and many threads: docs/decisions/wsgi_server.md. One process means one stock cache, and one
-place where waiting orders gather into a batch.
+Why uvicorn, and one event loop in one process: docs/decisions/asgi_server.md. One process means one stock cache, and
+one place where waiting orders gather into a batch.
 """
 
 if __name__ == "__main__":
@@ -10,69 +10,67 @@ if __name__ == "__main__":
     start_clean()
 
 import argparse
+import asyncio
 import os
-import signal
-from collections.abc import Callable
+import resource
+import socket
+from types import FrameType
 from typing import Any
 
 import structlog
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
+import uvicorn
 
 from common.process import failpoints
 from common.process.config import ConfigError
 from common.process.finish import run_program
 from common.process.logs import configure_logs, stdlib_config
-from common.process.stop_signals import STOP_SIGNALS, hear_stop
-from deploy.parent import end_with_parent
-from deploy.settings import check_address_is_free, http_address, http_variable, parse_fixed_address
+from deploy.connections import HEAD_TIMEOUT_S, MOST_CONNECTIONS, Waiting, protocol_class
+from deploy.settings import http_address, http_variable, listen, parse_fixed_address
 from frontend_site.environment import FrontendConfig
 
 log = structlog.get_logger()
 
-# A POST /orders holds its thread while it waits, 8 s at most; ORDERS_AT_ONCE of trading.services may. A stream
-# of events while it is open. The others are for look-ups. A thread is started when there is work for it.
-THREAD_COUNT = 224
+BACKLOG = 1_024
+# Beside the connections: of Python, of gRPC's channels, of the database.
+OTHER_FILES = 500
 # An order that waits is answered within 8 s; a stop does not cut it off.
 STOP_TIMEOUT_S = 9
 
 
-class ApplicationLoader:
-    """Loads the WSGI application in the worker process; a class, because a spawned worker gets it by pickle."""
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends by a signal as by its own will, once what is under way is answered."""
 
-    def __init__(self, parent: int) -> None:
-        self._parent = parent
+    def __init__(self, config: uvicorn.Config, waiting: Waiting) -> None:
+        super().__init__(config)
+        self._waiting = waiting
 
-    def __call__(self, _target: str) -> Callable[..., Any]:
-        """Return the application, in a process that ends with its parent.
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop. A second signal changes nothing."""
+        self.should_exit = True
 
-        The worker listens on a shared port (SO_REUSEPORT): if it outlived its parent, requests would be spread over it
-        and its successor, and there would be two caches.
-        """
-        end_with_parent(self._parent)
-        # A forked worker has its parent's handlers until the server sets its own: a stop would only be noted while the
-        # application is loaded. Nothing is under way yet, so it may end the process.
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        from frontend_site.wsgi import application
-        from trading.operator.loop_notice import loop_notice
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port, and close from now on what has waited too long."""
+        await super().startup(sockets)
+        self._sweeping = asyncio.create_task(self._waiting.sweep())
 
-        hear_stop(lambda _signal: stop_serving())
-        loop_notice().start()
-        wsgi: Callable[..., Any] = application
-        return wsgi
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse what has not begun, end what has no end of its own, and wait for the rest."""
+        await asyncio.to_thread(stop_serving)
+        self._waiting.stop()
+        await super().shutdown(sockets)
+        self._sweeping.cancel()
 
 
 def stop_serving() -> None:
-    """Refuse what has not begun, and end what has no end of its own, in the worker process."""
+    """Refuse what has not begun, and end what has no end of its own."""
+    from frontend_site.asgi import application
     from trading.events.hub import event_hub
     from trading.operator.loop_notice import loop_notice
     from trading.services import begin_shutdown
 
     begin_shutdown()
+    application.stop()
     loop_notice().stop()
-    # Streams of events have no end of their own; the server waits for every answer that is under way.
     event_hub().stop()
 
 
@@ -80,28 +78,47 @@ def serve(address: str, variable: str) -> None:
     """Serve until SIGTERM or SIGINT. `variable` is what says the address.
 
     Raises:
-        ConfigError: the port is in use. The server itself would share it in silence.
+        ConfigError: the address cannot be had.
     """
-    check_address_is_free(address, "frontend", variable=variable)
-    log.info("serving", address=address)
-    make_server(address).serve(target_loader=ApplicationLoader(os.getpid()))
+    raise_file_limit()
+    with listen(address, "frontend", variable=variable, backlog=BACKLOG) as listener:
+        from frontend_site.asgi import application
+        from trading.operator.loop_notice import loop_notice
+
+        loop_notice().start()
+        log.info("serving", address=address)
+        make_server(application).run([listener])
 
 
-def make_server(address: str) -> Any:
-    """Return the server with its settings, for the application that `serve` is given a loader of."""
-    host, _, port = address.rpartition(":")
-    return Granian(
-        "frontend_site.wsgi:application",
-        address=host.strip("[]"),
-        port=int(port),
-        interface=Interfaces.WSGI,
-        workers=1,
-        blocking_threads=THREAD_COUNT,
-        websockets=False,
-        workers_kill_timeout=STOP_TIMEOUT_S,
-        log_level=LogLevels.error,
-        log_dictconfig=stdlib_config({"_granian": "ERROR", "granian.access": "CRITICAL"}),
+def make_server(application: Any, waiting: Waiting | None = None) -> Server:
+    """Return the server with its settings; it runs on sockets that listen already."""
+    waiting = waiting or Waiting()
+    config = uvicorn.Config(
+        application,
+        http=protocol_class(waiting),
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=stdlib_config({"uvicorn": "CRITICAL"}),
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=int(HEAD_TIMEOUT_S),
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
+    return Server(config, waiting)
+
+
+def raise_file_limit() -> None:
+    """Have this process open as many files as its connections need, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + OTHER_FILES
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        log.warning("fewer files may be open than connections are taken", files=most, connections=MOST_CONNECTIONS)
 
 
 def main() -> None:
@@ -116,7 +133,6 @@ def main() -> None:
     )
     given = parser.parse_args().address
     configure_logs("frontend")
-    # Said once here, not by each worker that is tried.
     FrontendConfig.from_environment(os.environ)
     failpoints.arm(os.environ)
     if given is not None:

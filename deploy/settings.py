@@ -74,26 +74,40 @@ def check_address_is_free(address: str, owner: str, *, variable: str) -> None:
     Raises:
         ConfigError: it is in use, or not an address of this machine.
     """
+    listen(address, owner, variable=variable, backlog=1).close()
+
+
+def listen(address: str, owner: str, *, variable: str, backlog: int) -> socket.socket:
+    """Return a socket that listens on host:port. `variable` is where another address can be chosen.
+
+    Raises:
+        ConfigError: it is in use, or not an address of this machine.
+    """
     try:
-        try_address(address)
+        return try_address(address, backlog)
     except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"cannot listen on {address} ({owner}): {_why(error)}; choose another address with {variable}"
         ) from error
 
 
-def try_address(address: str) -> None:
-    """Listen on host:port for a moment.
+def try_address(address: str, backlog: int = 1) -> socket.socket:
+    """Return a socket that listens on host:port.
 
     Raises:
         OSError, UnicodeError: no server could now.
     """
     host, _, port = address.rpartition(":")
     family, kind, protocol, _, where = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(where)
-        probe.listen(1)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _why(error: OSError | UnicodeError) -> str:

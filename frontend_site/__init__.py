@@ -1,1 +1,1 @@
-"""The Django site of the frontend: its settings, routes and WSGI application."""
+"""The Django site of the frontend: its settings, routes, and its ASGI and WSGI applications."""

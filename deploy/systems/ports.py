@@ -41,7 +41,7 @@ class PortBlock:
 def is_free(port: int) -> bool:
     """Return whether a server could listen on this port of loopback now."""
     try:
-        try_address(f"127.0.0.1:{port}")
+        try_address(f"127.0.0.1:{port}").close()
     except OSError:
         return False
     return True

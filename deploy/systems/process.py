@@ -36,15 +36,17 @@ class Process:
         environment: Mapping[str, str],
         output: Path,
         *,
+        folder: Path = ROOT,
         user: str | None = None,
         core: int | None = None,
     ) -> None:
-        """`user` is whom it runs as, in the folder of its output; None: as we do, in ours. It keeps to `core`; None: to
-        none."""
+        """It runs in `folder`. `user` is whom it runs as, in the folder of its output then; None: as we do. It keeps to
+        `core`; None: to none."""
         self.name = name
         self.command = list(command)
         self.environment = dict(environment)
         self.output_path = output
+        self._folder = folder if user is None else output.parent
         self._user = user
         self._core = core
         self._popen: subprocess.Popen[bytes] | None = None
@@ -80,7 +82,7 @@ class Process:
             # No function of ours runs between fork and exec: gRPC's threads here would not outlive that.
             self._popen = subprocess.Popen(
                 [*self._ending_with_us(), *self.command],
-                cwd=ROOT if self._user is None else self.output_path.parent,
+                cwd=self._folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

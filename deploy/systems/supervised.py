@@ -1,12 +1,12 @@
 """A system as its users start it: `make run`, under its supervisor."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deploy.control import find_supervisor
 from deploy.readiness import is_open
+from deploy.systems.checkout import THIS, Checkout
 from deploy.systems.process import Process
 from deploy.systems.system import System
 from deploy.systems.waiting import wait_until
@@ -24,9 +24,16 @@ class SupervisedSystem(System):
         launcher: the process of `make run` itself; its output, `output` in the folder, is that of all.
     """
 
-    def __init__(self, folder: Path, seed: Path | None = None, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: Path | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        checkout: Checkout = THIS,
+    ) -> None:
         """`seed` is a CSV file of stocks (name,price,quantity); None for the default ones."""
-        super().__init__(folder)
+        super().__init__(folder, checkout=checkout)
         self.address = self.frontends["frontend"]
         after_frontend = self.ports.addresses.index(self.address) + 1
         metrics = self.ports.addresses[after_frontend:]
@@ -37,8 +44,8 @@ class SupervisedSystem(System):
             **({"SEED": str(seed)} if seed is not None else {}),
             **(environment or {}),
         }
-        command = [sys.executable, "-m", "deploy.run"]
-        self.launcher = Process("make run", command, self.environment, folder / "output")
+        command = [checkout.python, "-m", "deploy.run"]
+        self.launcher = Process("make run", command, self.environment, folder / "output", folder=checkout.folder)
 
     def start(self) -> None:
         self.launcher.start()

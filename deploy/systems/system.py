@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Self
 from common.calls.failures import RpcFailure
 from common.calls.network import Network
 from common.process.tls import Tls
-from deploy.settings import ROOT
+from deploy.systems.checkout import THIS, Checkout
 from deploy.systems.ports import PortBlock
 from protos import catalog_pb2, order_pb2
 
@@ -30,6 +29,7 @@ class System(ABC):
     How they are started is each subclass's own: `start` and `stop`.
 
     Attributes:
+        checkout: whose programs run.
         folder: of all that it writes; `data_dir`, `var` in it, are its data: what is there already is opened.
         catalog, replicas, frontends: host:port of the catalog, of each replica by its id, of each frontend by its name:
             `frontend`, `frontend-2` and so on.
@@ -37,8 +37,16 @@ class System(ABC):
         network: for calls to its backends.
     """
 
-    def __init__(self, folder: Path, *, frontends: int = 1, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        frontends: int = 1,
+        environment: Mapping[str, str] | None = None,
+        checkout: Checkout = THIS,
+    ) -> None:
         """`environment` is what is set besides the addresses and the data directory."""
+        self.checkout = checkout
         self.folder = folder
         self.data_dir = folder / "var"
         self.ports = PortBlock()
@@ -89,14 +97,14 @@ class System(ABC):
         self.ports.close()
 
     def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command of this Python beside it, like `manage.py replicas status`, to its end.
+        """Run a command of its checkout beside it, like `manage.py replicas status`, to its end.
 
         Raises:
             subprocess.TimeoutExpired: it has not ended within a minute.
         """
         return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
+            [self.checkout.python, *arguments],
+            cwd=self.checkout.folder,
             env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 
 from django.db import DatabaseError
 from knox.models import AuthToken
@@ -26,8 +27,8 @@ class AccountsUnavailable(APIException):
 class TokenVerifier:
     """Turns digests of tokens into accounts. Any number of threads may use it.
 
-    `look_up` returns the account of a digest as it is now, or None. Only good tokens are remembered, so what is made
-    up costs no memory.
+    `look_up` returns the account of a digest as it is now, or None. That there is none is remembered too, apart: what
+    is made up never pushes out what is good.
     """
 
     def __init__(
@@ -39,7 +40,13 @@ class TokenVerifier:
         self._look_up = look_up
         self._monotonic = monotonic
         self._utc_now = utc_now
-        self._known: dict[str, tuple[Account, float]] = {}  # until when it is trusted; entries are replaced as a whole
+        # Until when it is trusted; entries are replaced as a whole.
+        self._known: dict[str, tuple[Account | None, float]] = {}
+        self._unknown: dict[str, tuple[Account | None, float]] = {}
+
+    def remembers(self, digest: str) -> bool:
+        """Whether `verify` would answer without asking the database."""
+        return self._monotonic() < self._remembered(digest)[1]
 
     def verify(self, digest: str) -> Account | None:
         """Return whose token has this digest; None if nobody's, or if it has expired.
@@ -48,19 +55,27 @@ class TokenVerifier:
             AccountsUnavailable.
         """
         now = self._monotonic()
-        account, trusted_until = self._known.get(digest, (None, 0.0))
-        if account is None or now >= trusted_until:
+        account, trusted_until = self._remembered(digest)
+        if now >= trusted_until:
             account = self._look_up(digest)
-            if account is None:
-                self._known.pop(digest, None)
-                return None
-            if len(self._known) >= MOST_REMEMBERED:
-                self._known.clear()
-            # Counted from before the look-up: what was revoked during it is not trusted for longer.
-            self._known[digest] = (account, now + TRUST_S)
+            self._remember(digest, account, now + TRUST_S)
+        if account is None:
+            return None
         if account.expires_at is not None and self._utc_now() >= account.expires_at:
             return None
         return account
+
+    def _remembered(self, digest: str) -> tuple[Account | None, float]:
+        return self._known.get(digest) or self._unknown.get(digest) or (None, -inf)
+
+    def _remember(self, digest: str, account: Account | None, until: float) -> None:
+        """Remember it, counted from before the look-up: what was revoked during it is not trusted for longer."""
+        remembered = self._unknown if account is None else self._known
+        if account is None:
+            self._known.pop(digest, None)
+        if len(remembered) >= MOST_REMEMBERED:
+            remembered.clear()
+        remembered[digest] = (account, until)
 
 
 def look_up_account(digest: str) -> Account | None:

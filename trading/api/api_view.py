@@ -16,6 +16,9 @@ from trading.api.accepted import Accepted, refuse_unaccepted
 from trading.api.permissions import HasRole, IsNotForeignPage
 from trading.api.throttling import CallerThrottle, add_limit_headers
 
+# In the META of a request that came by the event loop: what it is there (trading.edge.request.EdgeRequest).
+IN_LOOP = "bourse.in_loop"
+
 
 class ApiView(APIView):
     """A view of this interface. There is no OPTIONS: docs/API.md describes the endpoints.

@@ -14,7 +14,7 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from trading.accounts.verifying import AccountsUnavailable
 from trading.api.errors import ApiError, error_from_failure, shown
-from trading.api.order_key import FIELD, key_of, name_key, new_key
+from trading.api.order_key import BODY_IS_COMING, FIELD, key_of, name_key, new_key
 from trading.api.parsers import SEND_JSON
 from trading.api.request_id import request_id
 from trading.api.request_metrics import note_error
@@ -68,8 +68,11 @@ def _fill_again(form: Any, error: ApiError, request: HttpRequest) -> None:
 
 
 def _name_key(request: Any) -> None:
-    """See that an order that was refused before its body was read is told under the key that stands in it."""
+    """See that an order that was refused before its body was read is told under the key that stands in it. No refusal
+    waits for a body."""
     if request.method != "POST" or request.path not in _ORDER_PATHS or hasattr(request._request, "bourse_order_key"):
+        return
+    if request.META.get(BODY_IS_COMING):
         return
     try:
         data = request.data
@@ -94,7 +97,7 @@ def envelope(error: ApiError, request: HttpRequest) -> dict[str, Any]:
     return {"error": body | {"details": error.details, "request_id": request_id(request)}}
 
 
-def answer_failure(failure: ApiError | RpcFailure, request: HttpRequest) -> JsonResponse:
+def answer_failure(failure: Exception, request: HttpRequest) -> JsonResponse:
     """Answer what was raised on behalf of a request that no view has seen."""
     error = _error_from(failure)
     _log(error, failure, request)

@@ -13,6 +13,8 @@ from trading.api.errors import ApiError, shown
 HEADER = "Idempotency-Key"
 _META_NAME = "HTTP_IDEMPOTENCY_KEY"
 FIELD = "client_order_id"
+# In a request's META while its body is on its way: there may be a key in it.
+BODY_IS_COMING = "bourse.body_is_coming"
 ALLOWED = "1 to 64 characters of A-Z a-z 0-9 . _ : -"
 
 
@@ -54,8 +56,11 @@ def name_key(request: HttpRequest, data: object) -> str | None:
 
 
 def key_of(request: HttpRequest) -> str | None:
-    """Return the key that an answer to this POST names, also when it failed before its body was read."""
+    """Return the key that an answer to this POST names; None if it cannot be used, or may stand in a body that has not
+    come."""
     if not hasattr(request, "bourse_order_key"):
+        if request.META.get(BODY_IS_COMING) and _META_NAME not in request.META:
+            return None
         return name_key(request, None)
     key: str | None = request.bourse_order_key
     return key

@@ -1,5 +1,6 @@
 """Answers as JSON with exact prices."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -36,3 +37,12 @@ class ExactJSONRenderer(JSONRenderer):
     """JSON in UTF-8; prices are numbers with at most two decimals."""
 
     encoder_class = ExactJSONEncoder
+
+
+# Made once: json.dumps would make one each time.
+_encode = ExactJSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def exact_json(data: Mapping[str, Any]) -> str:
+    """Return an object as the renderer writes it: on one line, with no space that need not be."""
+    return _encode(data)

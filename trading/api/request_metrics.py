@@ -34,7 +34,7 @@ REQUEST_SECONDS = Histogram(
 )
 ORDERS = Counter(
     "bourse_frontend_orders",
-    "POSTed orders by outcome: filled, replayed, not_executed, unknown; and the reason of the last two",
+    "POSTed orders by outcome: filled, replayed, dropped, not_executed, unknown; and the reason of the last two",
     ["outcome", "reason"],
     registry=REGISTRY,
 )
@@ -57,9 +57,7 @@ class RequestMetricsMiddleware:
         began = time.perf_counter()
         response = self._get_response(request)
         seconds = time.perf_counter() - began
-        # A client may make up a method or a path: neither becomes a label.
-        method = request.method if request.method in _METHODS else OTHER
-        route = _route(request)
+        method, route = known_method(request.method), _route(request)
         count_request(method, route, response.status_code, seconds, cache=response.get("X-Cache"))
         if route == "/orders" and method == "POST":
             count_order(*(error_of(request) or ("replayed" if "Idempotency-Replayed" in response else "filled", "")))
@@ -114,6 +112,11 @@ def _of_read(cache: str) -> Callable[[], None]:
 def _of_order(outcome: str, reason: str) -> Callable[[], None]:
     count: Callable[[], None] = ORDERS.labels(outcome, reason).inc
     return count
+
+
+def known_method(method: str) -> str:
+    """Return a method as a label: a client may make one up, or a path, and neither becomes one."""
+    return method if method in _METHODS else OTHER
 
 
 @functools.cache

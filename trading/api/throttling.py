@@ -17,6 +17,8 @@ from trading.process import OncePerProcess
 # The class of limit that an endpoint falls under, by what it asks of its caller. OPEN has none.
 CLASSES = {ANY: "read", TRADER: "trade", OPERATOR: "operate"}
 MOST_CALLERS = 100_000
+# In a request's META: what was decided on it.
+COUNTED = "bourse.limit"
 
 
 class Decision(NamedTuple):
@@ -69,7 +71,10 @@ class CallerThrottle(BaseThrottle):
         limiter = limiters().get(CLASSES.get(view.role_needed(request.method)))
         if limiter is None:
             return True
-        self._decision = request._request.bourse_limit = limiter.take(_caller(request))
+        # Counted once: by the edge, if it has looked at it, or by a view that was asked before the body had come.
+        counted = request.META.get(COUNTED)
+        decision = counted or limiter.take(caller_name(request.user, request.META.get("REMOTE_ADDR", "")))
+        self._decision = request.META[COUNTED] = request._request.bourse_limit = decision
         return self._decision.is_allowed
 
     def wait(self) -> float:
@@ -81,12 +86,21 @@ def add_limit_headers(request: HttpRequest, response: HttpResponse) -> None:
     """Tell the caller about the limit that the request fell under, if there is one."""
     decision: Decision | None = getattr(request, "bourse_limit", None)
     if decision is not None:
-        response["X-RateLimit-Limit"] = str(decision.limit)
-        response["X-RateLimit-Remaining"] = str(decision.remaining)
-        response["X-RateLimit-Reset"] = str(decision.reset)
+        for name, value in limit_headers(decision).items():
+            response[name] = value
 
 
-def _caller(request: Any) -> str:
+def limit_headers(decision: Decision) -> dict[str, str]:
+    """Return the headers that tell a caller about its limit."""
+    return {
+        "X-RateLimit-Limit": str(decision.limit),
+        "X-RateLimit-Remaining": str(decision.remaining),
+        "X-RateLimit-Reset": str(decision.reset),
+    }
+
+
+def caller_name(user: Any, address: str) -> str:
+    """Return under which name a caller is counted: its account, or the address it calls from if it has none."""
     # An address has no `account:` before it, so no account can pass for one.
-    name = getattr(request.user, "name", None)
-    return f"account:{name}" if name else str(request.META.get("REMOTE_ADDR", ""))
+    name = getattr(user, "name", None)
+    return f"account:{name}" if name else address

@@ -4,26 +4,23 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.bounds import MAX_NUMBER, STOCK_NAME
-from common.calls.reasons import Reason
+from common.calls.steps import Steps
 from trading import services
 from trading.accounts.account import OPEN, TRADER, account_of
-from trading.api.api_view import ApiView
-from trading.api.errors import ApiError, shown
+from trading.api.answers import Answer, answer_order, answer_placed, answer_stock
+from trading.api.api_view import IN_LOOP, ApiView
 from trading.api.exception_handler import unknown_path
 from trading.api.order_key import name_key, unusable_key
 from trading.api.order_query import order_cursor, read_order_query
-from trading.api.representations import order_data, placed_headers, stock_data
+from trading.api.representations import order_data, stock_data
 from trading.api.sandbox_faults import read_fault
 from trading.api.schema import operations
 from trading.api.serializers import PlaceOrderSerializer
 from trading.api.stock_query import read_stock_query, stock_cursor
 
-_NUMBER = re.compile(r"[1-9][0-9]{0,15}")
 _NO_CACHE = re.compile(r"(^|[\s,])no-(cache|store)($|[\s,=])", re.IGNORECASE)
 
 
@@ -66,11 +63,8 @@ class StockView(ApiView):
     @operations.look_up_stock
     def get(self, request: Request, name: str) -> Response:
         """Answer with the stock; the header X-Cache says how the cache took part."""
-        if not STOCK_NAME.fullmatch(name):  # nobody is asked
-            raise ApiError(Reason.UNKNOWN_STOCK, f"No stock is named {shown(name)}.", [{"field": "name"}])
         past_cache = _NO_CACHE.search(request.headers.get("Cache-Control", "")) is not None
-        read = services.look_up_stock(name=name, past_cache=past_cache)
-        return Response({"data": stock_data(read.stock)}, headers={"X-Cache": read.cache})
+        return _response(answer_stock(name, past_cache=past_cache))
 
 
 class OrderListView(ApiView):
@@ -115,15 +109,11 @@ class OrderListView(ApiView):
         if key is None:
             raise unusable_key(request._request, request.data)
         fault.before_order()
-        placed = services.place_order(
-            **self.form.validated_data | {"client_order_id": key}, account=account_of(request) or ""
-        )
+        in_loop = request.META.get(IN_LOOP)
+        order = self.form.validated_data | {"client_order_id": key, "account": account_of(request) or ""}
+        response = _response(answer_placed(**order, **(in_loop.order_terms() if in_loop is not None else {})))
         fault.after_order()
-        return Response(
-            {"data": order_data(placed.order)},
-            status=settings.ORDERS_CREATED_STATUS,
-            headers=placed_headers(placed),
-        )
+        return response
 
 
 class OrderView(ApiView):
@@ -141,11 +131,7 @@ class OrderView(ApiView):
     @operations.look_up_order
     def get(self, request: Request, number: str) -> Response:
         """Answer with the order."""
-        if not _NUMBER.fullmatch(number) or int(number) > MAX_NUMBER:
-            message = f"{shown(number)} is not an order number: an integer from 1 to {MAX_NUMBER}."
-            raise ApiError(Reason.INVALID_ARGUMENT, message, [{"field": "number", "message": message}])
-        order = services.look_up_order(number=int(number), account=account_of(request))
-        return Response({"data": order_data(order)})
+        return _response(answer_order(number, account_of(request)))
 
 
 class UnknownPathView(ApiView):
@@ -161,6 +147,11 @@ class UnknownPathView(ApiView):
         """Refuse, whatever the method."""
         super().initial(request, *args, **kwargs)
         raise unknown_path(request._request)
+
+
+def _response(steps: Steps[Answer]) -> Response:
+    answer = services.run(steps)
+    return Response({"data": answer.data}, status=answer.status, headers=answer.headers)
 
 
 def _page(path: str, cursor: str | None, limit: int) -> dict[str, Any]:

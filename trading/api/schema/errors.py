@@ -18,6 +18,7 @@ ANYWHERE = (
     Reason.INTERNAL,
     Reason.OVERLOADED,
 )
+WITH_BODY = (Reason.MALFORMED_JSON, Reason.BODY_LATE, Reason.SHUTTING_DOWN)
 WITH_AUTHENTICATION = (Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED)
 READING = (Reason.NO_LEADER, Reason.CATALOG, Reason.HALTED)
 
@@ -46,6 +47,7 @@ _EXAMPLES: dict[Reason, tuple[str, list[dict[str, Any]]]] = {
         "key 'bot7-000318' names another order",
         [{"field": "client_order_id", "transaction_number": 57}],
     ),
+    Reason.BODY_LATE: ("The body ended after 1 of its 50 bytes, and no more came in time.", []),
     Reason.RATE_LIMITED: ("Request was throttled. Expected available in 1 second.", []),
     Reason.INTERNAL: ("The server failed. Please report the request id.", []),
     Reason.NO_LEADER: ("no order replica answers", []),

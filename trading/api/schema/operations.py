@@ -11,7 +11,7 @@ from trading.accounts.account import OPEN
 from trading.api.accepted import accepted_of
 from trading.api.schema import components, examples, parameters
 from trading.api.schema.components import Schema, data_of, ref
-from trading.api.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, errors
+from trading.api.schema.errors import ANYWHERE, READING, WITH_AUTHENTICATION, WITH_BODY, errors
 from trading.api.schema.parameters import answer_header, header, path
 
 JSON = "application/json"
@@ -42,6 +42,8 @@ def operation(
     if role != OPEN:
         common += WITH_AUTHENTICATION
         told += parameters.LIMITED
+    if request is not None:
+        common += WITH_BODY
     sends = [] if sent is None else [OpenApiExample(summary, value=sent, request_only=True)]
     shown = OpenApiExample(operation_id, value=example)
     describe = extend_schema(
@@ -127,7 +129,6 @@ place_order = operation(
     answer=data_of(ref("Order")),
     example={"data": examples.ORDER},
     reasons=[
-        Reason.MALFORMED_JSON,
         Reason.UNKNOWN_STOCK,
         Reason.INSUFFICIENT_STOCK,
         Reason.STOCK_LIMIT,
@@ -136,7 +137,6 @@ place_order = operation(
         Reason.CATALOG,
         Reason.DISK_FULL,
         Reason.HALTED,
-        Reason.SHUTTING_DOWN,
         Reason.OUTCOME_UNKNOWN,
         Reason.NOT_REPLICATED,
     ],
@@ -198,7 +198,6 @@ switch_over = operation(
     answer=data_of(ref("Switchover")),
     example={"data": {"leader": 1, "epoch": 5, "previous_leader": 3}},
     reasons=[
-        Reason.MALFORMED_JSON,
         Reason.REPLICA_NOT_FOUND,
         Reason.TARGET_NOT_IN_SYNC,
         Reason.OUTCOME_UNKNOWN,
