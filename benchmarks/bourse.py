@@ -3,14 +3,15 @@
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.processes import BenchmarkError, cpu_seconds
+from benchmarks.processes import BenchmarkError, cpu_seconds, tree_memory_bytes
 from benchmarks.syncs import count_syncs, missing_syncs
-from benchmarks.traffic import write_seed
+from benchmarks.traffic import STOCKS, write_seed
 from common.calls.failures import RpcFailure
 from common.rows import HEADER, Row, parse_row
+from deploy.systems.checkout import THIS, Checkout
 from deploy.systems.supervised import SupervisedSystem
 from deploy.systems.waiting import wait_until
 from protos import order_pb2
@@ -23,17 +24,25 @@ class Bourse(SupervisedSystem):
     """The six processes. Use it as a context manager: inside, orders can be placed and all replicas are in sync.
 
     Attributes:
+        name: "Bourse", or of another checkout the name of its folder.
         ready_s: how long after the start orders could be placed.
     """
 
-    name = "Bourse"
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, folder / "stocks.csv")
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        checkout: Checkout = THIS,
+        stocks: Sequence[str] = STOCKS,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(folder, folder / "stocks.csv", environment=environment, checkout=checkout)
+        self.name = "Bourse" if checkout == THIS else checkout.folder.name
+        self._stocks = stocks
         self._syncs: dict[str, int] = {}  # at the last `check_before`
 
     def start(self) -> None:
-        write_seed(self.folder / "stocks.csv")
+        write_seed(self.folder / "stocks.csv", self._stocks)
         began = time.monotonic()
         super().start()
         self.ready_s = time.monotonic() - began
@@ -43,6 +52,21 @@ class Bourse(SupervisedSystem):
         """Return the CPU time of each process so far, the leader's name and a follower's marked as such."""
         leader = self.leader()
         return {_role(name, leader): cpu_seconds(pid) for name, pid in sorted(self.pids().items())}
+
+    def frontend_memory(self) -> int:
+        """Return the bytes of memory that are the frontend's own, its worker's included."""
+        return tree_memory_bytes(self.pids()["frontend"])
+
+    def make_token(self) -> str:
+        """Make a trader's token, as an operator does.
+
+        Raises:
+            BenchmarkError: it was refused.
+        """
+        made = self.run("manage.py", "tokens", "create", "bench", "--role", "trader")
+        if made.returncode:
+            raise BenchmarkError(f"`manage.py tokens create`: {made.stderr}")
+        return made.stdout.strip()
 
     def wait_in_sync(self) -> None:
         """Wait until all replicas are in sync; the leader is asked to see to it at once.

@@ -3,6 +3,7 @@
 import selectors
 import socket
 import sys
+from contextlib import suppress
 
 BODY = b'{"data":{"name":"HOT","price":123.45,"price_decimal":"123.45","quantity":1000000000000}}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
@@ -18,11 +19,18 @@ def serve(address: str) -> None:
             for key, _ in selector.select():
                 if key.fileobj is listener:
                     selector.register(listener.accept()[0], selectors.EVENT_READ)
-                elif isinstance(key.fileobj, socket.socket) and key.fileobj.recv(65_536):
-                    key.fileobj.sendall(ANSWER)
-                elif isinstance(key.fileobj, socket.socket):
+                elif isinstance(key.fileobj, socket.socket) and not _answered(key.fileobj):
                     selector.unregister(key.fileobj)
                     key.fileobj.close()
+
+
+def _answered(connection: socket.socket) -> bool:
+    """Answer what has come; False if the client has gone. One that still had a request under way resets."""
+    with suppress(ConnectionError):
+        if connection.recv(65_536):
+            connection.sendall(ANSWER)
+            return True
+    return False
 
 
 if __name__ == "__main__":

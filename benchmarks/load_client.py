@@ -9,8 +9,9 @@ import selectors
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 RECEIVE_BYTES = 65_536
 SILENCE_S = 15.0
@@ -23,6 +24,29 @@ MakeRequest = Callable[[], bytes]
 
 class LoadError(Exception):
     """The server cannot be reached, is silent for SILENCE_S, or answers what this client cannot read."""
+
+
+class Load(Protocol):
+    """What a run of a load client saw, of this one or of another. Times in seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def errors(self) -> Mapping[int, int]:
+        """Answers that were not expected, by status; NO_ANSWER: the connection broke."""
+
+    @property
+    def client_cpu_s(self) -> float:
+        """CPU time that the client took."""
+
+    @property
+    def rate(self) -> float:
+        """Expected answers a second."""
+
+    def percentile(self, part: float) -> float:
+        """Return the latency below which this part (0 to 1) of the expected answers lies."""
 
 
 @dataclass
@@ -51,7 +75,9 @@ class LoadResult:
         return self.latencies[min(int(part * len(self.latencies)), len(self.latencies) - 1)] if self.latencies else 0.0
 
 
-class _Connection:
+class Connection:
+    """One connection that is kept, with one request under way at most."""
+
     def __init__(self, address: tuple[str, int]) -> None:
         try:
             self.socket = socket.create_connection(address, timeout=SILENCE_S)
@@ -62,6 +88,7 @@ class _Connection:
         self.sent_at = 0.0
 
     def send(self, request: bytes) -> None:
+        """Send a request, now."""
         self.sent_at = time.perf_counter()
         try:
             self.socket.sendall(request)
@@ -108,7 +135,7 @@ class _Run:
 
     def open(self) -> None:
         """Open a connection and send its first request."""
-        connection = _Connection(self.address)
+        connection = Connection(self.address)
         self.selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send(self.make_request())
 
@@ -122,7 +149,7 @@ class _Run:
             for key, _ in ready:
                 self.take(key.data, more=more)
 
-    def take(self, connection: _Connection, *, more: bool) -> None:
+    def take(self, connection: Connection, *, more: bool) -> None:
         """Take in what one connection has received, and send its next request if there shall be `more`."""
         answer = connection.receive()
         if answer is None:
@@ -141,7 +168,7 @@ class _Run:
         if more:
             self.open()
 
-    def close(self, connection: _Connection) -> None:
+    def close(self, connection: Connection) -> None:
         self.selector.unregister(connection.socket)
         connection.socket.close()
 
@@ -169,7 +196,7 @@ def run_load(
             gave not one answer that was expected.
     """
     run = _Run(address, make_request, expected, keep)
-    cpu_before = _own_cpu_s()
+    cpu_before = own_cpu_s()
     begin = time.perf_counter()
     try:
         for _ in range(clients):
@@ -179,32 +206,37 @@ def run_load(
         run.close_all()
     result = run.result
     result.seconds = time.perf_counter() - begin
-    result.client_cpu_s = _own_cpu_s() - cpu_before
+    result.client_cpu_s = own_cpu_s() - cpu_before
     result.latencies.sort()
     if not result.latencies:
         raise LoadError(f"{address}: not one answer was as expected; by status: {dict(result.errors)}")
     return result
 
 
-def latency_note(loads: Sequence[LoadResult]) -> str:
+def latency_note(loads: Sequence[Load]) -> str:
     """Return the median and the 99th percentile in words, each that of the round in which it was worst."""
     p50, p99 = (max(load.percentile(part) for load in loads) * 1e3 for part in (0.5, 0.99))
     return f"p50 {p50:.2f} ms, p99 {p99:.1f} ms (worst round)"
 
 
-def _own_cpu_s() -> float:
+def own_cpu_s() -> float:
+    """Return the CPU time of this process so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def get_request(path: str, host: str) -> bytes:
+def get_request(path: str, host: str, token: str | None = None) -> bytes:
     """Return the bytes of a GET."""
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n{_bearer(token)}\r\n".encode()
 
 
-def post_request(path: str, host: str, body: bytes, key: str) -> bytes:
+def post_request(path: str, host: str, body: bytes, key: str, token: str | None = None) -> bytes:
     """Return the bytes of a POST of JSON under an idempotency key."""
     return (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nContent-Type: application/json\r\n"
-        f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n{_bearer(token)}\r\n"
     ).encode() + body
+
+
+def _bearer(token: str | None) -> str:
+    return "" if token is None else f"Authorization: Bearer {token}\r\n"

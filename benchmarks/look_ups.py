@@ -2,20 +2,21 @@
 
 import os
 import re
-import statistics
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.bourse import Bourse
-from benchmarks.load_client import LoadResult, latency_note, run_load
+from benchmarks.load_client import Load, run_load
 from benchmarks.plan import Plan
 from benchmarks.processes import FRONTEND_CORE, is_listening
 from benchmarks.results import Results, interleave
+from benchmarks.sides import add_rates, medians, side_by_side
+from benchmarks.syncs import get_metrics
 from benchmarks.traffic import HOT, look_up_requests
+from benchmarks.wrk import find_wrk, run_wrk
 from deploy.systems.ports import PortBlock
 from deploy.systems.process import Process
 from deploy.systems.waiting import wait_until
@@ -23,78 +24,82 @@ from deploy.systems.waiting import wait_until
 PART = "a  GET /stocks/NAME out of the cache"
 START_WITHIN_S = 30.0
 WARM_UP_S = 0.5
-CLIENTS_OF_CEILING = 8
+CLIENTS_OF_WARM_UP = 8
 # The cache is passed by when its watch of the catalog was held up for a second, as on a machine that is too busy.
 LEAST_HITS = 0.95
+# One run of a load client: at an address, of a path, with so many clients, for so many seconds.
+LoadOne = Callable[[str, str, int, float], Load]
+# What it saw, one run a round, by the words for the load client, the number of clients and the target.
+Loads = Mapping[tuple[str, int, str], Sequence[Load]]
 _STOCK_READS = re.compile(r'^bourse_frontend_stock_reads_total\{cache="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
 def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], None]) -> None:
-    """Measure the load client alone, then Bourse and the bare views by turns."""
+    """Measure the load clients alone, then the sides, or Bourse and the bare views, by turns."""
+    clients_of = _load_clients(results)
     with _server("constant server", "benchmarks.constant_server", folder=folder) as address:
-        loads = [_load(address, "/", CLIENTS_OF_CEILING, plan.seconds) for _ in range(plan.rounds)]
-    _add(results, "the load client's ceiling: a server that answers a constant", loads)
-    bare_site = _server("bare site", "benchmarks.serve", "benchmarks.bare_site", folder=folder)
-    with Bourse(folder / "bourse") as bourse, bare_site as bare:
-        path = f"/stocks/{HOT[0]}"
-        targets = {
-            "Bourse": (bourse.address, path),
-            "bare DRF view": (bare, "/drf"),
-            "bare Django view": (bare, "/django"),
-        }
-        runs = {
-            f"{name} {clients}": partial(_load, address, path_of, clients, plan.seconds)
-            for clients in plan.get_clients
-            for name, (address, path_of) in targets.items()
-        }
+        ceilings = _by_turns(plan, clients_of, {"a server that answers a constant": (address, "/")})
+    _add_rows(results, "ceiling", ceilings, say)
+    with ExitStack() as stack:
+        bourses = stack.enter_context(side_by_side(plan, folder / "bourse", results, PART))
+        targets = {bourse.name: (bourse.address, f"/stocks/{HOT[0]}") for bourse in bourses}
+        if not plan.is_comparison:
+            bare = stack.enter_context(_server("bare site", "benchmarks.serve", "benchmarks.bare_site", folder=folder))
+            targets |= {"bare DRF view": (bare, "/drf"), "bare Django view": (bare, "/django")}
         for address, warm_path in targets.values():
-            _load(address, warm_path, CLIENTS_OF_CEILING, WARM_UP_S)
-        before = _stock_reads(bourse.address)
-        gave = interleave(runs, plan.rounds)
-        reads = {part: count - before.get(part, 0.0) for part, count in _stock_reads(bourse.address).items()}
+            _load(address, warm_path, CLIENTS_OF_WARM_UP, WARM_UP_S)
+        before = {bourse.name: _stock_reads(bourse.address) for bourse in bourses}
+        gave = _by_turns(plan, clients_of, targets)
+        for bourse in bourses:
+            _check_cache(results, bourse, before[bourse.name])
+    _add_rows(results, "look-ups", gave, say)
+
+
+def _load_clients(results: Results) -> dict[str, LoadOne]:
+    """Return what makes one run of each load client there is."""
+    wrk = find_wrk()
+    if wrk is None:
+        results.remarks.append("wrk is not installed: look-ups were made by the load client in Python alone")
+        return {"": _load}
+    return {"": _load, ", by wrk": partial(_load_by_wrk, wrk)}
+
+
+def _by_turns(plan: Plan, clients_of: Mapping[str, LoadOne], targets: Mapping[str, tuple[str, str]]) -> Loads:
+    runs = {
+        (by, clients, name): partial(load, address, path, clients, plan.seconds)
+        for clients in plan.get_clients
+        for by, load in clients_of.items()
+        for name, (address, path) in targets.items()
+    }
+    return interleave(runs, plan.rounds)
+
+
+def _check_cache(results: Results, bourse: Bourse, before: Mapping[str, float]) -> None:
+    reads = {part: count - before.get(part, 0.0) for part, count in _stock_reads(bourse.address).items()}
     share = reads["hit"] / sum(reads.values())
-    results.add(PART, "part of Bourse's look-ups that the cache answered", "", [share])
+    results.add(PART, f"part of the look-ups that the cache answered: {bourse.name}", "", [share])
     if share < LEAST_HITS:
-        results.failures.append(f"{PART}: not out of the cache: {reads}")
-    _add_rows(plan, results, list(targets), gave, say)
+        results.failures.append(f"{PART}: {bourse.name}: not out of the cache: {reads}")
 
 
-def _add_rows(
-    plan: Plan,
-    results: Results,
-    targets: Sequence[str],
-    gave: Mapping[str, list[LoadResult]],
-    say: Callable[[str], None],
-) -> None:
-    for clients in plan.get_clients:
-        rates = {name: [load.rate for load in gave[f"{name} {clients}"]] for name in targets}
-        for name in targets:
-            _add(results, f"{clients:>2} clients: {name}", gave[f"{name} {clients}"])
-        for other in targets[1:]:
-            results.add_ratio(PART, f"{clients:>2} clients: Bourse / {other}", rates["Bourse"], rates[other])
-        say(
-            f"look-ups, {clients} clients: "
-            + ", ".join(f"{name} {statistics.median(of):.0f}/s" for name, of in rates.items())
-        )
+def _add_rows(results: Results, what: str, gave: Loads, say: Callable[[str], None]) -> None:
+    for by, clients in dict.fromkeys((by, clients) for by, clients, _ in gave):
+        loads = {name: of for (its, number, name), of in gave.items() if (its, number) == (by, clients)}
+        rates = add_rates(results, PART, f"{clients:>2} clients{by}", "requests/s", loads)
+        say(f"{what}, {clients} clients{by}: {medians(rates)} requests/s")
 
 
 def _stock_reads(address: str) -> dict[str, float]:
     """Return how many stocks the frontend has read so far, by the cache's part."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=START_WITHIN_S) as answer:
-        return {part: float(count) for part, count in _STOCK_READS.findall(answer.read().decode())}
+    return {part: float(count) for part, count in _STOCK_READS.findall(get_metrics(address))}
 
 
-def _load(address: str, path: str, clients: int, seconds: float) -> LoadResult:
+def _load(address: str, path: str, clients: int, seconds: float) -> Load:
     return run_load(address, look_up_requests(path), clients=clients, seconds=seconds)
 
 
-def _add(results: Results, what: str, loads: list[LoadResult]) -> None:
-    client = sum(load.client_cpu_s for load in loads) / sum(load.seconds for load in loads)
-    note = f"{latency_note(loads)}, load client {client:.0%} of a core"
-    results.add(PART, what, "requests/s", [load.rate for load in loads], note)
-    for load in loads:
-        if load.errors:
-            results.failures.append(f"{PART}, {what}: answers other than 200, by status: {dict(load.errors)}")
+def _load_by_wrk(wrk: str, address: str, path: str, clients: int, seconds: float) -> Load:
+    return run_wrk(wrk, address, path, clients=clients, seconds=seconds)
 
 
 @contextmanager

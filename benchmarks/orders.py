@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.bourse import Bourse
 from benchmarks.floor.system import Floor
 from benchmarks.load_client import LoadResult, latency_note, run_load
 from benchmarks.plan import Plan
 from benchmarks.postgres_peer.cluster import find_programs
 from benchmarks.postgres_peer.system import PostgresPeer
 from benchmarks.results import Results, interleave
+from benchmarks.sides import side_by_side
 from benchmarks.traffic import HOT, TEN, order_requests
 
 PART = "b  POST /orders; every answer behind a sync at catalog, leader and both followers"
@@ -58,12 +58,24 @@ class OrderRun:
         return sum(self.cpu_s.values()) / max(len(self.load.latencies), 1) * 1e6
 
 
-def run_orders(system: OrderSystem, clients: int, seconds: float, names: Sequence[str], results: Results) -> OrderRun:
+def run_orders(
+    system: OrderSystem,
+    clients: int,
+    seconds: float,
+    names: Sequence[str],
+    results: Results,
+    token: str | None = None,
+) -> OrderRun:
     """Place orders for some time; check everything before and after, and record what failed."""
     system.check_before()
     before = system.cpu_s()
     load = run_load(
-        system.address, order_requests(names), clients=clients, seconds=seconds, expected=(CREATED,), keep=CREATED
+        system.address,
+        order_requests(names, token),
+        clients=clients,
+        seconds=seconds,
+        expected=(CREATED,),
+        keep=CREATED,
     )
     after = system.cpu_s()
     what = f"{system.name}, {clients} clients, {len(names)} stocks"
@@ -75,23 +87,28 @@ def run_orders(system: OrderSystem, clients: int, seconds: float, names: Sequenc
 
 
 def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], None]) -> None:
-    """Measure all systems, all of them running, one under load at a time."""
+    """Measure all systems, all of them running, one under load at a time: the sides, or Bourse and its peers."""
     with ExitStack() as stack:
-        systems: list[OrderSystem] = [
-            stack.enter_context(Bourse(folder / "bourse")),
-            stack.enter_context(Floor(folder / "floor")),
-        ]
-        programs = find_programs()
-        if programs is not None:
-            systems.append(stack.enter_context(PostgresPeer(folder / "peer", programs)))
-        else:
-            results.remarks.append("PostgreSQL is not installed: nothing was compared with it")
+        sides = stack.enter_context(side_by_side(plan, folder / "bourse", results, PART))
+        systems: list[OrderSystem] = [*sides]
+        if not plan.is_comparison:
+            systems += _start_peers(stack, folder, results)
         for system in systems:
             run_orders(system, 8, WARM_UP_S, HOT + TEN, results)
         for label, names in {"hot stock": HOT, "ten stocks": TEN}.items():
             if len(names) not in plan.stock_counts:
                 continue
             _measure_stocks(plan, results, systems, label, names, say)
+
+
+def _start_peers(stack: ExitStack, folder: Path, results: Results) -> list[OrderSystem]:
+    peers: list[OrderSystem] = [stack.enter_context(Floor(folder / "floor"))]
+    programs = find_programs()
+    if programs is not None:
+        peers.append(stack.enter_context(PostgresPeer(folder / "peer", programs)))
+    else:
+        results.remarks.append("PostgreSQL is not installed: nothing was compared with it")
+    return peers
 
 
 def _measure_stocks(

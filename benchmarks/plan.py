@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from deploy.systems.checkout import THIS, Checkout
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -18,6 +20,10 @@ class Plan:
             least the last 1,000,000 orders: only what an order costs beyond those lasts. It forgets 80,000 at a time,
             and knows equally many at any two multiples of that.
         catch_up_orders: how many an empty replica lacks.
+        streams: of events, open at once.
+        unfinished: connections with half a request, open at once.
+        burst: orders that are sent at once.
+        checkouts: whose systems are measured: this one, and another one that it is compared with.
     """
 
     rounds: int = 3
@@ -31,6 +37,15 @@ class Plan:
     sizes: Sequence[int] = (10**3, 10**4, 10**5, 10**6)
     memory_sizes: Sequence[int] = (1_200_000, 2_400_000)
     catch_up_orders: int = 10**6
+    streams: int = 2000
+    unfinished: int = 5000
+    burst: int = 1000
+    checkouts: Sequence[Checkout] = (THIS,)
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether this checkout is compared with another one, instead of with peers."""
+        return len(self.checkouts) > 1
 
     def grown_to(self, largest: int | None) -> "Plan":
         """Return this plan with a system of so many orders too; None: the plan as it is."""
@@ -53,4 +68,7 @@ QUICK = Plan(
     sizes=(10**3, 10**5),
     memory_sizes=(),
     catch_up_orders=10**5,
+    streams=40,
+    unfinished=200,
+    burst=100,
 )

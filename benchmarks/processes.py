@@ -29,18 +29,24 @@ def is_listening(address: str) -> bool:
 
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time, user and system, of a process and all below it, those that ended included."""
+    # utime, stime, and those of children that were waited for
+    return sum(sum(map(int, stat[11:15])) for stat in _tree(pid).values()) / TICKS_A_SECOND
+
+
+def _tree(pid: int) -> dict[int, list[str]]:
+    """Return the stat fields of a process and of all below it, by their ids; what is gone is left out."""
+    stats = {int(entry): _stat(int(entry)) for entry in os.listdir("/proc") if entry.isdigit()}
     children = defaultdict(list)
-    ticks = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (stat := _stat(int(entry))) is not None:
-            children[int(stat[1])].append(int(entry))
-            ticks[int(entry)] = sum(map(int, stat[11:15]))  # utime, stime, and those of children that were waited for
-    total, below = 0, [pid]
+    for one, stat in stats.items():
+        if stat is not None:
+            children[int(stat[1])].append(one)
+    tree, below = {}, [pid]
     while below:
         one = below.pop()
-        total += ticks.get(one, 0)
+        if (stat := stats.get(one)) is not None:
+            tree[one] = stat
         below += children[one]
-    return total / TICKS_A_SECOND
+    return tree
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -55,3 +61,8 @@ def memory_bytes(pid: int) -> int:
     """Return the memory that is this process's own: resident, and not that of a file."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["RssAnon"].split()[0]) * 1024
+
+
+def tree_memory_bytes(pid: int) -> int:
+    """Return the memory that is a process's own, with that of all below it."""
+    return sum(map(memory_bytes, _tree(pid)))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -63,12 +64,12 @@ class Results:
         return self.add(part, what, "times", [a / b for a, b in zip(upper, lower, strict=True)], note)
 
 
-def interleave(runs: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def interleave(runs: Mapping[K, Callable[[], T]], rounds: int) -> dict[K, list[T]]:
     """Make every run once a round, and return what each gave, one a round.
 
     Every second round goes backwards, so that what drifts (heat, others' load) does not favour the first.
     """
-    gave: dict[str, list[T]] = {name: [] for name in runs}
+    gave: dict[K, list[T]] = {name: [] for name in runs}
     for number in range(rounds):
         for name in list(runs)[:: 1 if number % 2 == 0 else -1]:
             gave[name].append(runs[name]())

@@ -1,4 +1,7 @@
-"""`python -m benchmarks.serve MODULE HOST:PORT`: another WSGI application under the frontend's server and settings."""
+"""`python -m benchmarks.serve MODULE HOST:PORT`: a peer's WSGI application, one process with many threads.
+
+Under granian: of the servers for WSGI it takes the fewest of the processor's cycles a request.
+"""
 
 import os
 import sys
@@ -6,8 +9,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from deploy.frontend import make_server
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
 from deploy.parent import end_with_parent
+
+THREAD_COUNT = 224
 
 
 class Loader:
@@ -25,4 +33,15 @@ class Loader:
 
 
 if __name__ == "__main__":
-    make_server(sys.argv[2]).serve(target_loader=Loader(sys.argv[1], os.getpid()))
+    host, _, port = sys.argv[2].rpartition(":")
+    server = Granian(
+        sys.argv[1],
+        address=host,
+        port=int(port),
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=THREAD_COUNT,
+        websockets=False,
+        log_level=LogLevels.error,
+    )
+    server.serve(target_loader=Loader(sys.argv[1], os.getpid()))

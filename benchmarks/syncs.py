@@ -12,10 +12,11 @@ _SYNCS = re.compile(r"^bourse_(?:catalog_journal|replica_log)_sync_seconds_count
 
 def count_syncs(addresses: Mapping[str, str]) -> dict[str, int]:
     """Return the number of syncs so far, by process; `addresses` are where they show their metrics."""
-    return {name: read_syncs(_get(address)) for name, address in addresses.items()}
+    return {name: read_syncs(get_metrics(address)) for name, address in addresses.items()}
 
 
-def _get(address: str) -> str:
+def get_metrics(address: str) -> str:
+    """Return the metrics that a process shows at host:port."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=TIMEOUT_S) as answer:
         text: str = answer.read().decode()
         return text

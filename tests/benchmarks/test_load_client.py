@@ -102,3 +102,11 @@ def test_a_post_says_its_length_and_key():
     head, _, body = post_request("/orders", "localhost", b'{"a":1}', "key-1").partition(b"\r\n\r\n")
     assert body == b'{"a":1}'
     assert {b"Content-Length: 7", b"Idempotency-Key: key-1"} <= set(head.split(b"\r\n"))
+
+
+def test_a_caller_with_a_token_says_it():
+    for request in (get_request("/", "localhost", "abc"), post_request("/orders", "localhost", b"{}", "key-1", "abc")):
+        head, end, _ = request.partition(b"\r\n\r\n")
+        assert end
+        assert b"Authorization: Bearer abc" in head.split(b"\r\n")
+    assert b"Authorization" not in get_request("/", "localhost")

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.processes import FRONTEND_PLACE, cpu_seconds, memory_bytes
+from benchmarks.processes import FRONTEND_PLACE, cpu_seconds, memory_bytes, tree_memory_bytes
 from deploy.settings import RunSettings
 from deploy.supervision import programs
 
@@ -30,3 +30,13 @@ def test_memory_is_that_of_the_process():
 
 def test_what_is_compared_has_the_place_of_the_frontend():
     assert programs(RunSettings.from_environment({}))[FRONTEND_PLACE].name == "frontend"
+
+
+def test_memory_of_a_tree_is_that_of_all_in_it():
+    holds = "import os; held = bytearray(os.urandom(1)) * (64 << 20); print(flush=True); input()"
+    before = tree_memory_bytes(os.getpid())
+    child = subprocess.Popen([sys.executable, "-c", holds], stdin=-1, stdout=-1)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert tree_memory_bytes(os.getpid()) - before > 50 << 20
+    child.communicate(b"\n")

@@ -68,3 +68,12 @@ def test_one_keeps_to_its_core(tmp_path: Path):
     wait_until(lambda: pinned.output, 10, "its first line")
     assert os.sched_getaffinity(pinned.pid) == {core}
     pinned.kill()
+
+
+def test_a_process_runs_in_the_folder_it_is_given(tmp_path: Path):
+    other = Process(
+        "other", [sys.executable, "-c", "import os; print(os.getcwd())"], {}, tmp_path / "o", folder=tmp_path
+    )
+    other.start()
+    assert other.wait(10) == 0
+    assert other.output == f"{tmp_path}\n"
