@@ -157,7 +157,7 @@ def names_in(path: str) -> set[str]:
     def names(body: list[ast.stmt], prefix: str) -> set[str]:
         found = set()
         for node in body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.add(prefix + node.name)
             if isinstance(node, ast.ClassDef):
                 found |= names(node.body, f"{node.name}.")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from deploy.frontend import stop_serving
+from deploy.systems.ports import PortBlock
 from trading import services
 from trading.events import hub
 
@@ -59,7 +61,7 @@ def test_stop_refuses_new_orders_and_ends_the_streams(monkeypatch: pytest.Monkey
     monkeypatch.setattr(services, "_stopping", threading.Event())
     stop_serving()
     with pytest.raises(RpcFailure, match="is stopping"):
-        services.place_order(name="ACME", type="buy", quantity=1, client_order_id="mine")
+        services.run(services.place_order(name="ACME", type="buy", quantity=1, client_order_id="mine"))
     assert stopped.is_set()
 
 
@@ -71,16 +73,29 @@ class Loading(types.ModuleType):
         os.kill(os.getpid(), signal.{name})
         return print
 
-sys.modules["frontend_site.wsgi"] = Loading("frontend_site.wsgi")
-from deploy.frontend import ApplicationLoader
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda *_: None)  # as the server's parent process, from which a worker is forked
-ApplicationLoader(os.getppid())("")
+sys.modules["frontend_site.asgi"] = Loading("frontend_site.asgi")
+from deploy import frontend
+frontend.run_program("frontend", lambda: frontend.serve("127.0.0.1:{port}", "PORT"), frontend.ConfigError)
 """
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_worker_that_is_still_loading_ends_at_once(name):
-    program = STOPPED_WHILE_LOADING.format(name=name)
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False)
-    assert ended.returncode == -signal.Signals[name]
+def test_frontend_that_is_still_loading_ends_at_once(name):
+    with closing(PortBlock()) as ports:
+        program = STOPPED_WHILE_LOADING.format(name=name, port=ports.ports[0])
+        ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False, capture_output=True)
+    assert ended.returncode in (-signal.Signals[name], 128 + signal.Signals[name])
+    assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(("hard", "soft", "is_told"), [(20_000, 8_500, False), (4_000, 4_000, True)])
+def test_as_many_files_may_be_open_as_connections_need(hard, soft, is_told):
+    program = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, {hard}))\n"
+        "from deploy.frontend import raise_file_limit; raise_file_limit()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=True, capture_output=True)
+    *told, limits = ended.stdout.decode().splitlines()
+    assert limits == f"({soft}, {hard})"
+    assert any("fewer files" in line for line in told) is is_told

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from tests.trading.edge_client import ByEdge
 from tests.trading.fake_cluster import CONFIG, FakeCluster
 from tests.trading.fake_network import FakeClock
 from tests.trading.fakes import FakeCatalogClient, FakeMarket, FakeOrderClient, FakeOrderReader
-from tests.trading.wsgi_client import BehindPlainRequests
 from trading import services
 from trading.accounts.tokens import create_token
 from trading.operator import services as operator_services
@@ -45,7 +45,7 @@ def market(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeMarket:
 def rest(market: FakeMarket) -> APIClient:
     """A client that gets an answer also to what made the server fail."""
     client = APIClient(raise_request_exception=False, HTTP_HOST="testserver")
-    client.handler = BehindPlainRequests(client.handler)
+    client.handler = ByEdge(client.handler)
     return client
 
 

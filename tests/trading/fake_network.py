@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
-from common.calls.steps import Call, Guarded, Pause, Together, Wait, run_steps
+from common.calls.steps import Call, Guarded, Pause, Start, Together, Wait, run_steps
 
 
 class FakeClock:
@@ -70,8 +70,10 @@ class FakeNetwork:
             case Pause():
                 self.clock.now += effect.seconds
                 return None
+            case Start():
+                return self.run(effect.steps)  # at once, and to its end
             case Wait():
-                return effect.event.wait(effect.timeout_s)
+                return effect.latch.wait(effect.timeout_s)
 
     def _guarded(self, effect: Guarded) -> Any:
         call, until = effect.call, self.clock.now + effect.call.timeout_s

@@ -124,7 +124,7 @@ class FakeOrderClient:
     """The market as OrderClient."""
 
     def __init__(self, market: FakeMarket) -> None:
-        self.place = procedure(market.place)
+        self.place = procedure(lambda order, **_terms: market.place(order))
 
 
 class FakeOrderReader:

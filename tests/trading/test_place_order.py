@@ -2,7 +2,6 @@
 
 import json
 import re
-from contextlib import ExitStack
 
 import pytest
 
@@ -10,7 +9,6 @@ from common.calls.failures import failure_from_wire
 from common.calls.reasons import Reason
 from protos import catalog_pb2
 from tests.trading.fakes import failed
-from trading import services
 
 GOOD = {"name": "BlueFinch", "type": "buy", "quantity": 3}
 
@@ -242,15 +240,3 @@ def test_page_of_another_site_cannot_trade_for_its_reader(rest, market):
     assert market.placed == []
     own = rest.post("/orders", GOOD, format="multipart", headers={"Origin": "http://testserver"})
     assert own.status_code == 201
-
-
-@pytest.mark.parametrize("headers", [{}, {"Accept": "application/json, */*"}])
-def test_order_that_finds_all_places_taken_is_refused_at_once(post, market, headers):
-    with ExitStack() as others:
-        for _ in range(services.ORDERS_AT_ONCE):
-            others.enter_context(services._orders_room.place())
-        response = post(**GOOD, headers=headers)
-        error = response.json()["error"]
-        assert (response.status_code, error["reason"], error["outcome"]) == (503, "OVERLOADED", "not_executed")
-        assert (response["Retry-After"], market.placed) == ("1", [])
-    assert post(**GOOD, headers=headers).status_code == 201

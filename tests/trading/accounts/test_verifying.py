@@ -76,11 +76,26 @@ def test_token_ends_at_its_time_although_it_is_trusted(database):
     assert database.asked == 1
 
 
-def test_unknown_tokens_are_not_remembered(database):
+def test_unknown_token_is_looked_up_once_in_a_while_too(database):
     verifier = database.verifier()
-    for number in range(100):
+    for _ in range(10):
+        assert verifier.verify("d2") is None
+    assert database.asked == 1
+    database.accounts["d2"] = Account("bob", "trader", None)
+    database.now_s += TRUST_S - 0.001
+    assert (verifier.verify("d2"), verifier.remembers("d2")) == (None, True)
+    database.now_s += 0.001
+    assert not verifier.remembers("d2")
+    assert verifier.verify("d2").name == "bob"
+
+
+def test_made_up_tokens_push_out_none_that_is_good_and_cost_little_memory(database):
+    verifier = database.verifier()
+    verifier.verify("d1")
+    for number in range(2 * MOST_REMEMBERED):
         assert verifier.verify(f"made up {number}") is None
-    assert verifier._known == {}
+    assert verifier.remembers("d1")
+    assert len(verifier._unknown) <= MOST_REMEMBERED
 
 
 def test_memory_is_bounded(database):

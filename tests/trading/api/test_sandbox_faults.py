@@ -47,7 +47,8 @@ def test_delay_keeps_the_answer_back_not_the_order(sandbox, ask, monkeypatch, ma
 
 
 @pytest.mark.parametrize(
-    "fault", ["", "delay", "delay=", "delay=-1", "delay=1.5", "delay=30001", "delay=٣", "reject=HALTED", "lose-reply "]
+    "fault",
+    ["", "delay", "delay=", "delay=-1", "delay=1.5", "delay=30001", "delay=\xd9\xa3", "reject=HALTED", "lose-reply "],
 )
 def test_other_value_is_400_and_nothing_is_made(sandbox, ask, market, fault):
     response = ask(fault)

@@ -7,6 +7,7 @@ import pytest
 from common.process.rates import Rate
 from trading.api import throttling
 from trading.api.throttling import MOST_CALLERS, RateLimiter
+from trading.edge import callers
 from trading.operator import services
 
 START = 1_700_000_040  # a full minute
@@ -19,7 +20,8 @@ def limits(settings, monkeypatch):
     rates = {"read": Rate(2, 60), "trade": Rate(1, 60), "operate": Rate(1, 60)}
     settings.RATE_LIMITS = rates
     made = {name: RateLimiter(rate, lambda: time[0]) for name, rate in rates.items()}
-    monkeypatch.setattr(throttling, "limiters", lambda: made)
+    for module in (throttling, callers):
+        monkeypatch.setattr(module, "limiters", lambda: made)
     return time
 
 
