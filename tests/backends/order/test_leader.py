@@ -62,6 +62,39 @@ def test_refused_key_is_refused_again_although_there_is_stock_now(led):
         led.place(3, buy("k", 101))
 
 
+def test_order_that_nobody_waits_for_any_more_is_not_sent_and_costs_the_others_nothing(led):
+    led.submit(3, buy("late"), wait_s=1)
+    led.clock.now += 2
+    led.network.sent.clear()
+    led.turn(3)
+    assert not [request for _, request in led.network.sent if isinstance(request, catalog_pb2.UpdateStockRequest)]
+    assert led.place(3, buy("next")).transaction_number == 1
+    assert quantity(led) == 99
+    assert_identical(led)
+
+
+def test_what_a_turn_did_is_counted_and_timed(led):
+    def slow_catalog(address, request):
+        led.clock.now += 0.25 * isinstance(request, catalog_pb2.UpdateStockRequest)
+        led.clock.now += 0.5 * isinstance(request, order_pb2.SyncOrderRequest)
+
+    led.network.after = slow_catalog
+    led.submit(3, buy("a"), buy("b"), buy("c", 1, "NOPE"))
+    sample = led.metrics[3].registry.get_sample_value
+    assert sample("bourse_replica_pending_orders") == 3
+    led.clock.now += 1
+    led.turn(3)
+    assert sample("bourse_replica_pending_orders") == 0
+    assert sample("bourse_replica_refusals_total", {"reason": "UNKNOWN_STOCK"}) == 1
+    assert sample("bourse_replica_orders_total") == 2
+    assert sample("bourse_replica_batch_orders_sum") == 3
+    seconds = {
+        stage: sample("bourse_replica_stage_seconds_sum", {"stage": stage})
+        for stage in ("decide", "replicate", "whole")
+    }
+    assert seconds == {"decide": 0.25, "replicate": 1.0, "whole": 2.25}
+
+
 def test_two_orders_of_one_key_in_one_batch_are_one_order(led, monkeypatch):
     """Whoever comes with a key in flight joins it; should that fail, the catalog makes one order of both."""
     monkeypatch.setattr(Ticket, "key", property(lambda self: str(id(self)).encode()))
@@ -141,6 +174,18 @@ def test_follower_that_dies_while_nobody_trades_is_noticed(led):
     led.clock.now += 3
     led.network.run(led.replicas[3].heartbeat())
     assert follower_states(led) == {1: IN_SYNC, 2: FAULTY}
+
+
+def test_followers_are_asked_when_they_were_sent_nothing_for_two_seconds_and_not_before(led):
+    led.place(3, buy("a"))
+    for pause_s, asked in ((1.5, 0), (0.5, 2), (1.5, 0), (0.5, 2)):
+        led.network.sent.clear()
+        led.clock.now += pause_s
+        led.network.run(led.replicas[3].heartbeat())
+        assert (
+            len([request for _, request in led.network.sent if isinstance(request, order_pb2.SyncOrderRequest)])
+            == asked
+        )
 
 
 def test_empty_replica_far_behind_is_filled_in_bulk(led, monkeypatch):

@@ -99,6 +99,12 @@ def test_orders_that_nobody_waits_for_are_dropped_when_the_batch_is_formed():
     assert pending.submit(order("late"), patient()) is not late
 
 
+def test_caller_waits_until_its_deadline_and_while_it_is_there():
+    assert patient(deadline=101).waits(100.9)
+    assert not patient(deadline=101).waits(101)
+    assert not Caller(101, lambda: False).waits(100)
+
+
 def test_full_queue_refuses_new_keys_and_still_joins_known_ones():
     pending = PendingOrders(Clock(), max_pending=2)
     first = pending.submit(order("a"), patient())

@@ -92,6 +92,18 @@ def test_near_peers_are_in_sync_when_the_leader_serves(led):
     assert_identical(led)
 
 
+@pytest.mark.parametrize(("near", "state"), [(2, IN_SYNC), (1, FAULTY)])
+def test_peer_that_lacks_more_than_a_little_is_left_to_be_caught_up(led, monkeypatch, near, state):
+    monkeypatch.setattr(promotion, "NEAR_ORDERS", near)
+    led.place(3, buy("a"))
+    led.stop_replica(1)
+    led.place(3, buy("b"))
+    led.place(3, buy("c"))
+    led.start_replica(1)
+    led.assign(2)
+    assert follower_states(led, 2) == {1: state, 3: IN_SYNC}
+
+
 def test_peer_that_was_silent_before_is_asked_too_and_not_waited_for_as_long(led):
     """Who asks for the promotion may alone be cut off from it."""
     asked: dict[str, float] = {}
@@ -116,7 +128,8 @@ def test_long_backfill_is_answered_and_goes_on(led, monkeypatch):
     led.network.page_rows = 1
     with pytest.raises(RpcFailure) as caught:
         led.assign(1)
-    assert caught.value.reason is Reason.BACKFILLING
+    assert (caught.value.reason, caught.value.metadata) == (Reason.BACKFILLING, {"last_number": "1"})
+    assert caught.value.message == "replica 1 is still reading orders from the catalog, 1 so far"
     led.place(3, buy("meanwhile"))  # the present leader works on
     led.turn(1)
     assert led.replicas[1].store.last_number == 4
