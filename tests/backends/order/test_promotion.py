@@ -6,13 +6,16 @@ from backends.failures import CatalogUnavailable
 from backends.order import promotion
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.rows import chain_seed
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import (
+    CATALOG,
     assert_identical,
     buy,
     follower_states,
     quantity,
 )
+from tests.backends.order.rows import make_rows
 
 IN_SYNC, FAULTY = order_pb2.IN_SYNC, order_pb2.FAULTY
 
@@ -116,6 +119,26 @@ def test_peer_that_was_silent_before_is_asked_too_and_not_waited_for_as_long(led
     led.assign(2, silent=[3])
     assert asked == {led.address(1): 0.4, led.address(3): 0.1}
     assert follower_states(led, 2) == {1: IN_SYNC, 3: IN_SYNC}
+
+
+def test_histories_that_differ_end_a_promotion_even_if_the_catalog_finds_nothing_wrong(led):
+    led.place(3, buy("k"))
+    cluster_id, handle = led.catalog.cluster_id, led.network.handlers[CATALOG]
+    led.stop_replica(1)
+    led.wipe_replica(1)
+    seed = chain_seed(cluster_id)
+    led.start_replica(1).store.extend(cluster_id, 0, seed, make_rows(1, chain=seed))
+
+    def answer(request):
+        if isinstance(request, catalog_pb2.BeginEpochRequest) and request.holder_id:
+            return catalog_pb2.BeginEpochResponse(epoch=9)
+        return handle(request)
+
+    led.network.handlers[CATALOG] = answer
+    with pytest.raises(RpcFailure, match=r"HALTED: .*replica 1 holds 1 orders of another history than our 1"):
+        led.assign(2)
+    assert led.replicas[2].health().role == order_pb2.FOLLOWER
+    assert "another history" in led.replicas[2].health().halted
 
 
 def test_long_backfill_is_answered_and_goes_on(led, monkeypatch):

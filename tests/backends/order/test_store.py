@@ -20,8 +20,12 @@ def test_new_store_holds_nothing_and_belongs_to_nobody(open_store):
     assert store.position == (0, 0)
     assert store.cluster_id == ""
     assert store.last_epoch() == 0
-    with pytest.raises(RpcFailure, match="UNKNOWN_ORDER: order 1 is not here"):
+    with pytest.raises(RpcFailure, match="UNKNOWN_ORDER: order 1 is not here; the last one is 0") as caught:
         store.order(1)
+    assert caught.value.metadata == {"last_number": "0"}
+    with pytest.raises(RpcFailure, match=r"UNKNOWN_ORDER: .*order-1 holds no orders yet"):
+        store.chain_at(0)
+    assert store.read(1, 0) == b""
 
 
 def test_closed_directory_can_be_opened_again_although_it_never_met_a_cluster(open_store):
@@ -83,8 +87,18 @@ def test_other_bytes_at_a_held_number_are_diverged(open_store):
 def test_rows_of_another_cluster_are_refused(open_store):
     store = open_store()
     store.extend(CLUSTER, 0, SEED, make_rows(1))
-    with pytest.raises(WrongCluster, match="test-cluster, not to elsewhere"):
-        store.extend("elsewhere", 0, chain_seed("elsewhere"), b"")
+    for meets in (lambda: store.extend("elsewhere", 0, chain_seed("elsewhere"), b""), lambda: store.adopt("elsewhere")):
+        with pytest.raises(WrongCluster, match="test-cluster, not to elsewhere") as caught:
+            meets()
+        assert caught.value.metadata == {"cluster_id": CLUSTER}
+
+
+def test_foreign_store_refuses_with_the_reason_that_it_was_given(open_store):
+    store = open_store()
+    store.refuse_if_foreign()
+    store.mark_foreign("these are another cluster's")
+    with pytest.raises(RpcFailure, match="HALTED: these are another cluster's"):
+        store.refuse_if_foreign()
 
 
 def test_rows_that_break_the_chain_are_refused_and_nothing_is_written(open_store):
