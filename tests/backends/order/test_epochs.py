@@ -7,6 +7,7 @@ from backends.order.catalog_link import CatalogLink
 from backends.order.epochs import HeldLog, begin_epoch, log_that_differs, read_missing, show_log
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.calls.steps import Call
 from protos import catalog_pb2
 from tests.backends.order.direct import CATALOG, buy
 
@@ -64,6 +65,7 @@ def test_epoch_is_begun_with_what_is_held_and_what_is_lacking_is_read_afterwards
     steps = begin_epoch(link, store, 1, 1, never)
     held = store.position
     call = next(steps)
+    assert isinstance(call, Call)
     assert call.timeout_s == 2.0  # as long as a sync may take: asked sooner, it would begin epoch after epoch
     assert call.request == catalog_pb2.BeginEpochRequest(
         leader_id=1, expected_epoch=1, number=held.number, chain=held.chain, cluster_id=led.catalog.cluster_id
@@ -89,7 +91,8 @@ def test_journal_with_another_chain_than_the_log_proves_that_they_differ(led, li
 
 def test_silent_catalog_is_asked_again_until_it_is_given_up(led, link, store):
     led.stop_catalog()
-    began, told = led.clock.now, []
+    told: list[CatalogUnavailable] = []
+    began = led.clock.now
 
     def gives_up(failure: CatalogUnavailable) -> bool:
         told.append(failure)

@@ -47,6 +47,7 @@ def test_key_in_flight_is_joined_queued_sent_or_decided():
     first.number = 1
     assert pending.submit(order(), patient()) is first
     pending.settle(first, order_pb2.Order(transaction_number=1))
+    assert first.future.result(0).transaction_number == 1
     assert pending.submit(order(), patient()) is not first
 
 
@@ -69,6 +70,8 @@ def test_refused_key_gets_the_same_refusal_for_ever():
     pending.refuse_again(1)
     assert late.future.done()
     assert not pending.has_waiting()
+    assert pending.count() == 0
+    assert pending.submit(order("late"), patient()) is not late
     assert "was refused before (INSUFFICIENT_STOCK, 2 left)" in failure_of(again).message
     assert failure_of(again).reason == failure_of(ticket).reason
     assert failure_of(again).metadata == {"available": "2"}
@@ -120,8 +123,11 @@ def test_failing_what_waits_leaves_what_was_sent():
     pending.take_batch(1)
     waiting = pending.submit(order("b"), patient())
     pending.fail_waiting(RpcFailure(Reason.NOT_LEADER, "no"))
-    assert waiting.future.done()
+    assert failure_of(waiting).reason is Reason.NOT_LEADER
     assert not sent.future.done()
+    assert pending.count() == 1
+    assert pending.submit(order("a"), patient()) is sent
+    assert pending.submit(order("b"), patient()) is not waiting
 
 
 def test_end_tells_what_was_sent_unknown_and_the_rest_not_executed():
@@ -139,13 +145,16 @@ def test_end_tells_what_was_sent_unknown_and_the_rest_not_executed():
 
 def test_ticket_that_the_end_has_answered_is_not_answered_again():
     """The leadership may end, in another thread, while a turn answers."""
-    pending = PendingOrders(Clock())
-    tickets = [pending.submit(order(key), patient()) for key in ("a", "b", "c")]
+    clock = Clock()
+    pending = PendingOrders(clock)
+    tickets = [pending.submit(order(key), patient(deadline=101)) for key in ("a", "b", "c")]
+    assert [ticket.taken_at for ticket in tickets] == [100.0] * 3
     pending.take_batch(3)
     pending.close(RpcFailure(Reason.NOT_LEADER, "ended"), RpcFailure(Reason.STEPPED_DOWN, "ended"))
     pending.settle(tickets[0], order_pb2.Order(transaction_number=1))
     pending.refuse(tickets[1], catalog_pb2.Refusal(reason="UNKNOWN_STOCK"))
-    pending.forget_deserted([tickets[2]])
+    clock.now = 102  # its caller has given up, too
+    assert pending.forget_deserted([tickets[2]]) == []
     assert all(failure_of(ticket).reason is Reason.STEPPED_DOWN for ticket in tickets)
 
 

@@ -32,6 +32,32 @@ def test_checkpoint_is_compared_wherever_its_row_falls_in_a_run():
             assert list(wrong.disagreements) == ["GOOGL"]
 
 
+def test_without_a_trade_everything_begins_at_zero():
+    for stocks in ([], [Stock.new("T", 1, 1000)]):
+        replay = Replay(stocks)
+        replay.visit(b"", 1)
+        assert (replay.checkpoint_number, replay.last_number, replay.last_epoch, replay.last_created_at) == (
+            0,
+            0,
+            0,
+            "",
+        )
+        assert (replay.disagreements, replay.traded_prices, len(replay.keys)) == ({}, {}, 0)
+
+
+def test_stock_that_is_not_as_it_was_at_the_beginning_is_told_before_any_trade():
+    replay = Replay([Stock("T", 1, 1000, 999, 0)])
+    assert replay.disagreements == {
+        "T": "at trade 0 the rows give stock 'T' 1000 shares and last trade 0, not 999 and 0"
+    }
+
+
+def test_row_of_an_unknown_stock_is_named():
+    with pytest.raises(ReplayFailed, match="row 3 trades stock 'T', which is not known") as caught:
+        Replay([Stock.new("GOOGL", 1, 1000)]).visit(b"".join(make_rows(3)), 1)
+    assert (caught.value.number, caught.value.stock_name) == (3, "T")
+
+
 def test_prices_of_the_trades_above_the_checkpoint_are_noted():
     rows = make_rows(10)
     before = Replay([Stock.new("GOOGL", 1, 1000), Stock.new("T", 1, 1000)])
@@ -54,7 +80,8 @@ def test_rows_are_played_fast_enough_to_start_with_a_million():
 def test_rows_take_a_stock_to_its_bounds_and_not_beyond(too_few, too_many):
     """They sell 2 shares of GOOGL and buy 3, then sell 4 of T."""
     replay = Replay([Stock.new("GOOGL", 1, 1 - too_few), Stock.new("T", 1, MAX_STOCK_QUANTITY - 4 + too_many)])
-    with pytest.raises(ReplayFailed, match="leaves") if too_few or too_many else nullcontext():
+    why = f"row 2 leaves {-too_few} shares of stock 'GOOGL'" if too_few else f"row 3 leaves {MAX_STOCK_QUANTITY + 1}"
+    with pytest.raises(ReplayFailed, match=why) if too_few or too_many else nullcontext():
         replay.visit(b"".join(make_rows(3)), 1)
     if not too_few and not too_many:
         assert [stock.quantity for stock in replay.stocks.values()] == [0, MAX_STOCK_QUANTITY]

@@ -106,6 +106,27 @@ def test_what_was_never_executed_is_told_soon(reason, told, least_s, most_s):
     assert least_s <= script.seconds <= most_s
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason.NOT_LEADER, "no leader took the order in its time: why"),
+        (Reason.NO_ANSWER, "It is not known whether the order was executed: why"),
+        (Reason.CATALOG, "why"),
+    ],
+)
+def test_the_last_word_says_what_was_the_trouble(reason, told):
+    with pytest.raises(RpcFailure) as failure:
+        Script([RpcFailure(reason, "why")]).place()
+    assert failure.value.message == told
+
+
+def test_pauses_double_up_to_the_longest_and_end_with_the_time():
+    steps = Placing(Script([]).find, Script([refusal(Reason.NOT_LEADER)]).attempt, lambda: 0.0, 0.5)._next_pause
+    assert [steps().seconds for _ in range(7)] == [0.02, 0.04, 0.08, 0.16, 0.32, 0.4, 0.4]
+    late = Placing(Script([]).find, Script([]).attempt, lambda: 0.49, 0.5)._next_pause
+    assert late().seconds == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize("reason", [Reason.NO_LEADER, Reason.CATALOG, Reason.HALTED])
 def test_a_search_without_a_leader_is_told_within_about_two_seconds(reason):
     script = Script([PLACED], [refusal(reason)])

@@ -2,10 +2,19 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
+from common.calls.steps import Call
 from protos import order_pb2
 from tests.trading.fake_cluster import CONFIG, FakeCluster
 from tests.trading.fake_network import refusal
-from trading.replicas.election import LeaderAndEpoch, candidates, elect
+from trading.replicas.election import (
+    ASSIGN_TIMEOUT_S,
+    LEAST_TIME_S,
+    LeaderAndEpoch,
+    assign,
+    candidates,
+    elect,
+    nobody_leads,
+)
 from trading.replicas.view import poll
 
 
@@ -140,3 +149,63 @@ def test_epoch_of_a_replica_of_another_cluster_counts_for_nothing(cluster):
     assert view_of(cluster).newest_epoch == 0
     assert run_election(cluster).leader_id == 3
     assert view_of(cluster).leader.replica_id == 3
+
+
+def test_requests_say_whom_they_are_for_who_leads_and_for_how_long(cluster):
+    cluster.catalog.epoch = 4
+    view = view_of(cluster)
+    cluster.network.run(assign(CONFIG, view, view.find(2), 3.0, hold_s=60))
+    peers = [order_pb2.Peer(replica_id=n, address=f"order:{n}") for n in (1, 2, 3)]
+
+    def request(to: int, epoch: int, hold_s: int = 0) -> order_pb2.AssignLeaderRequest:
+        return order_pb2.AssignLeaderRequest(
+            leader_id=2,
+            expected_epoch=epoch,
+            peers=peers,
+            hold_s=hold_s,
+            to=order_pb2.Addressee(replica_id=to, cluster_id="c1"),
+        )
+
+    assert cluster.network.sent(order_pb2.AssignLeaderRequest) == [
+        ("order:2", request(2, 4, hold_s=60)),
+        ("order:3", request(3, 5)),
+        ("order:1", request(1, 5)),
+    ]
+
+
+def test_answer_of_another_replica_makes_nobody_leader(cluster):
+    view = view_of(cluster)
+    cluster.network.handlers["order:3"] = lambda _request: order_pb2.AssignLeaderResponse(epoch=1, replica_id=1)
+    with pytest.raises(RpcFailure, match="order:3 is replica 1") as caught:
+        cluster.network.run(assign(CONFIG, view, view.find(3), 3.0))
+    assert caught.value.reason is Reason.WRONG_REPLICA
+
+
+def test_candidate_is_asked_for_as_long_as_a_promotion_may_take_and_no_longer_than_is_left(cluster):
+    view = view_of(cluster)
+    for seconds, timeout_s in ((8.0, ASSIGN_TIMEOUT_S), (1.0, 1.0), (LEAST_TIME_S, LEAST_TIME_S)):
+        call = next(elect(CONFIG, view, (), monotonic=lambda: 0.0, deadline=seconds))
+        assert isinstance(call, Call)
+        assert call.timeout_s == pytest.approx(timeout_s)
+
+
+@pytest.mark.parametrize(
+    ("refusals", "told"),
+    [
+        ({1: Reason.CATALOG, 2: Reason.CATALOG}, "UNAVAILABLE CATALOG: no replica reaches the catalog"),
+        (
+            {1: Reason.CATALOG, 2: Reason.BACKFILLING},
+            "UNAVAILABLE NO_LEADER: no replica could be made leader: replica 1: why; replica 2: why",
+        ),
+        (
+            {},
+            "UNAVAILABLE NO_LEADER: no replica is healthy: replica 3: Connection refused;"
+            " replica 2: Connection refused; replica 1: Connection refused",
+        ),
+    ],
+)
+def test_why_nobody_leads_is_told_of_each(cluster, refusals, told):
+    cluster.kill(1, 2, 3)
+    view = view_of(cluster)
+    failure = nobody_leads(view, [(view.find(n), RpcFailure(reason, "why")) for n, reason in refusals.items()])
+    assert str(failure) == told
