@@ -129,14 +129,18 @@ def test_histories_that_differ_end_a_promotion_even_if_the_catalog_finds_nothing
     seed = chain_seed(cluster_id)
     led.start_replica(1).store.extend(cluster_id, 0, seed, make_rows(1, chain=seed))
 
+    shown = []
+
     def answer(request):
         if isinstance(request, catalog_pb2.BeginEpochRequest) and request.holder_id:
+            shown.append((request.holder_id, request.leader_id, request.expected_epoch, request.cluster_id))
             return catalog_pb2.BeginEpochResponse(epoch=9)
         return handle(request)
 
     led.network.handlers[CATALOG] = answer
     with pytest.raises(RpcFailure, match=r"HALTED: .*replica 1 holds 1 orders of another history than our 1"):
         led.assign(2)
+    assert shown == [(1, 2, 2, cluster_id)]
     assert led.replicas[2].health().role == order_pb2.FOLLOWER
     assert "another history" in led.replicas[2].health().halted
 

@@ -7,6 +7,7 @@ from backends.order.store import OrderStore, WrongCluster
 from backends.storage.csv.data_directory import DataDirectory
 from backends.storage.csv.order_log import ORDER_LOG_NAME, CsvOrderLog
 from backends.storage.engines import open_csv_log
+from backends.storage.values import RowQuery
 from common.calls.failures import RpcFailure
 from common.rows import chain_seed, end_chain
 from tests.backends.order.rows import CLUSTER, make_rows
@@ -26,6 +27,7 @@ def test_new_store_holds_nothing_and_belongs_to_nobody(open_store):
     with pytest.raises(RpcFailure, match=r"UNKNOWN_ORDER: .*order-1 holds no orders yet"):
         store.chain_at(0)
     assert store.read(1, 0) == b""
+    assert store.query(RowQuery(10)) == ([], 0, 0)
 
 
 def test_closed_directory_can_be_opened_again_although_it_never_met_a_cluster(open_store):
@@ -132,6 +134,10 @@ def test_a_full_disk_puts_off_the_beginning_of_a_new_directory(tmp_path):
         store.extend(CLUSTER, 0, chain_seed(CLUSTER), b"")
     store.adopt(CLUSTER)
     assert (store.cluster_id, store.last_number) == (CLUSTER, 0)
+    files.faults["pwrite", "order_database.csv"] = errno.ENOSPC
+    with pytest.raises(RpcFailure, match=r"RESOURCE_EXHAUSTED DISK_FULL: the disk of .*order-1 is full"):
+        store.extend(CLUSTER, 0, SEED, make_rows(1))
+    assert store.extend(CLUSTER, 0, SEED, make_rows(2)) == 2
     store.close()
 
 
