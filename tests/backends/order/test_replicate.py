@@ -63,3 +63,26 @@ def test_follower_that_answers_for_another_number_is_not_caught_up(two_must_hold
     with pytest.raises(RpcFailure, match="answered for 0, not for 1"):
         cluster.resync(3, 1)
     assert follower_states(cluster) == {1: FAULTY, 2: IN_SYNC}
+
+
+def test_leader_that_is_alone_from_its_beginning_acknowledges_nothing(two_must_hold):
+    cluster = two_must_hold
+    cluster.stop_replica(2)
+    cluster.stop_replica(3)
+    cluster.start_replica(3)
+    assert cluster.assign(3).epoch == 2
+    (ticket,) = cluster.submit(3, buy("a"))
+    cluster.turn(3)
+    assert ticket.number == 1
+    assert not ticket.future.done()
+
+
+def test_follower_that_joins_is_sent_what_it_lacks_and_the_others_nothing(two_must_hold):
+    cluster = two_must_hold
+    cluster.place(3, buy("a"))
+    cluster.start_replica(1)
+    cluster.network.sent.clear()
+    cluster.resync(3, 1)
+    sent = [address for address, request in cluster.network.sent if isinstance(request, order_pb2.SyncOrderRequest)]
+    assert sent == [cluster.address(1)]
+    assert follower_states(cluster) == {1: IN_SYNC, 2: IN_SYNC}
