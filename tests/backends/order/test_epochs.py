@@ -9,7 +9,7 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call
 from protos import catalog_pb2
-from tests.backends.order.direct import CATALOG, buy
+from tests.backends.order.direct import CATALOG, buy, unreachable
 
 
 @pytest.fixture
@@ -100,8 +100,28 @@ def test_silent_catalog_is_asked_again_until_it_is_given_up(led, link, store):
 
     with pytest.raises(CatalogUnavailable):
         led.network.run(begin_epoch(link, store, 1, 1, gives_up))
-    assert len(told) == 3
+    assert [failure.reason for failure in told] == [Reason.CATALOG] * 3
     assert led.clock.now - began == pytest.approx(0.2)
+
+
+def test_own_lost_answers_are_gone_on_from(led, link):
+    """Two epochs were begun and nobody heard of it; the third is answered."""
+    led.assign(2)
+    asked: list[int] = []
+
+    def note(_address, request):
+        if isinstance(request, catalog_pb2.BeginEpochRequest):
+            asked.append(request.expected_epoch)
+            assert len(asked) < 6, asked
+
+    def lose_two(address, request):
+        if isinstance(request, catalog_pb2.BeginEpochRequest) and led.catalog_health().epoch < 5:
+            raise unreachable(address)
+
+    led.network.before, led.network.after = note, lose_two
+    assert led.network.run(begin_epoch(link, led.replicas[1].store, 1, 2, never)) == 5
+    assert asked == [2, 2, 3, 3, 4]
+    assert led.catalog_health().leader_id == 1
 
 
 @pytest.mark.parametrize(("replica_id", "expected_epoch"), [(1, 2), (3, 1)])
