@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from backends.order.leader import Leader
+from backends.order.pending import Ticket
 from backends.order.standing import Standing
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
@@ -94,6 +95,30 @@ def test_one_that_does_not_lead_names_who_does(standing):
     with pytest.raises(RpcFailure, match="NOT_LEADER") as caught:
         standing.leading()
     assert caught.value.metadata == {"leader_id": "2", "epoch": "7"}
+
+
+def test_end_of_a_leadership_tells_those_who_wait_who_leads_now(led):
+    leadership = led.replicas[3].leadership
+    waiting: list[Ticket] = []
+
+    def depose(_address, request):
+        if isinstance(request, catalog_pb2.UpdateStockRequest):
+            led.network.after = lambda address, request: None
+            waiting.extend(led.submit(3, buy("waits")))
+            follow(led, 3, 2, 9)
+
+    led.network.after = depose
+    (sent,) = led.submit(3, buy("sent"))
+    led.turn(3)
+    told = [ticket.future.exception(0) for ticket in (*waiting, sent)]
+    assert [str(failure) for failure in told] == [
+        "FAILED_PRECONDITION NOT_LEADER: replica 3 leads no longer: a newer epoch has begun",
+        "UNAVAILABLE STEPPED_DOWN: the leadership ended meanwhile: a newer epoch has begun",
+    ]
+    assert [failure.metadata for failure in told] == [{"leader_id": "2", "epoch": "9"}] * 2
+    assert not leadership.has_work()
+    with pytest.raises(RpcFailure, match="NOT_LEADER: the leadership of replica 3 in epoch 1 has ended"):
+        leadership.check_active()
 
 
 @pytest.mark.parametrize("moment", [catalog_pb2.UpdateStockRequest, order_pb2.SyncOrderRequest])
