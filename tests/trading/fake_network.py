@@ -9,6 +9,8 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from common.calls.steps import Call, Guarded, Pause, Start, Together, Wait, run_steps
 
+MOST_EFFECTS = 20_000  # of all procedures of one test: more, and one of them goes on for ever
+
 
 class FakeClock:
     """A monotonic clock that moves only when told."""
@@ -32,6 +34,7 @@ class FakeNetwork:
         self.dead: set[str] = set()
         self.frozen: set[str] = set()
         self.calls: list[tuple[str, Message]] = []
+        self._effects = 0
         self.before: Callable[[str, Message], None] = lambda _address, _request: None
 
     def call(self, address: str, request: Message, timeout_s: float) -> Any:
@@ -53,6 +56,8 @@ class FakeNetwork:
         return [(address, request) for address, request in self.calls if isinstance(request, kind)]
 
     def _perform(self, effect: Any) -> Any:
+        self._effects += 1
+        assert self._effects < MOST_EFFECTS, "a procedure goes on for ever"
         match effect:
             case Call():
                 return self.call(effect.address, effect.request, effect.timeout_s)

@@ -25,6 +25,8 @@ from common.calls.steps import Call, Effect, Pause, Steps, Together, run_steps
 from protos import catalog_pb2, order_pb2
 
 CATALOG = "catalog:1"
+MOST_EFFECTS = 20_000  # of all procedures of one test: more, and one of them goes on for ever
+MOST_TURNS = 200
 
 
 class Clock:
@@ -54,6 +56,7 @@ class DirectNetwork:
         self.after: Callable[[str, Message], None] = lambda address, request: None
         self.before_call: Callable[[Call], None] = lambda call: None
         self.sent: list[tuple[str, Message]] = []
+        self._effects = 0
         self.page_rows = 0  # most rows of a ListTrades answer; 0: as many as the catalog gives
 
     def run(self, steps: Steps[Any]) -> Any:
@@ -71,6 +74,8 @@ class DirectNetwork:
         return answer
 
     def _perform(self, effect: Effect) -> Any:
+        self._effects += 1
+        assert self._effects < MOST_EFFECTS, "a procedure goes on for ever"
         match effect:
             case Call():
                 return self.call(effect.address, effect.request)
@@ -208,8 +213,11 @@ class DirectCluster:
 
     def turn(self, replica_id: int) -> None:
         """Let a replica take its turns until nothing waits."""
-        while self.replicas[replica_id].has_work():
+        for _ in range(MOST_TURNS):
+            if not self.replicas[replica_id].has_work():
+                return
             self.network.run(self.replicas[replica_id].turn())
+        raise AssertionError(f"replica {replica_id} has work after {MOST_TURNS} turns")
 
     def place(self, leader_id: int, order: catalog_pb2.NewOrder) -> order_pb2.Order:
         """Place one order at the leader and return it; raises the failure it is answered with."""
