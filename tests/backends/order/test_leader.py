@@ -8,6 +8,7 @@ from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
 from tests.backends.order.direct import (
+    CATALOG,
     DirectCluster,
     assert_identical,
     buy,
@@ -117,6 +118,10 @@ def test_deposed_leader_does_not_repeat_a_refusal_that_a_newer_epoch_made_untrue
     (ticket,) = led.submit(3, buy("k", 101))
     led.turn(3)
     assert ticket.future.exception(0).reason is Reason.NOT_LEADER
+    assert ticket.future.exception(0).metadata == {"leader_id": "2", "epoch": "2"}
+    assert "a newer epoch has begun" in ticket.future.exception(0).message
+    health = led.replicas[3].health()
+    assert (health.role, health.leader_id, health.epoch) == (order_pb2.FOLLOWER, 2, 2)
 
 
 def test_another_epoch_than_its_own_is_not_led(led):
@@ -224,6 +229,38 @@ def test_with_too_few_in_sync_the_answer_is_held_back_until_one_returns(tmp_path
     cluster.close()
 
 
+def test_orders_of_a_batch_that_too_few_hold_are_all_held_back_each_under_its_number(tmp_path, open_store):
+    cluster = DirectCluster(tmp_path, open_store, min_in_sync=2)
+    cluster.assign(3)
+    cluster.place(3, buy("first"))
+    cluster.stop_replica(1)
+    cluster.stop_replica(2)
+    tickets = cluster.submit(3, *(buy(f"k{n}") for n in range(3)))
+    cluster.turn(3)
+    assert [ticket.number for ticket in tickets] == [2, 3, 4]
+    assert not any(ticket.future.done() for ticket in tickets)
+    cluster.start_replica(2)
+    cluster.resync(3, 2)
+    assert [ticket.future.result(0).transaction_number for ticket in tickets] == [2, 3, 4]
+    cluster.close()
+
+
+def test_answer_of_the_catalog_with_too_few_results_acknowledges_nothing(led):
+    handle = led.network.handlers[CATALOG]
+
+    def answer(request):
+        response = handle(request)
+        if isinstance(response, catalog_pb2.UpdateStockResponse):
+            del response.results[-1]
+        return response
+
+    led.network.handlers[CATALOG] = answer
+    tickets = led.submit(3, buy("a"), buy("b"))
+    with pytest.raises(ValueError, match="shorter"):
+        led.turn(3)
+    assert not any(ticket.future.done() for ticket in tickets)
+
+
 def test_retry_after_the_first_caller_gave_up_waits_for_min_in_sync_too(tmp_path, open_store):
     cluster = DirectCluster(tmp_path, open_store, min_in_sync=2)
     cluster.assign(3)
@@ -265,9 +302,31 @@ def test_catalog_that_is_down_refuses_what_was_never_sent(led):
     (ticket,) = led.submit(3, buy("b"))
     led.turn(3)
     assert isinstance(ticket.future.exception(0), CatalogUnavailable)
+    assert str(ticket.future.exception(0)) == "UNAVAILABLE CATALOG: the catalog does not answer"
     assert not ticket.was_sent
     led.start_catalog()
     assert led.place(3, buy("b")).transaction_number == 2
+
+
+@pytest.mark.parametrize("unanswered", [catalog_pb2.UpdateStockRequest, catalog_pb2.BeginEpochRequest])
+def test_orders_behind_one_that_the_catalog_does_not_answer_are_not_executed(led, unanswered):
+    """Of the batch that was sent nobody knows; it is sent again until it is answered."""
+    led.place(3, buy("a"))
+    led.stop_catalog()
+    led.start_catalog()  # the next batch finds its epoch of before the start, and begins one
+    waiting: list[Ticket] = []
+
+    def lose_once(address, request):
+        if isinstance(request, unanswered) and not waiting:
+            waiting.extend(led.submit(3, buy("waits")))
+            raise unreachable(address)
+
+    led.network.before = lose_once
+    assert led.place(3, buy("sent")).transaction_number == 2
+    (ticket,) = waiting
+    assert isinstance(ticket.future.exception(0), CatalogUnavailable)
+    assert not ticket.was_sent
+    assert led.place(3, buy("waits")).transaction_number == 3
 
 
 def test_catalog_that_stops_cleanly_costs_no_leadership(led):

@@ -61,6 +61,8 @@ def test_deposed_leader_is_fenced_and_what_it_sent_is_unknown(led):
     assert sent.future.exception(0).reason is Reason.STEPPED_DOWN
     assert led.replicas[3].health().role == order_pb2.FOLLOWER
     assert led.replicas[3].health().leader_id == 2
+    begun = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
+    assert [request.leader_id for request in begun] == [3, 2]
     assert led.place(2, buy("a")).transaction_number == 1
 
 
