@@ -94,6 +94,9 @@ def test_what_a_turn_did_is_counted_and_timed(led):
         for stage in ("decide", "replicate", "whole")
     }
     assert seconds == {"decide": 0.25, "replicate": 1.0, "whole": 2.25}
+    led.place(3, buy("d"))
+    assert sample("bourse_replica_orders_total") == 3
+    assert sample("bourse_replica_stage_seconds_count", {"stage": "whole"}) == 2
 
 
 def test_two_orders_of_one_key_in_one_batch_are_one_order(led, monkeypatch):

@@ -14,6 +14,7 @@ from tests.backends.order.direct import (
     buy,
     follower_states,
     quantity,
+    unreachable,
 )
 from tests.backends.order.rows import make_rows
 
@@ -97,6 +98,13 @@ def test_near_peers_are_in_sync_when_the_leader_serves(led):
     assert_identical(led)
 
 
+def test_peer_that_is_down_is_left_out_and_keeps_no_other_from_joining(cluster):
+    cluster.stop_replica(1)
+    cluster.assign(3)
+    followers = {one.replica_id: (one.state, one.error) for one in cluster.replicas[3].health().followers}
+    assert followers == {1: (FAULTY, "UNAVAILABLE UNREACHABLE: order-1:1 is down"), 2: (IN_SYNC, "")}
+
+
 @pytest.mark.parametrize(("near", "state"), [(2, IN_SYNC), (1, FAULTY)])
 def test_peer_that_lacks_more_than_a_little_is_left_to_be_caught_up(led, monkeypatch, near, state):
     monkeypatch.setattr(promotion, "NEAR_ORDERS", near)
@@ -164,6 +172,41 @@ def test_long_backfill_is_answered_and_goes_on(led, monkeypatch):
     assert led.replicas[1].store.last_number == 4
     led.assign(1)
     assert led.replicas[1].health().role == order_pb2.LEADER
+
+
+def test_backfill_of_many_pages_that_takes_no_time_is_read_to_its_end_at_once(led):
+    led.stop_replica(1)
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    led.start_replica(1)
+    led.network.page_rows = 1
+    assert led.assign(1).last_number == 3
+
+
+def test_longer_log_than_the_journal_is_shown_in_the_epoch_that_was_expected(led):
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    chain = led.replicas[2].store.chain_at(3)
+    led.stop_catalog()
+    led.roll_back_catalog(rows_left=1)
+    led.start_catalog()
+    led.network.sent.clear()
+    with pytest.raises(RpcFailure, match=r"HALTED: .*replica 2 holds order 3, but the last trade here is 1"):
+        led.assign(2)
+    (shown,) = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
+    assert (shown.leader_id, shown.expected_epoch, shown.number, shown.chain) == (2, 1, 3, chain)
+
+
+def test_catalog_that_does_not_answer_an_epoch_is_asked_again_for_as_long_as_the_manager_waits(cluster):
+    def silent(address, request):
+        if isinstance(request, catalog_pb2.BeginEpochRequest):
+            raise unreachable(address)
+
+    cluster.network.before = silent
+    began = cluster.clock.now
+    with pytest.raises(CatalogUnavailable):
+        cluster.assign(3)
+    assert cluster.clock.now - began == pytest.approx(1.5)
 
 
 def test_promotion_without_the_catalog_is_unavailable(cluster):
