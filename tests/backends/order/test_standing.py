@@ -7,7 +7,7 @@ import pytest
 
 from backends.order.leader import Leader
 from backends.order.pending import Ticket
-from backends.order.standing import Standing
+from backends.order.standing import Snapshot, Standing
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
 from protos import catalog_pb2, order_pb2
@@ -20,9 +20,11 @@ class FakeLeadership:
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         self.successors: list[Leader] = []
+        self.whys: list[str] = []
 
     def close(self, successor: Leader, why: str) -> None:
         self.successors.append(successor)
+        self.whys.append(why)
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def test_leadership_that_many_threads_end_is_closed_once(standing):
 def test_end_of_a_past_leadership_leaves_the_present_one_alone(standing):
     past = lead(standing, 1)
     standing.step_down(1, "a newer epoch has begun")
+    assert past.whys == ["a newer epoch has begun"]
     present = lead(standing, 2)
     standing.end(past, Leader(1, 9), "late")
     assert (len(past.successors), present.successors) == (1, [])
@@ -86,15 +89,51 @@ def test_first_reason_to_halt_stays_and_ends_the_leadership(standing):
     standing.halt("first")
     standing.halt("second")
     assert (standing.snapshot().halted, leadership.successors) == ("first", [Leader(0, 1)])
-    with pytest.raises(RpcFailure, match=r"HALTED.*first"):
+    assert leadership.whys == ["halted: first"]
+    with pytest.raises(RpcFailure, match="DATA_LOSS HALTED: replica 3 has halted: first"):
         standing.leading()
 
 
 def test_one_that_does_not_lead_names_who_does(standing):
     standing.see(Leader(2, 7))
-    with pytest.raises(RpcFailure, match="NOT_LEADER") as caught:
+    with pytest.raises(RpcFailure) as caught:
         standing.leading()
+    assert str(caught.value) == "FAILED_PRECONDITION NOT_LEADER: replica 3 does not lead; leader 2, epoch 7"
     assert caught.value.metadata == {"leader_id": "2", "epoch": "7"}
+    standing.note_addresses({2: "order-2:1"})
+    with pytest.raises(RpcFailure, match="replica 3 does not lead in epoch 4; leader 2, epoch 7") as caught:
+        standing.leading(4)
+    assert caught.value.metadata == {"leader_id": "2", "epoch": "7", "leader_address": "order-2:1"}
+
+
+def test_one_that_starts_follows_nobody_in_the_last_epoch_that_it_saw():
+    assert Standing(3, 5, lambda: 0.0).snapshot() == Snapshot(Leader(0, 5), None, order_pb2.FOLLOWER, 0.0, "")
+
+
+def test_leader_knows_itself_also_in_an_epoch_that_it_began_by_itself(standing):
+    leadership = lead(standing, 5)
+    assert standing.snapshot().leader == Leader(3, 5)
+    leadership.epoch = 6
+    assert standing.snapshot().leader == Leader(3, 6)
+    standing.see(Leader(3, 6))
+    standing.see(Leader(2, 6))  # of the same epoch, which is ours
+    assert (standing.leading(6), leadership.successors) == (leadership, [])
+
+
+def test_leader_of_an_epoch_is_learnt_after_the_epoch(standing):
+    standing.see(Leader(0, 7))
+    standing.see(Leader(2, 7))
+    assert standing.snapshot().leader == Leader(2, 7)
+
+
+def test_promotion_is_claimed_by_one_and_seen(standing):
+    assert standing.begin_promotion(0, set())
+    assert standing.snapshot().role == order_pb2.PROMOTING
+    with pytest.raises(RpcFailure, match="PROMOTING: replica 3 is being promoted already"):
+        standing.begin_promotion(0, set())
+    standing.end_promotion()
+    assert standing.snapshot().role == order_pb2.FOLLOWER
+    assert standing.begin_promotion(0, set())
 
 
 def test_end_of_a_leadership_tells_those_who_wait_who_leads_now(led):
