@@ -2,6 +2,7 @@
 
 import pytest
 
+from backends.order import promotion
 from backends.order.store import OrderStore
 from backends.storage.ports import StartRefused
 from common.calls.failures import RpcFailure
@@ -153,6 +154,163 @@ def test_slow_answer_to_begin_epoch_does_not_end_a_promotion(cluster):
     cluster.network.after = lose_twice
     assert cluster.assign(3).epoch == 3
     assert cluster.place(3, buy("k")).transaction_number == 1
+
+
+def test_health_says_all_of_a_leader_and_of_a_follower(led):
+    led.place(3, buy("a"))
+    led.clock.now += 0.5
+    store = led.replicas[3].store
+    common = {
+        "leader_id": 3,
+        "epoch": 1,
+        "last_number": 1,
+        "last_chain": store.chain_at(1),
+        "cluster_id": led.catalog.cluster_id,
+        "catalog_reachable": True,
+        "min_in_sync": 1,
+    }
+    in_sync = [
+        order_pb2.FollowerStatus(replica_id=n, address=led.address(n), state=order_pb2.IN_SYNC, last_number=1)
+        for n in (1, 2)
+    ]
+    assert led.replicas[3].health() == order_pb2.HealthCheckResponse(
+        replica_id=3, role=order_pb2.LEADER, catalog_heard_ms=500, followers=in_sync, **common
+    )
+    led.network.run(led.replicas[1].heartbeat())
+    assert led.replicas[1].health() == order_pb2.HealthCheckResponse(
+        replica_id=1, role=order_pb2.FOLLOWER, catalog_heard_ms=0, **common
+    )
+
+
+@pytest.mark.parametrize(("seconds", "stalled"), [(2.0, False), (2.1, True)])
+def test_replica_is_stalled_when_a_sync_takes_more_than_two_seconds(cluster, monkeypatch, seconds, stalled):
+    monkeypatch.setattr(OrderStore, "stalled_s", lambda _store: seconds)
+    assert cluster.replicas[1].health().stalled == stalled
+
+
+def test_assignment_is_answered_with_who_leads_and_how_far_it_is(led):
+    led.place(3, buy("a"))
+    assert led.assign(2) == order_pb2.AssignLeaderResponse(epoch=2, leader_id=2, last_number=1, replica_id=2)
+    peers = [order_pb2.Peer(replica_id=2, address="order-2:1")]
+    follow = order_pb2.AssignLeaderRequest(leader_id=2, expected_epoch=2, peers=peers)
+    answer = led.network.call(led.address(1), follow)
+    assert answer == order_pb2.AssignLeaderResponse(epoch=2, leader_id=2, last_number=1, replica_id=1)
+    with pytest.raises(RpcFailure) as caught:
+        led.replicas[1].submit(None, [buy("k")], led.patient())
+    assert caught.value.metadata == {"leader_id": "2", "epoch": "2", "leader_address": "order-2:1"}
+    with pytest.raises(RpcFailure, match="FENCED: epoch 1 is older than epoch 2 of leader 2"):
+        led.network.call(led.address(1), order_pb2.AssignLeaderRequest(leader_id=3, expected_epoch=1, peers=peers))
+
+
+def test_orders_that_are_taken_wake_the_thread_of_turns_once(led):
+    woken: list[int] = []
+    led.replicas[3]._on_work = lambda: woken.append(1)
+    good, bad = led.replicas[3].submit(1, [buy("a"), buy("b", 0)], led.patient())
+    assert isinstance(bad, RpcFailure)
+    assert bad.reason is Reason.INVALID_ARGUMENT
+    assert woken == [1]
+    led.turn(3)
+    assert good.future.result(0).transaction_number == 1
+    for orders in ([], [buy("c")] * 1001):
+        with pytest.raises(RpcFailure, match="INVALID_ARGUMENT: number of orders"):
+            led.replicas[3].submit(1, orders, led.patient())
+
+
+def test_leader_that_stops_answers_those_that_wait(led):
+    (ticket,) = led.submit(3, buy("a"))
+    led.replicas[3].stop()
+    assert str(ticket.future.exception(0)) == (
+        "FAILED_PRECONDITION NOT_LEADER: replica 3 leads no longer: the process stops"
+    )
+    assert ticket.future.exception(0).metadata == {"leader_id": "0", "epoch": "1"}
+    health = led.replicas[3].health()
+    assert (health.role, health.leader_id, health.epoch) == (order_pb2.FOLLOWER, 0, 1)
+
+
+def test_leader_that_cannot_append_steps_down_and_the_next_one_has_the_order(led, monkeypatch):
+    def full(*_rows):
+        raise RpcFailure(Reason.DISK_FULL, "the disk is full")
+
+    monkeypatch.setattr(led.replicas[3].store, "extend", full)
+    (ticket,) = led.submit(3, buy("a"))
+    led.turn(3)
+    assert ticket.future.exception(0).reason is Reason.STEPPED_DOWN
+    health = led.replicas[3].health()
+    assert (health.role, health.leader_id, health.epoch, health.halted) == (order_pb2.FOLLOWER, 0, 1, "")
+    led.assign(2)
+    assert led.place(2, buy("a")).transaction_number == 1
+
+
+def test_halt_of_the_catalog_is_learnt_by_the_heartbeat(led):
+    with pytest.raises(RpcFailure, match="HALTED"):
+        led.catalog.begin_epoch(catalog_pb2.BeginEpochRequest(leader_id=1, expected_epoch=1, number=9, chain=7))
+    led.network.run(led.replicas[2].heartbeat())
+    assert led.replicas[2].health().halted.startswith("the catalog has halted: this catalog was rolled back: replica 1")
+
+
+def test_heartbeat_tells_who_leads_and_that_a_prefix_of_the_journal_is_nothing_wrong(led):
+    led.stop_replica(1)
+    led.place(3, buy("a"))
+    led.start_replica(1)
+    led.network.run(led.replicas[1].heartbeat())
+    health = led.replicas[1].health()
+    assert (health.leader_id, health.epoch, health.last_number, health.halted) == (3, 1, 0, "")
+
+
+@pytest.mark.parametrize("rows_left", [2, 1])
+def test_log_that_the_catalog_has_no_more_is_shown_by_the_heartbeat(led, rows_left):
+    """It is longer than the journal, or as long and of another history."""
+    for n in range(2):
+        led.place(3, buy(f"k{n}"))
+    held = led.replicas[1].store.position
+    led.stop_catalog()
+    led.roll_back_catalog(rows_left=1)
+    led.start_catalog()
+    if rows_left == 2:
+        led.stop_replica(3)
+        led.wipe_replica(3)
+        led.start_replica(3)
+        led.stop_replica(1)
+        led.stop_replica(2)
+        led.assign(3)
+        led.place(3, buy("another"))
+        led.start_replica(1)
+    led.network.sent.clear()
+    led.network.run(led.replicas[1].heartbeat())
+    (shown,) = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
+    assert (shown.holder_id, shown.number, shown.chain) == (1, held.number, held.chain)
+    assert shown.expected_epoch == led.catalog_health().epoch
+    halted = led.replicas[1].health().halted
+    assert halted.startswith(
+        f"our log holds 2 orders (chain {held.chain:08x}), the catalog {rows_left}: it lost history; DATA_LOSS HALTED: "
+    )
+
+
+def test_backfill_that_finds_another_history_halts_and_one_that_finds_no_catalog_does_not(led, monkeypatch):
+    led.stop_replica(1)
+    for n in range(3):
+        led.place(3, buy(f"k{n}"))
+    led.start_replica(1)
+    monkeypatch.setattr(promotion, "BACKFILL_LIMIT_S", 0.0)
+    led.network.page_rows = 1
+    woken: list[int] = []
+    led.replicas[1]._on_work = lambda: woken.append(1)
+    with pytest.raises(RpcFailure, match="BACKFILLING"):
+        led.assign(1)
+    assert woken == [1]
+    assert led.replicas[1].has_work()
+    led.stop_catalog()
+    led.turn(1)
+    assert not led.replicas[1].has_work()
+    assert (led.replicas[1].health().halted, led.replicas[1].store.last_number) == ("", 1)
+    led.start_catalog()
+    with pytest.raises(RpcFailure, match="BACKFILLING"):
+        led.assign(1)
+    led.stop_catalog()
+    led.roll_back_catalog(rows_left=0)
+    led.start_catalog()
+    led.turn(1)
+    assert led.replicas[1].health().halted == "the log holds 2 orders, the catalog only 0"
 
 
 def test_health_tells_how_long_ago_the_catalog_answered(cluster):
