@@ -76,8 +76,16 @@ def test_epoch_never_falls(standing):
     standing.see(Leader(2, 7))
     standing.see(Leader(1, 6))
     assert standing.snapshot().leader == Leader(2, 7)
-    with pytest.raises(RpcFailure, match="ABORTED FENCED"):
-        lead(standing, 6)
+    for older in (
+        lambda: lead(standing, 6),
+        lambda: standing.refuse_older(6),
+        lambda: standing.begin_promotion(6, set()),
+    ):
+        with pytest.raises(RpcFailure) as caught:
+            older()
+        assert str(caught.value) == "ABORTED FENCED: epoch 6 is older than epoch 7 of leader 2"
+        assert caught.value.metadata == {"epoch": "7", "leader_id": "2"}
+    standing.refuse_older(7)
     leadership = lead(standing, 8)
     leadership.epoch = 9  # begun by itself, after the catalog's restart
     standing.end(leadership, Leader(0, 8), "why")

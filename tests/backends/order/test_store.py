@@ -54,6 +54,30 @@ def test_repeated_and_overlapping_rows_are_skipped(open_store):
     assert store.read(1, 5) == rows
 
 
+def test_rows_are_read_one_by_one_and_by_pages(open_store):
+    store = open_store()
+    rows = make_rows(5)
+    lines = rows.splitlines(keepends=True)
+    store.extend(CLUSTER, 0, SEED, rows)
+    assert [store.order(number).transaction_number for number in (1, 5)] == [1, 5]
+    with pytest.raises(RpcFailure, match="order 6 is not here; the last one is 5"):
+        store.order(6)
+    assert store.read(3, 3) == lines[2]
+    assert store.read_after(0, 1 << 20) == rows
+    assert store.read_after(3, 1 << 20) == b"".join(lines[3:])
+    assert store.read_after(1, len(lines[1]) + len(lines[2])) == b"".join(lines[1:3])
+    assert store.read_after(1, 1 << 20, 2) == b"".join(lines[1:3])
+    assert [row.transaction_number for row in store.query(RowQuery(2, after_number=1)).rows] == [2, 3]
+
+
+def test_damage_is_told_with_what_the_next_start_does(open_store):
+    store = open_store()
+    told: list[str] = []
+    store.on_damage(told.append)
+    store._rows.on_damage("row 2 is bad")
+    assert told == ["row 2 is bad; its next start keeps the file aside and fills a new one"]
+
+
 def test_no_rows_show_equality_up_to_the_number_given(open_store):
     store = open_store()
     store.extend(CLUSTER, 0, SEED, make_rows(4))
@@ -63,7 +87,7 @@ def test_no_rows_show_equality_up_to_the_number_given(open_store):
 def test_gap_names_the_last_number(open_store):
     store = open_store()
     store.extend(CLUSTER, 0, SEED, make_rows(2))
-    with pytest.raises(RpcFailure, match="GAP") as caught:
+    with pytest.raises(RpcFailure, match="GAP: rows after 5 were sent, the last one held is 2") as caught:
         store.extend(CLUSTER, 5, 1, make_rows(1, first=6, chain=1))
     assert caught.value.number("last_number") == 2
 
@@ -71,7 +95,8 @@ def test_gap_names_the_last_number(open_store):
 def test_another_chain_before_the_rows_is_diverged_and_nothing_is_written(open_store):
     store = open_store()
     store.extend(CLUSTER, 0, SEED, make_rows(2))
-    with pytest.raises(Diverged) as caught:
+    why = f"another history up to order 2: the chain here is {store.chain_at(2):08x}, not 00003039$"
+    with pytest.raises(Diverged, match=why) as caught:
         store.extend(CLUSTER, 2, 12345, make_rows(1, first=3, chain=12345))
     assert caught.value.metadata == {"number": "2", "chain": str(store.chain_at(2))}
     assert store.last_number == 2
@@ -80,7 +105,8 @@ def test_another_chain_before_the_rows_is_diverged_and_nothing_is_written(open_s
 def test_other_bytes_at_a_held_number_are_diverged(open_store):
     store = open_store()
     store.extend(CLUSTER, 0, SEED, make_rows(3))
-    with pytest.raises(Diverged) as caught:
+    why = f"another history up to order 2: the chain here is {store.chain_at(2):08x}$"
+    with pytest.raises(Diverged, match=why) as caught:
         store.extend(CLUSTER, 0, SEED, make_rows(2, names=("OTHER",)))
     assert caught.value.number("number") == 2
     assert caught.value.number("chain") == store.chain_at(2)
@@ -107,7 +133,7 @@ def test_rows_that_break_the_chain_are_refused_and_nothing_is_written(open_store
     store = open_store()
     rows = make_rows(3)
     broken = rows.replace(b"ACME", b"ACNE", 1)
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match="the rows do not continue the log: row 1 has the chain"):
         store.extend(CLUSTER, 0, SEED, broken)
     assert store.last_number == 0
 
