@@ -45,6 +45,7 @@ BOUNDS: list[tuple[Callable[[Any], None], Make, str, int, int]] = [
     (requests.check_begin_epoch, lambda n: begin(leader_id=n), "leader_id", 1, 1000),
     (requests.check_begin_epoch, lambda n: begin(expected_epoch=n), "expected_epoch", 0, MAX_NUMBER),
     (requests.check_begin_epoch, lambda n: begin(number=n), "number", 0, MAX_NUMBER),
+    (requests.check_begin_epoch, lambda n: begin(holder_id=n), "holder_id", 0, 1000),
     (requests.check_list_trades, lambda n: catalog_pb2.ListTradesRequest(after=n), "after", 0, MAX_NUMBER),
     (requests.check_list_trades, lambda n: catalog_pb2.ListTradesRequest(limit=n), "limit", 0, 2**31 - 1),
     (requests.check_list_epochs, lambda n: catalog_pb2.ListEpochsRequest(limit=n), "limit", 1, 1000),

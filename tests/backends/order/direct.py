@@ -78,7 +78,7 @@ class DirectNetwork:
         assert self._effects < MOST_EFFECTS, "a procedure goes on for ever"
         match effect:
             case Call():
-                return self.call(effect.address, effect.request)
+                return self._call(effect)
             case Together():
                 if effect.meanwhile is not None:
                     effect.meanwhile()
@@ -90,9 +90,13 @@ class DirectNetwork:
     def _outcome(self, call: Call) -> Message | RpcFailure:
         self.before_call(call)
         try:
-            return self.call(call.address, call.request)
+            return self._call(call)
         except RpcFailure as failure:
             return failure
+
+    def _call(self, call: Call) -> Message:
+        assert call.timeout_s > 0, call  # every call has a deadline
+        return self.call(call.address, call.request)
 
 
 def unreachable(address: str) -> RpcFailure:

@@ -60,14 +60,20 @@ def test_every_page_is_reported_with_the_chain_that_it_reached(behind):
 
 def test_orders_that_come_meanwhile_go_between_the_pages(behind):
     began = behind.clock.now
+    held: list[int] = []
 
     def trade_once(_address, request):
         if isinstance(request, order_pb2.BulkUpsertRequest):
             behind.network.after = lambda address, request: None
             behind.place(3, buy("meanwhile"))
 
-    behind.network.after = trade_once
+    def note_progress(_address, request):
+        if isinstance(request, order_pb2.BulkUpsertRequest):
+            held.append(behind.replicas[3].health().followers[0].last_number)
+
+    behind.network.after, behind.network.before = trade_once, note_progress
     events = behind.resync(3, 1)
+    assert held == [1, 2, 3, 4]
     assert [event.done_number for event in events] == [2, 3, 4, 5, 5, 5]
     assert [event.target_number for event in events] == [5] * 6
     assert behind.clock.now - began == pytest.approx(0.04)
@@ -84,6 +90,14 @@ def test_follower_that_is_in_sync_is_only_looked_at(led):
     (event,) = led.resync(3, 1)
     assert (event.state, event.from_number, event.done_number) == (IN_SYNC, 1, 1)
     assert led.network.sent == []
+
+
+def test_follower_that_holds_all_and_no_more_needs_no_word_of_the_catalog(behind):
+    behind.resync(3, 1)
+    behind.replicas[3].leadership.followers.mark_faulty(1, "why")
+    behind.network.sent.clear()
+    assert [event.state for event in behind.resync(3, 1)] == [CATCHING_UP, IN_SYNC]
+    assert "CatalogHealthRequest" not in [type(request).__name__ for _, request in behind.network.sent]
 
 
 def test_follower_that_is_unknown_is_refused(led):
