@@ -45,6 +45,15 @@ def test_without_a_trade_everything_begins_at_zero():
         assert (replay.disagreements, replay.traded_prices, len(replay.keys)) == ({}, {}, 0)
 
 
+def test_stock_that_nobody_trades_stays_as_it_is():
+    stocks = [Stock.new("GOOGL", 415, 1000), Stock.new("T", 27, 1000), Stock.new("UNTRADED", 3, 7)]
+    replay = Replay(stocks)
+    replay.visit(b"".join(make_rows(3)), 1)
+    assert replay.stocks["UNTRADED"] == stocks[2]
+    assert {name: stock.price_cents for name, stock in replay.stocks.items()} == {"GOOGL": 415, "T": 27, "UNTRADED": 3}
+    assert stocks[0] == Stock.new("GOOGL", 415, 1000)  # the checkpoint's own are not changed
+
+
 def test_stock_that_is_not_as_it_was_at_the_beginning_is_told_before_any_trade():
     replay = Replay([Stock("T", 1, 1000, 999, 0)])
     assert replay.disagreements == {

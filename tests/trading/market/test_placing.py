@@ -20,20 +20,22 @@ class Script:
         self.tried, self.failed = [], []
 
     def place(self, budget_s=8.0):
-        self.begun = self.clock.now
-        placing = Placing(self.find, self.attempt, self.clock, self.clock.now + budget_s)
+        self.begun, self.deadline = self.clock.now, self.clock.now + budget_s
+        placing = Placing(self.find, self.attempt, self.clock, self.deadline)
         return FakeNetwork(self.clock).run(placing.steps())
 
     @property
     def seconds(self):
         return self.clock.now - self.begun
 
-    def find(self, failed, _deadline):
+    def find(self, failed, deadline):
+        assert deadline == self.deadline
         yield from ()
         self.failed.append(failed and (failed[0], failed[1].reason))
         return self._next(self.finds)
 
-    def attempt(self, leadership, _deadline):
+    def attempt(self, leadership, deadline):
+        assert deadline == self.deadline
         yield from ()
         self.tried.append(leadership)
         self.clock.now += self.attempt_s
