@@ -3,9 +3,11 @@ from contextlib import nullcontext
 
 import pytest
 
+from backends.storage.known_keys import key_of
 from backends.storage.replay import Replay, ReplayFailed
 from backends.storage.values import Stock
 from common.bounds import MAX_STOCK_QUANTITY
+from common.rows import parse_row
 from tests.backends.storage.csv.log_files import make_rows
 
 
@@ -43,6 +45,16 @@ def test_without_a_trade_everything_begins_at_zero():
             "",
         )
         assert (replay.disagreements, replay.traded_prices, len(replay.keys)) == ({}, {}, 0)
+
+
+def test_keys_of_all_rows_and_the_last_row_are_kept():
+    rows = make_rows(5)
+    replay = Replay([Stock.new("GOOGL", 1, 1000), Stock.new("T", 1, 1000)])
+    replay.visit(b"".join(rows[:2]), 1)
+    replay.visit(b"".join(rows[2:]), 3)
+    parsed = [parse_row(row) for row in rows]
+    assert [replay.keys.number(key_of(row.account, row.idempotency_key)) for row in parsed] == [1, 2, 3, 4, 5]
+    assert (replay.last_number, replay.last_epoch, replay.last_created_at) == (5, parsed[4].epoch, parsed[4].created_at)
 
 
 def test_stock_that_nobody_trades_stays_as_it_is():
@@ -90,7 +102,9 @@ def test_rows_take_a_stock_to_its_bounds_and_not_beyond(too_few, too_many):
     """They sell 2 shares of GOOGL and buy 3, then sell 4 of T."""
     replay = Replay([Stock.new("GOOGL", 1, 1 - too_few), Stock.new("T", 1, MAX_STOCK_QUANTITY - 4 + too_many)])
     why = f"row 2 leaves {-too_few} shares of stock 'GOOGL'" if too_few else f"row 3 leaves {MAX_STOCK_QUANTITY + 1}"
-    with pytest.raises(ReplayFailed, match=why) if too_few or too_many else nullcontext():
+    with pytest.raises(ReplayFailed, match=why) if too_few or too_many else nullcontext() as caught:
         replay.visit(b"".join(make_rows(3)), 1)
+    if caught is not None:
+        assert (caught.value.number, caught.value.stock_name) == ((2, "GOOGL") if too_few else (3, "T"))
     if not too_few and not too_many:
         assert [stock.quantity for stock in replay.stocks.values()] == [0, MAX_STOCK_QUANTITY]
