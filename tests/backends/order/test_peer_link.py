@@ -3,6 +3,7 @@
 import pytest
 
 from backends.failures import Diverged
+from backends.order import peer_link
 from backends.order.peer_link import Peer, PeerLink
 from common.calls.failures import RpcFailure
 from common.calls.reasons import Reason
@@ -70,6 +71,40 @@ def test_position_is_compared_where_both_hold_a_row(link):
     assert (caught.value.number("number"), caught.value.number("chain")) == (3, 77)
 
 
+@pytest.mark.parametrize("number", [1, 4, 5])
+def test_another_chain_at_any_number_that_both_hold_is_another_history(link, number):
+    assert link.common_number(PEER, health(number, end_chain(make_rows(number))), 5) == number
+    why = f"replica 2 holds {number} orders of another history than our 5"
+    with pytest.raises(Diverged, match=why) as caught:
+        link.common_number(PEER, health(number, 77), 5)
+    assert caught.value.metadata == {"number": str(number), "chain": "77", "replica_id": "2"}
+
+
+def test_page_is_sent_behind_what_it_continues_and_counts_once_it_is_answered_for(link, monkeypatch):
+    monkeypatch.setattr(peer_link, "PAGE_BYTES", len(ROWS) - len(make_rows(2)) - 1)
+
+    def page(outcome):
+        steps = link.send_page(PEER, 2)
+        call = next(steps)
+        with pytest.raises(StopIteration) as ended:
+            steps.throw(outcome) if isinstance(outcome, RpcFailure) else steps.send(outcome)
+        return call, ended.value.value
+
+    call, number = page(order_pb2.BulkUpsertResponse(equal_number=4, replica_id=2))
+    assert (call.address, call.timeout_s, number) == ("order-2:1", 10.0, 4)
+    assert call.request == order_pb2.BulkUpsertRequest(
+        to=order_pb2.Addressee(replica_id=2),
+        cluster_id=CLUSTER,
+        prev_number=2,
+        prev_chain=end_chain(make_rows(2)),
+        rows=make_rows(4)[len(make_rows(2)) :],
+    )
+    with pytest.raises(RpcFailure, match="it answered for 5, not for 4"):
+        page(order_pb2.BulkUpsertResponse(equal_number=5, replica_id=2))
+    with pytest.raises(Diverged, match="replica 2: another history"):
+        page(RpcFailure(Reason.DIVERGED, "another history"))
+
+
 def test_longer_log_is_another_history_only_if_it_is_longer_than_the_catalogs(link):
     assert link.common_number(PEER, health(7, 77), 7) == 5
     with pytest.raises(Diverged):
@@ -77,13 +112,15 @@ def test_longer_log_is_another_history_only_if_it_is_longer_than_the_catalogs(li
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
-    [(health(0, replica_id=1), Reason.WRONG_REPLICA), (health(0, cluster_id="another"), Reason.WRONG_CLUSTER)],
+    ("answer", "told"),
+    [
+        (health(0, replica_id=1), "WRONG_REPLICA: order-2:1 is replica 1"),
+        (health(0, cluster_id="another"), "WRONG_CLUSTER: it belongs to cluster another"),
+    ],
 )
-def test_somebody_else_at_its_address_counts_nowhere(link, answer, reason: Reason):
-    with pytest.raises(RpcFailure) as caught:
+def test_somebody_else_at_its_address_counts_nowhere(link, answer, told):
+    with pytest.raises(RpcFailure, match=told):
         link.health(PEER, answer)
-    assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize("response", [order_pb2.SyncOrderResponse, order_pb2.BulkUpsertResponse])

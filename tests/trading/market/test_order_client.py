@@ -37,6 +37,21 @@ def test_the_first_order_elects_a_leader_and_is_placed(cluster, client):
     assert cluster.assigned() == [3]
 
 
+def test_an_order_is_sent_to_the_leader_by_name_and_its_answer_is_word_of_it(cluster, client, monkeypatch):
+    heard: list[LeaderAndEpoch] = []
+    monkeypatch.setattr(client._manager, "heard_from", heard.append)
+    cluster.network.run(client.place(order()))
+    assert cluster.network.sent(order_pb2.PlaceOrdersRequest) == [
+        (
+            "order:3",
+            order_pb2.PlaceOrdersRequest(
+                epoch=1, orders=[order()], to=order_pb2.Addressee(replica_id=3, cluster_id="c1")
+            ),
+        )
+    ]
+    assert heard == [LeaderAndEpoch(3, "order:3", 1, "c1")]
+
+
 def test_a_leader_killed_in_the_middle_is_replaced_and_the_order_placed(cluster, client):
     cluster.network.run(client.place(order()))
     cluster.clock.now += 3.0

@@ -122,6 +122,13 @@ def test_the_last_word_says_what_was_the_trouble(reason, told):
     assert failure.value.message == told
 
 
+def test_patience_begins_anew_with_another_trouble():
+    troubles = [refusal(Reason.CATALOG), refusal(Reason.QUEUE_FULL)] * 3
+    script = Script([*troubles, PLACED], attempt_s=0.7)
+    assert script.place() == PLACED
+    assert script.seconds > 4
+
+
 def test_pauses_double_up_to_the_longest_and_end_with_the_time():
     steps = Placing(Script([]).find, Script([refusal(Reason.NOT_LEADER)]).attempt, lambda: 0.0, 0.5)._next_pause
     assert [steps().seconds for _ in range(7)] == [0.02, 0.04, 0.08, 0.16, 0.32, 0.4, 0.4]

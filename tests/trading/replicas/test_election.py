@@ -119,7 +119,7 @@ def test_the_failure_says_why_nobody_leads(cluster):
         run_election(cluster)
     cluster.network.dead.clear()
     cluster.replicas[1].halted = cluster.replicas[2].halted = cluster.replicas[3].halted = "diverged"
-    with pytest.raises(RpcFailure, match="HALTED"):
+    with pytest.raises(RpcFailure, match=r"HALTED: no replica may lead: .*replica 2: halted: diverged"):
         run_election(cluster)
 
 
@@ -137,7 +137,7 @@ def test_no_election_goes_on_beyond_the_deadline(cluster):
 
     cluster.network.before = freeze_the_chosen
     begun = cluster.clock.now
-    with pytest.raises(RpcFailure, match=r"NO_LEADER: .*time was up"):
+    with pytest.raises(RpcFailure, match=r"NO_LEADER: the time was up before a leader was elected$"):
         run_election(cluster, seconds=4.0)
     assert cluster.clock.now - begun <= 4.0
 
