@@ -152,7 +152,9 @@ def test_histories_that_differ_end_a_promotion_even_if_the_catalog_finds_nothing
         led.assign(2)
     assert shown == [(1, 2, 2, cluster_id)]
     assert led.replicas[2].health().role == order_pb2.FOLLOWER
-    assert "another history" in led.replicas[2].health().halted
+    assert led.replicas[2].health().halted == (
+        "DATA_LOSS DIVERGED: replica 1 holds 1 orders of another history than our 1"
+    )
 
 
 def test_long_backfill_is_answered_and_goes_on(led, monkeypatch):

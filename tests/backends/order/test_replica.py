@@ -2,6 +2,7 @@
 
 import pytest
 
+from backends.failures import Diverged
 from backends.order import promotion
 from backends.order.store import OrderStore
 from backends.storage.ports import StartRefused
@@ -106,8 +107,70 @@ def test_a_log_is_shown_with_its_cluster(led):
     led.network.sent.clear()
     with pytest.raises(RpcFailure, match="another history"):
         led.resync(3, 1)
-    shown = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
-    assert [(request.holder_id, request.cluster_id) for request in shown] == [(1, cluster_id)]
+    (shown,) = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
+    assert (shown.holder_id, shown.leader_id, shown.expected_epoch, shown.number) == (1, 3, 1, 2)
+    assert shown.cluster_id == cluster_id
+    assert (
+        led.replicas[3]
+        .health()
+        .halted.startswith(
+            "DATA_LOSS DIVERGED: replica 1 holds 2 orders of another history than our 3; DATA_LOSS HALTED: "
+        )
+    )
+
+
+def test_leader_whose_batch_does_not_continue_the_journal_shows_its_own_log(led):
+    led.place(3, buy("a"))
+    held = led.replicas[3].store.position
+
+    def differs(_address, request):
+        if isinstance(request, catalog_pb2.UpdateStockRequest):
+            raise Diverged("the batch begins elsewhere", metadata={"last_number": 1})
+
+    led.network.before = differs
+    led.submit(3, buy("b"))
+    led.network.sent.clear()
+    led.turn(3)
+    (shown,) = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]
+    assert (shown.holder_id, shown.expected_epoch, shown.number, shown.chain) == (3, 1, held.number, held.chain)
+    assert led.replicas[3].leadership is None
+
+
+def test_rows_are_answered_for_by_name_and_their_place_is_within_bounds(led):
+    led.place(3, buy("a"))
+    store = led.replicas[1].store
+    fields = {"cluster_id": led.catalog.cluster_id, "prev_number": 1, "prev_chain": store.chain_at(1)}
+    replica = led.replicas[1]
+    assert replica.sync_order(order_pb2.SyncOrderRequest(**fields)) == order_pb2.SyncOrderResponse(
+        equal_number=1, replica_id=1
+    )
+    assert replica.bulk_upsert(order_pb2.BulkUpsertRequest(**fields)) == order_pb2.BulkUpsertResponse(
+        equal_number=1, replica_id=1
+    )
+    with pytest.raises(RpcFailure, match="INVALID_ARGUMENT: prev_number -1 "):
+        replica.sync_order(order_pb2.SyncOrderRequest(**fields | {"prev_number": -1}))
+
+
+def test_message_is_for_whom_it_names_and_for_anybody_if_it_names_nobody(led):
+    own = led.catalog.cluster_id
+    for to in ({}, {"replica_id": 1}, {"cluster_id": own}, {"replica_id": 1, "cluster_id": own}):
+        led.replicas[1].refuse_if_not_meant(order_pb2.Addressee(**to))
+    for to, told, metadata in (
+        ({"replica_id": 2}, "WRONG_REPLICA: replica 2 is meant, but this is replica 1", {"replica_id": "1"}),
+        (
+            {"cluster_id": "c2"},
+            f"WRONG_CLUSTER: cluster c2 is meant, but this is a replica of cluster {own}",
+            {"cluster_id": own},
+        ),
+    ):
+        with pytest.raises(RpcFailure, match=told) as caught:
+            led.replicas[1].refuse_if_not_meant(order_pb2.Addressee(**to))
+        assert caught.value.metadata == metadata
+
+
+def test_new_replica_is_meant_by_any_cluster(cluster):
+    assert cluster.replicas[1].store.cluster_id == ""
+    cluster.replicas[1].refuse_if_not_meant(order_pb2.Addressee(replica_id=1, cluster_id="any"))
 
 
 def test_replica_of_another_cluster_proves_nothing_to_a_catalog(led):
