@@ -119,6 +119,26 @@ def test_a_log_is_shown_with_its_cluster(led):
     )
 
 
+def test_follower_of_another_history_is_found_while_nobody_trades(led):
+    led.place(3, buy("a"))
+    led.stop_replica(1)
+    led.wipe_replica(1)
+    cluster_id = led.catalog.cluster_id
+    seed = chain_seed(cluster_id)
+    led.start_replica(1).store.extend(cluster_id, 0, seed, make_rows(1, chain=seed))
+    led.clock.now += 3
+    led.network.run(led.replicas[3].heartbeat())
+    assert "replica 1 holds another history up to order 1" in led.catalog_health().halted
+    assert led.replicas[3].health().halted
+    assert led.replicas[3].leadership is None
+
+
+def test_replica_that_starts_has_nothing_to_do(cluster):
+    assert not cluster.replicas[1].has_work()
+    cluster.assign(3)
+    assert not any(replica.has_work() for replica in cluster.replicas.values())
+
+
 def test_leader_whose_batch_does_not_continue_the_journal_shows_its_own_log(led):
     led.place(3, buy("a"))
     held = led.replicas[3].store.position
@@ -424,10 +444,13 @@ def test_leader_that_is_given_other_peers_leads_anew_with_them(led):
     led.place(3, buy("a"))
     led.assign(3)
     assert led.replicas[3].health().epoch == epoch
+    (waiting,) = led.submit(3, buy("waits"))
     peers = [order_pb2.Peer(replica_id=n, address=led.address(n)) for n in (1, 2, 3)]
     peers.append(order_pb2.Peer(replica_id=4, address="order-4:1"))
     request = order_pb2.AssignLeaderRequest(leader_id=3, peers=peers, expected_epoch=epoch)
     led.network.call(led.address(3), request)
+    told = waiting.future.exception(0)
+    assert told.message == "replica 3 leads no longer: a newer epoch has begun"
     health = led.replicas[3].health()
     assert health.epoch == epoch + 1
     assert {one.replica_id: one.address for one in health.followers} == {
