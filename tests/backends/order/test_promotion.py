@@ -60,6 +60,8 @@ def test_deposed_leader_is_fenced_and_what_it_sent_is_unknown(led):
     (sent,) = led.submit(3, buy("a"))
     led.turn(3)
     assert sent.future.exception(0).reason is Reason.STEPPED_DOWN
+    assert sent.future.exception(0).metadata == {"leader_id": "2", "epoch": "2"}
+    assert "meanwhile: ABORTED FENCED: epoch 1 is not the newest" in sent.future.exception(0).message
     assert led.replicas[3].health().role == order_pb2.FOLLOWER
     assert led.replicas[3].health().leader_id == 2
     begun = [request for _, request in led.network.sent if isinstance(request, catalog_pb2.BeginEpochRequest)]

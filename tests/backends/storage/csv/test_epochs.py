@@ -114,6 +114,7 @@ def test_proof_of_a_rollback_halts_for_good(desk, fields):
         desk.begin(**fields)
     assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.DATA_LOSS, Reason.HALTED)
     assert re.search(r"rolled back.*python -m backends.catalog.rebuild", desk.health().halted)
+    assert caught.value.message == desk.health().halted
     for call in (
         lambda: desk.quantity("ACME"),
         lambda: desk.catalog.list_stocks(catalog_pb2.ListStocksRequest(limit=1)),
