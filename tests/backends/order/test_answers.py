@@ -89,6 +89,8 @@ def test_failure_is_read_back_as_it_was_written_and_names_the_key_it_is_given():
     written = RpcFailure(Reason.QUEUE_FULL, "full", metadata={"x": "1"})
     read = failure_from_message(failure_result(written).failure)
     assert (str(read), read.metadata) == (str(written), {"x": "1"})
+    newer = failure_from_message(order_pb2.OrderFailure(code=8, reason="NEWER", message="of a later version"))
+    assert str(newer) == "RESOURCE_EXHAUSTED NEWER: of a later version"
     named = naming_key(written, "k")
     assert (str(named), named.metadata) == (str(written), {"x": "1", "idempotency_key": "k"})
     assert written.metadata == {"x": "1"}
