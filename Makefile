@@ -91,7 +91,7 @@ chaos: $(VENV)/.installed-dev ## faults on the real processes, some 20 minutes; 
 fuzz: $(VENV)/.installed-dev ## requests made from the OpenAPI document against the running system; ARGS="--seed 1"
 	@$(PY) -m tests.fuzz.run $(ARGS)
 
-mutants: $(VENV)/.installed-mutants ## changes to the core that the tests near it do not notice, an hour or more; M='backends.catalog.gate*'
+mutants: $(VENV)/.installed-mutants ## changes to the core that the tests near it do not notice, some hours; M='backends.catalog.gate*'
 	@nice $(PY) -m mutmut run --max-children $(or $(WORKERS),1) $(if $(M),'$(M)')
 	@$(PY) -m mutmut results
 
