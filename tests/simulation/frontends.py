@@ -1,6 +1,7 @@
 """The frontend processes, with the real clients, stock cache and replica manager, and the health loop."""
 
 from functools import partial
+from math import inf
 from typing import Any
 
 from common.calls.failures import RpcFailure
@@ -31,6 +32,8 @@ PLACE_MARGIN_S = 1.0  # beyond the order's budget
 READ_BOUND_S = 2.2  # its own question to the catalog, behind one that it had joined
 LOOK_UP_BOUND_S = 2.5
 LIST_BOUND_S = 4.0
+# Of so many orders the client does not wait for the answer.
+HANGING_UP = 0.1
 
 
 class FrontendNode(Process):
@@ -87,9 +90,13 @@ class FrontendNode(Process):
         return response
 
     def _place(self, order: catalog_pb2.NewOrder) -> Steps[order_pb2.PlaceOrderResponse]:
-        """Do what services.place_order does."""
+        """Do what services.place_order does, some of it for clients that soon hang up."""
+        random, now = self.world.random, self.world.clock
+        gone_at = now() + (random.uniform(0.0, 1.0) if random.random() < HANGING_UP else inf)
         try:
-            placed = yield from self._orders.place(order, budget_s=self._order_budget_s)
+            placed = yield from self._orders.place(
+                order, budget_s=self._order_budget_s, is_wanted=lambda: now() < gone_at
+            )
         except RpcFailure:
             self._forget(order.stock_name)
             raise
