@@ -67,19 +67,27 @@ class LookUps:
 
     def _send_all(self) -> Steps[None]:
         """Ask for what waits, call after call, until nothing does."""
-        while batch := self._take():
-            first, *others = batch
-            held: dict[int, order_pb2.Order] = {}
-            try:
-                response = yield from self._ask(first.number, [one.number for one in others])
-                held = {order.transaction_number: order for order in response.also}
-                first.end(response.order)
-            except RpcFailure as failure:
-                first.end(failure)
-            finally:  # an unforeseen error leaves nobody waiting
-                for one in batch:
-                    if not one.is_done.is_set():
-                        one.end(held.get(one.number))
+        try:
+            while batch := self._take():
+                yield from self._send(batch)
+        except BaseException:
+            with self._lock:
+                self._senders -= 1
+            raise
+
+    def _send(self, batch: list[_LookUp]) -> Steps[None]:
+        first, *others = batch
+        held: dict[int, order_pb2.Order] = {}
+        try:
+            response = yield from self._ask(first.number, [one.number for one in others])
+            held = {order.transaction_number: order for order in response.also}
+            first.end(response.order)
+        except RpcFailure as failure:
+            first.end(failure)
+        finally:  # an unforeseen error leaves nobody waiting
+            for one in batch:
+                if not one.is_done.is_set():
+                    one.end(held.get(one.number))
 
     def _take(self) -> list[_LookUp]:
         """Return the look-ups of the next call; none: the sender is to leave off, and counts no more."""
