@@ -105,8 +105,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin the request."""
         self.waiting.end(self)
         super().on_headers_complete()
-        cycle = self.cycle
-        self.scope[IS_GONE] = lambda: cycle.disconnected  # type: ignore[literal-required]
+        # Not by the cycle, which has this scope: each request would be garbage that only the collector finds.
+        self.scope[IS_GONE] = self.transport.is_closing  # type: ignore[literal-required]
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body: no part of a head."""

@@ -11,6 +11,7 @@ if __name__ == "__main__":
 
 import argparse
 import asyncio
+import gc
 import os
 import resource
 import socket
@@ -86,6 +87,8 @@ def serve(address: str, variable: str) -> None:
         from trading.operator.loop_notice import loop_notice
 
         loop_notice().start()
+        # What is loaded by now stays: the collector need not go over it again and again.
+        gc.freeze()
         log.info("serving", address=address)
         make_server(application).run([listener])
 
