@@ -75,6 +75,40 @@ class Waiting:
                 next(iter(self._since)).hang_up()
 
 
+class WholeWrites:
+    """A transport that writes once what is written to it in one turn of the loop.
+
+    uvicorn writes an answer's head and its body one after the other: two packets, and a client that wakes up twice.
+    """
+
+    __slots__ = ("_loop", "_pieces", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Write it behind what was written before, at the end of this turn."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """Write all, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._pieces:
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            self._pieces.clear()
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A subclass says which `waiting` its connections share."""
 
@@ -82,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take it in, if there is room."""
-        super().connection_made(transport)
+        super().connection_made(WholeWrites(transport))  # type: ignore[arg-type]
         self._head_bytes = 0
         if self.waiting.make_room(len(self.connections)):
             self.waiting.begin(self)

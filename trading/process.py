@@ -20,18 +20,22 @@ class OncePerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
-        self._made: tuple[int, T] | None = None  # process id and its object; replaced as a whole
+        self._made: tuple[T] | None = None  # replaced as a whole
 
     def __call__(self) -> T:
         """Return this process's object, made now if need be; what making it raises is raised."""
         made = self._made
-        if made is not None and made[0] == os.getpid():
-            return made[1]
+        if made is not None:
+            return made[0]
         with self._lock:
-            if self._made is None or self._made[0] != os.getpid():
-                self._made = (os.getpid(), self._make())
-            return self._made[1]
+            if self._made is None:
+                self._made = (self._make(),)
+            return self._made[0]
 
 
 def _read_cluster_config() -> ClusterConfig:

@@ -1,6 +1,5 @@
 """Stocks and orders as the REST interface shows them: docs/API.md, 3 and 4."""
 
-from decimal import Decimal
 from typing import Any
 
 from common.bounds import price_text
@@ -44,5 +43,5 @@ def placed_headers(placed: order_pb2.PlaceOrderResponse) -> dict[str, str]:
 
 
 def _price_data(cents: int) -> dict[str, Any]:
-    text = price_text(cents)
-    return {"price": Decimal(text), "price_decimal": text}
+    # The double that is nearest to the price, as to its text.
+    return {"price": cents / 100, "price_decimal": price_text(cents)}

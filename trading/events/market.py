@@ -1,11 +1,9 @@
 """Orders and stock changes as events: every order that is made, by any frontend, and what it leaves of its stock."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from protos import catalog_pb2, order_pb2
-from trading.api.renderers import ExactJSONEncoder
+from trading.api.renderers import exact_json
 from trading.api.representations import order_data, stock_data
 from trading.events.ring import Event
 from trading.events.topics import ORDER, RESET, STOCK
@@ -95,18 +93,13 @@ class MarketSource:
 
 
 def _order_event(order: order_pb2.Order) -> Event:
-    return Event(ORDER, json_line(order_data(order)), order.stock_name, account=order.account)
+    return Event(ORDER, exact_json(order_data(order)), order.stock_name, account=order.account)
 
 
 def _stock_event(stock: Stock) -> Event:
-    return Event(STOCK, json_line(stock_data(stock)), stock.name)
+    return Event(STOCK, exact_json(stock_data(stock)), stock.name)
 
 
 def left_out(*types: str) -> Event:
     """Return the reset that says that events of these types may be missing."""
-    return Event(RESET, json_line({"reason": "left_out"}), types=frozenset(types))
-
-
-def json_line(data: dict[str, Any]) -> str:
-    """Return an object as JSON on one line, as the REST interface writes it."""
-    return json.dumps(data, cls=ExactJSONEncoder, separators=(",", ":"), ensure_ascii=False)
+    return Event(RESET, exact_json({"reason": "left_out"}), types=frozenset(types))

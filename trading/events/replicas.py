@@ -6,7 +6,7 @@ The counterpart of market.py: a source of events.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from trading.events.market import json_line
+from trading.api.renderers import exact_json
 from trading.events.ring import Event
 from trading.events.topics import LEADER, REPLICA
 
@@ -37,7 +37,7 @@ class ReplicaSource:
 
     def _leader_event(self, now: dict[str, Any]) -> Event:
         data = {"leader": now["leader"], "epoch": now["epoch"], "reason": self._reason(now)}
-        return Event(LEADER, json_line(data))
+        return Event(LEADER, exact_json(data))
 
     def _reason(self, now: dict[str, Any]) -> str:
         if now["leader"] is None:
@@ -54,4 +54,4 @@ def _replica_event(replica: dict[str, Any], before: dict[str, Any]) -> Event | N
     shown = ("id", "state", "lag", "role") if replica["state"] == "catching-up" else ("id", "state", "role")
     if old is not None and all(old[field] == replica[field] for field in shown):
         return None
-    return Event(REPLICA, json_line({field: replica[field] for field in ("id", "state", "lag", "role")}))
+    return Event(REPLICA, exact_json({field: replica[field] for field in ("id", "state", "lag", "role")}))
