@@ -204,7 +204,7 @@ def test_what_a_started_procedure_raises_is_logged_and_touches_nobody(network, c
         return "done"
 
     assert asyncio.run(LoopNetwork(network).run(first())) == "done"
-    assert "ended by an error of its own" in capsys.readouterr().out
+    assert "ended by an error of its own" in "".join(capsys.readouterr())  # wherever logs go by then
 
 
 @pytest.mark.parametrize("effect", ["pause", "wait", "call"])
