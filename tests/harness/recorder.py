@@ -114,9 +114,13 @@ class Recorder:
             if not intent.is_settled:
                 time.sleep(RETRY_PAUSE_S)
 
-    def read_stock(self, name: str, frontend: str = "frontend", *, cached: bool = False) -> int | None:
-        """Return a stock's quantity, None if it was not answered."""
-        headers = None if cached else {"Cache-Control": "no-cache"}
+    def read_stock(
+        self, name: str, frontend: str = "frontend", *, cached: bool = False, in_thread: bool = False
+    ) -> int | None:
+        """Return a stock's quantity, None if it was not answered. `in_thread`: by the view, where it may be held up."""
+        headers = {} if cached else {"Cache-Control": "no-cache"}
+        if in_thread:
+            headers["Accept"] = "application/json, text/plain;q=0.1"
         invoked = time.monotonic()
         data = self._read(frontend, f"/stocks/{name}", headers)
         if data is None:

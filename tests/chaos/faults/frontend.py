@@ -57,7 +57,7 @@ def cache_fill_delayed_past_the_invalidation(trial: Trial) -> None:
     for name, frontend in zip(trial.stocks[3:], ("frontend", "frontend-2"), strict=False):
         trap = system.park_at("frontend", "cache-filling")
         with ThreadPoolExecutor(1) as reader:
-            late = reader.submit(trial.recorder.read_stock, name, cached=True)
+            late = reader.submit(trial.recorder.read_stock, name, cached=True, in_thread=True)
             trap.wait()
             assert trial.place(trial.intent(name=name), frontend).outcome is Outcome.ORDER
             now = trial.recorder.read_stock(name)
