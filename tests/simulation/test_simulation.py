@@ -11,7 +11,7 @@ from backends.storage.known_keys import KnownKeys
 from tests.simulation.planted.bugs import FIRST_SEED
 from tests.simulation.runs import LOST_CATALOG_EVERY, run_seed, run_seeds
 
-TASKS = 4
+TASKS = 2
 SEEDS_A_TASK = 100
 
 
