@@ -103,7 +103,8 @@ class WholeWrites:
         if self._pieces:
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
-            self._transport.write(data)
+            if not self._transport.is_closing():  # else its client has gone since
+                self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -25,17 +25,7 @@ def wait_for_stop() -> str:
 def call_at_stop(stop: Callable[[signal.Signals], object], signals: Collection[signal.Signals] = STOP_SIGNALS) -> None:
     """Have `stop` called, in a thread of its own, whenever the process gets one of the signals; nothing else happens.
 
-    Call it, or `hear_stop`, once, in the main thread.
-    """
-    hear_stop(stop, signals)
-    for number in signals:
-        signal.signal(number, lambda *_: None)
-
-
-def hear_stop(stop: Callable[[signal.Signals], object], signals: Collection[signal.Signals] = STOP_SIGNALS) -> None:
-    """As call_at_stop, but leave the handlers to others, who may set theirs before or later.
-
-    Nothing else in the process may use signal.set_wakeup_fd.
+    Call it once, in the main thread. Others may set handlers later; nothing else may use signal.set_wakeup_fd.
     """
     hears, tells = socket.socketpair()
     tells.setblocking(False)
@@ -48,3 +38,5 @@ def hear_stop(stop: Callable[[signal.Signals], object], signals: Collection[sign
                 stop(signal.Signals(number))
 
     threading.Thread(target=wait, name="stop-signal", daemon=True).start()
+    for number in signals:
+        signal.signal(number, lambda *_: None)

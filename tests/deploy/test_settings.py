@@ -87,7 +87,7 @@ def test_address_in_use_is_refused_and_named():
 
 
 def test_address_in_use_by_a_server_that_shares_its_port_is_refused():
-    """granian's own way to listen: a plain server beside it would get some of its requests."""
+    """Two servers that share a port would each get some of its requests."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         server.bind(("127.0.0.1", 0))

@@ -44,9 +44,10 @@ class TokenVerifier:
         self._known: dict[str, tuple[Account | None, float]] = {}
         self._unknown: dict[str, tuple[Account | None, float]] = {}
 
-    def remembers(self, digest: str) -> bool:
-        """Whether `verify` would answer without asking the database."""
-        return self._monotonic() < self._remembered(digest)[1]
+    def recall(self, digest: str) -> tuple[bool, Account | None]:
+        """Return whether `verify` would answer without asking the database, and what."""
+        account, trusted_until = self._remembered(digest)
+        return self._monotonic() < trusted_until, self._unless_expired(account)
 
     def verify(self, digest: str) -> Account | None:
         """Return whose token has this digest; None if nobody's, or if it has expired.
@@ -59,9 +60,10 @@ class TokenVerifier:
         if now >= trusted_until:
             account = self._look_up(digest)
             self._remember(digest, account, now + TRUST_S)
-        if account is None:
-            return None
-        if account.expires_at is not None and self._utc_now() >= account.expires_at:
+        return self._unless_expired(account)
+
+    def _unless_expired(self, account: Account | None) -> Account | None:
+        if account is not None and account.expires_at is not None and self._utc_now() >= account.expires_at:
             return None
         return account
 

@@ -11,15 +11,14 @@ from knox.crypto import hash_token
 
 from trading.accounts.account import ANY, Account
 from trading.accounts.verifying import token_verifier
-from trading.api.throttling import CLASSES, COUNTED, Decision, caller_name, limiters
+from trading.api.throttling import CLASSES, COUNTED, caller_name, limiters
 from trading.edge.request import EdgeRequest
 
 
 class Caller(NamedTuple):
-    """Who may go on: whose orders it sees, None while authentication is off; and what its limit says, if it has one."""
+    """Who may go on. `account`: whose orders it sees, None while authentication is off."""
 
     account: str | None
-    limit: Decision | None
 
 
 async def admit(request: EdgeRequest, role: str) -> Caller | None:
@@ -34,14 +33,13 @@ async def admit(request: EdgeRequest, role: str) -> Caller | None:
         if account is None or role not in (ANY, account.role):
             return None
     limiter = limiters().get(CLASSES[role])
-    decision = None
     if limiter is not None:
         decision = limiter.take(caller_name(account, request.scope["client"][0]))
         # Counted once, whoever answers.
         request.meta[COUNTED] = decision
         if not decision.is_allowed:
             return None
-    return Caller(account.name if account is not None else None, decision)
+    return Caller(account.name if account is not None else None)
 
 
 async def _account(request: EdgeRequest) -> Account | None:
@@ -50,7 +48,8 @@ async def _account(request: EdgeRequest) -> Account | None:
         return None
     digest = hash_token(token.strip().decode("latin-1"))
     verifier = token_verifier()
-    if verifier.remembers(digest):
-        return verifier.verify(digest)
+    is_known, account = verifier.recall(digest)
+    if is_known:
+        return account
     # The database is asked in a thread.
     return await asyncio.get_running_loop().run_in_executor(None, verifier.verify, digest)

@@ -77,7 +77,10 @@ class DjangoThreads:
             return await self._ask(request, io.BytesIO(body or b""), announced or len(body or b""))
         most_bytes: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if announced is not None and announced > most_bytes:
-            return await self._ask_early(request, announced) or _refuse_size()
+            early = await self._ask_early(request, announced)
+            if early is None:
+                raise RequestDataTooBig
+            return early
         reading = asyncio.ensure_future(self._bodies.read(request, most_bytes))
         try:
             await asyncio.wait((reading,), timeout=AT_ONCE_S)
@@ -160,7 +163,3 @@ def _environ(request: EdgeRequest, body: Any, length: int) -> Environ:
     if request.announced_length != 0:
         environ["CONTENT_LENGTH"] = str(length)
     return environ
-
-
-def _refuse_size() -> ThreadAnswer:
-    raise RequestDataTooBig

@@ -9,7 +9,7 @@ from trading.edge.request import Receive, Send
 from trading.events.laps import Laps
 from trading.events.stream import EventStream
 
-# A server may hold some twenty for a client that does not read: so each is small, and a turn may take several.
+# Each is small, as one waits for each client that does not read; so a turn may take several.
 PIECES_A_TURN = 4
 # How long a stream that is to end waits for a client that does not read its last piece.
 LAST_PIECE_S = 1.0

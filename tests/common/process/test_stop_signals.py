@@ -7,9 +7,9 @@ NAMES = ["SIGTERM", "SIGINT"]
 
 BESIDE_ANOTHER_HANDLER = """
 import os, signal, sys, threading
-from common.process.stop_signals import hear_stop
+from common.process.stop_signals import call_at_stop
 told = threading.Event()
-hear_stop(lambda _signal: told.set())
+call_at_stop(lambda _signal: told.set())
 signal.signal(signal.SIGUSR1, lambda *_: None)
 signal.signal(signal.{name}, lambda *_: None)  # another's handler, set later
 os.kill(os.getpid(), signal.SIGUSR1)

@@ -83,9 +83,9 @@ def test_unknown_token_is_looked_up_once_in_a_while_too(database):
     assert database.asked == 1
     database.accounts["d2"] = Account("bob", "trader", None)
     database.now_s += TRUST_S - 0.001
-    assert (verifier.verify("d2"), verifier.remembers("d2")) == (None, True)
+    assert (verifier.verify("d2"), verifier.recall("d2")[0]) == (None, True)
     database.now_s += 0.001
-    assert not verifier.remembers("d2")
+    assert not verifier.recall("d2")[0]
     assert verifier.verify("d2").name == "bob"
 
 
@@ -94,7 +94,7 @@ def test_made_up_tokens_push_out_none_that_is_good_and_cost_little_memory(databa
     verifier.verify("d1")
     for number in range(2 * MOST_REMEMBERED):
         assert verifier.verify(f"made up {number}") is None
-    assert verifier.remembers("d1")
+    assert verifier.recall("d1")[0]
     assert len(verifier._unknown) <= MOST_REMEMBERED
 
 
