@@ -1,8 +1,8 @@
 """Many readers or one writer."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 
 class ReadWriteLock:
@@ -21,6 +21,8 @@ class ReadWriteLock:
         self._readers: dict[int, int] = {}  # thread id -> read holds; guarded by _condition, like all below
         self._writer: int | None = None
         self._writers_waiting = 0
+        self._reading = _Hold(self.acquire_read, self.release_read)
+        self._writing = _Hold(self.acquire_write, self.release_write)
 
     def acquire_read(self) -> None:
         """Wait until no writer holds the lock or waits for it, then hold it for reading."""
@@ -73,20 +75,26 @@ class ReadWriteLock:
             self._writer = None
             self._condition.notify_all()
 
-    @contextmanager
-    def read(self) -> Iterator[None]:
+    def read(self) -> AbstractContextManager[None]:
         """Hold the lock for reading inside a `with` block."""
-        self.acquire_read()
-        try:
-            yield
-        finally:
-            self.release_read()
+        return self._reading
 
-    @contextmanager
-    def write(self) -> Iterator[None]:
+    def write(self) -> AbstractContextManager[None]:
         """Hold the lock alone inside a `with` block."""
-        self.acquire_write()
-        try:
-            yield
-        finally:
-            self.release_write()
+        return self._writing
+
+
+class _Hold(AbstractContextManager[None]):
+    """Holds a lock inside a `with` block. It has no state of its own: any number of threads may use it at once."""
+
+    __slots__ = ("_acquire", "_release")
+
+    def __init__(self, acquire: Callable[[], None], release: Callable[[], None]) -> None:
+        self._acquire = acquire
+        self._release = release
+
+    def __enter__(self) -> None:
+        self._acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._release()

@@ -32,6 +32,9 @@ from frontend_site.environment import FrontendConfig
 log = structlog.get_logger()
 
 BACKLOG = 1_024
+# libuv takes one connection a pass of the loop from each socket that it listens on: of a thousand that come at once,
+# the last would wait for a thousand passes, each with other work in it.
+ACCEPTS_A_PASS = 16
 # Beside the connections: of Python, of gRPC's channels, of the database.
 OTHER_FILES = 500
 # An order that waits is answered within 8 s; a stop does not cut it off.
@@ -90,7 +93,7 @@ def serve(address: str, variable: str) -> None:
         # What is loaded by now stays: the collector need not go over it again and again.
         gc.freeze()
         log.info("serving", address=address)
-        make_server(application).run([listener])
+        make_server(application).run([listener, *(listener.dup() for _ in range(ACCEPTS_A_PASS - 1))])
 
 
 def make_server(application: Any, waiting: Waiting | None = None) -> Server:

@@ -29,7 +29,7 @@ CHANNEL_OPTIONS = [
 ]
 
 
-class _Rpc(NamedTuple):
+class Rpc(NamedTuple):
     """How to make the RPC of a request.
 
     Attributes:
@@ -41,7 +41,7 @@ class _Rpc(NamedTuple):
     former_path: str
 
 
-def _rpcs_by_request() -> dict[str, _Rpc]:
+def _rpcs_by_request() -> dict[str, Rpc]:
     """Map each request's full name to its RPC: no two share a request, except one and its deprecated name."""
     paths: dict[str, str] = {}
     former: dict[str, str] = {}
@@ -52,22 +52,26 @@ def _rpcs_by_request() -> dict[str, _Rpc]:
                 request = method.input_type.full_name
                 (former if method.GetOptions().deprecated else paths)[request] = f"/{service.full_name}/{method.name}"
                 responses[request] = message_factory.GetMessageClass(method.output_type)
-    return {request: _Rpc(path, responses[request], former.get(request, "")) for request, path in paths.items()}
+    return {request: Rpc(path, responses[request], former.get(request, "")) for request, path in paths.items()}
 
 
 _RPCS = _rpcs_by_request()
 
 
-def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
-    """Return a new channel, encrypted if `tls` is given. It belongs to this process; it connects when it is used."""
+def open_channel(address: str, tls: Tls | None, *, in_loop: bool = False) -> Any:
+    """Return a new channel, encrypted if `tls` is given. It belongs to this process; it connects when it is used.
+
+    `in_loop`: one of grpc.aio, for the running event loop.
+    """
+    maker: Any = grpc.aio if in_loop else grpc
     if tls is None:
-        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
-    return grpc.secure_channel(address, tls.channel_credentials(), options=CHANNEL_OPTIONS)
+        return maker.insecure_channel(address, options=CHANNEL_OPTIONS)
+    return maker.secure_channel(address, tls.channel_credentials(), options=CHANNEL_OPTIONS)
 
 
-def response_class(request: Message) -> type[Message]:
-    """Return the class of the responses to a request."""
-    return _RPCS[request.DESCRIPTOR.full_name].response
+def rpc_of(request: Message) -> Rpc:
+    """Return what a request asks for."""
+    return _RPCS[request.DESCRIPTOR.full_name]
 
 
 def _by_either_name(rpc: Any, former: Any) -> Any:
@@ -114,7 +118,7 @@ class Channels:
 
     def _make(self, address: str, request: Message, *, streaming: bool) -> Any:
         channel = self.channel(address)
-        rpc = _RPCS[request.DESCRIPTOR.full_name]
+        rpc = rpc_of(request)
 
         def named(path: str) -> Any:
             return (channel.unary_stream if streaming else channel.unary_unary)(

@@ -3,32 +3,30 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any, TypeVar
 
 import structlog
 
-from common.calls.network import Network
-from common.calls.steps import Call, Effect, Guarded, Pause, Start, Steps, Wait
+from common.calls.failures import RpcFailure
+from common.calls.loop_calls import LoopCalls
+from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Start, Steps, Together, Wait
+from common.process.tls import Tls
 
 T = TypeVar("T")
-# For what is waited for in a thread: calls on streams, of which few are under way at once, and polls.
-THREAD_COUNT = 32
 
 log = structlog.get_logger()
 
 
 class LoopNetwork:
-    """Performs procedures with a Network's calls, and waits for none of them in the loop's thread.
+    """Performs procedures, and holds no thread while they wait.
 
     Its methods are for the loop's thread alone, all of them in one loop. A procedure that is cancelled is closed where
-    it waits; a call that it has begun goes on, and nobody hears of its answer.
+    it waits, and the calls that it waits for are cancelled.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._threads = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="loop-call")
+    def __init__(self, tls: Tls | None = None) -> None:
+        """Encrypt all calls with `tls`; None: none of them."""
+        self._calls = LoopCalls(tls)
         self._beside: set[asyncio.Task[None]] = set()  # the loop itself would forget them
 
     async def run(self, steps: Steps[T]) -> T:
@@ -48,6 +46,10 @@ class LoopNetwork:
         finally:
             steps.close()
 
+    async def close(self) -> None:
+        """Close all connections; calls under way are cancelled."""
+        await self._calls.close()
+
     async def _perform(self, effect: Effect) -> Any:
         match effect:
             case Wait():
@@ -59,22 +61,32 @@ class LoopNetwork:
                 self._beside.add(task)
                 task.add_done_callback(self._beside.discard)
                 return None
-            case Call() if self._network.can_begin(effect):
-                return await self._call(effect)
+            case Call():
+                return await self._calls.call(effect)
             case Guarded():
-                # It is on its way before the thread that waits for it is awake.
-                return await self._in_thread(self._network.begin_guarded(effect))
-            case _:
-                return await self._in_thread(self._network.perform, effect)
+                return await self._guarded(effect)
+            case Together():
+                return await self._together(effect)
 
-    async def _in_thread(self, perform: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, perform, *arguments)
+    async def _guarded(self, effect: Guarded) -> Any:
+        stream = self._calls.take(effect.call.address)
+        watch = _Watch(self, effect, stream.close)
+        try:
+            return await self._calls.carry(effect.call, stream)
+        finally:
+            watch.end()
 
-    async def _call(self, call: Call) -> Any:
-        answered = _Woken()
-        finish = self._network.begin_unary(call, answered.wake)
-        await answered.future
-        return finish()
+    async def _together(self, effect: Together) -> list[Outcome]:
+        calls = [asyncio.create_task(self._calls.call(call)) for call in effect.calls]
+        try:
+            if effect.meanwhile is not None:
+                await asyncio.to_thread(effect.meanwhile)
+        finally:
+            outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not isinstance(outcome, RpcFailure):
+                raise outcome
+        return outcomes
 
     async def _wait(self, effect: Wait) -> bool:
         latch = effect.latch
@@ -95,6 +107,42 @@ class LoopNetwork:
             await self.run(steps)
         except Exception:
             log.exception("a procedure ended by an error of its own")
+
+
+class _Watch:
+    """A look at a process beside a call to it: see Guarded."""
+
+    def __init__(self, network: LoopNetwork, effect: Guarded, give_up: Callable[[], None]) -> None:
+        """Begin. `give_up` is called once the process is found dead."""
+        self._network = network
+        self._effect = effect
+        self._give_up = give_up
+        self._loop = asyncio.get_running_loop()
+        self._looking: asyncio.Task[None] | None = None
+        self._look_later()
+
+    def end(self) -> None:
+        """The call is over: nothing is given up any more."""
+        self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _look_later(self) -> None:
+        self._timer = self._loop.call_later(self._effect.after_s, self._begin)
+
+    def _begin(self) -> None:
+        self._looking = self._loop.create_task(self._look())
+
+    async def _look(self) -> None:
+        try:
+            is_alive = await self._network.run(self._effect.is_alive())
+        except Exception:
+            log.exception("the look beside a call failed")  # the call ends by its own time-out
+            return
+        if is_alive:
+            self._look_later()
+        else:
+            self._give_up()
 
 
 class _Woken:

@@ -12,7 +12,7 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
-from common.calls.channels import Channels, response_class
+from common.calls.channels import Channels, rpc_of
 from common.calls.failures import RpcFailure
 from common.calls.statuses import failure_from_error
 from common.calls.steps import Call, Effect, Guarded, Outcome, Pause, Start, Steps, Together, Wait, run_steps
@@ -81,7 +81,7 @@ class Network:
             RpcFailure: as `call`, when the stream fails.
         """
         rpc = self._open().channels.rpc(address, request, streaming=True)
-        call = rpc(request, timeout=timeout_s, metadata=_metadata(current_request_id()))
+        call = rpc(request, timeout=timeout_s, metadata=metadata_of(current_request_id()))
         try:
             yield from call
         except grpc.RpcError as error:
@@ -91,7 +91,7 @@ class Network:
 
     def run(self, steps: Steps[T]) -> T:
         """Perform a procedure in this thread and return its result; what it raises is raised."""
-        return run_steps(steps, self.perform)
+        return run_steps(steps, self._perform)
 
     def close(self) -> None:
         """Close all connections; calls under way are cancelled."""
@@ -109,13 +109,12 @@ class Network:
                     connections = self._connections = _Connections(self._tls)
         return connections
 
-    def perform(self, effect: Effect) -> Any:
-        """Do what a procedure has yielded, in this thread, and return the answer; a failed call is raised."""
+    def _perform(self, effect: Effect) -> Any:
         match effect:
             case Call():
                 return self._begin(effect)()
             case Guarded():
-                return self.begin_guarded(effect)()
+                return self._perform_guarded(effect)
             case Together():
                 return self._perform_together(effect)
             case Pause():
@@ -124,18 +123,6 @@ class Network:
                 return self._open().callers.submit(self._run_beside, effect.steps)
             case Wait():
                 return effect.latch.wait(effect.timeout_s)
-
-    def can_begin(self, call: Call) -> bool:
-        """Whether `begin_unary` takes this call: not one that is carried, or is made by either of two names."""
-        return not isinstance(call.request, CARRIED) and hasattr(self._rpc(call), "future")
-
-    def begin_unary(self, call: Call, is_done: Callable[[], None]) -> Finish:
-        """Send a call without waiting for it. `is_done` is called once it is over, perhaps in a thread of gRPC; what is
-        returned may be called then: it returns the response or raises RpcFailure."""
-        timeout_s = max(call.timeout_s, SHORTEST_TIMEOUT_S)
-        begun = self._rpc(call).future(call.request, timeout=timeout_s, metadata=_metadata(_request_id(call)))
-        begun.add_done_callback(lambda _begun: is_done())
-        return partial(_result, begun, call.address)
 
     def _rpc(self, call: Call) -> Any:
         return self._open().channels.rpc(call.address, call.request)
@@ -146,8 +133,7 @@ class Network:
         except Exception:
             log.exception("a procedure ended by an error of its own")
 
-    def begin_guarded(self, effect: Guarded) -> Finish:
-        """Send a call that is carried, without waiting for it. What is returned waits, and must be called, once."""
+    def _perform_guarded(self, effect: Guarded) -> Any:
         connections = self._open()
         stream = _send(effect.call, connections.streams)
         guard = Guard(
@@ -157,7 +143,7 @@ class Network:
             give_up=stream.close,
             start=connections.callers.submit,
         )
-        return partial(_receive, effect.call, stream, connections.streams, guard.end)
+        return _receive(effect.call, stream, connections.streams, guard.end)
 
     def _perform_together(self, effect: Together) -> list[Outcome]:
         begun: list[Finish] = []
@@ -178,44 +164,38 @@ class Network:
             streams = self._open().streams
             return partial(_receive, call, _send(call, streams), streams)
         # Not by gRPC's own futures: a channel with one under way runs a thread, which is started anew each time.
-        unary = partial(self._call, call, _request_id(call), time.monotonic() + call.timeout_s)
+        unary = partial(self._call, call, request_id_of(call), time.monotonic() + call.timeout_s)
         return self._open().callers.submit(unary).result if side_by_side else unary
 
     def _call(self, call: Call, request_id: str, deadline: float) -> Any:
         timeout_s = max(deadline - time.monotonic(), SHORTEST_TIMEOUT_S)
         try:
-            return self._rpc(call)(call.request, timeout=timeout_s, metadata=_metadata(request_id))
+            return self._rpc(call)(call.request, timeout=timeout_s, metadata=metadata_of(request_id))
         except grpc.RpcError as error:
             raise failure_from_error(error, call.address) from error
 
 
-def _result(begun: Any, address: str) -> Any:
-    try:
-        return begun.result()
-    except grpc.RpcError as error:
-        raise failure_from_error(error, address) from error
-
-
 def _send(call: Call, streams: OpenStreams) -> CallStream:
     stream = streams.take(call.address)
-    stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), _request_id(call))
+    stream.send(call.request, max(call.timeout_s, SHORTEST_TIMEOUT_S), request_id_of(call))
     return stream
 
 
 def _receive(call: Call, stream: CallStream, streams: OpenStreams, is_over: Callable[[], None] = lambda: None) -> Any:
     """Return the answer on a stream; `is_over` is called before another call can have that stream."""
     try:
-        return response_class(call.request).FromString(stream.receive())
+        return rpc_of(call.request).response.FromString(stream.receive())
     finally:
         is_over()
         streams.give_back(stream)
 
 
-def _request_id(call: Call) -> str:
+def request_id_of(call: Call) -> str:
+    """Return the id of the request that a call is made for; "" if it is made for none, or several."""
     return current_request_id() if call.request_id is None else call.request_id
 
 
-def _metadata(request_id: str) -> tuple[tuple[str, str], ...] | None:
+def metadata_of(request_id: str) -> tuple[tuple[str, str], ...] | None:
     """Return what tells the callee which request a call is made for."""
     return ((METADATA_KEY, request_id),) if request_id else None
 

@@ -23,7 +23,7 @@ from common.process.deadlines import Deadlines
 from common.process.request_context import VALID_REQUEST_ID, working_for
 from protos import calls_pb2, calls_pb2_grpc
 
-_CARRY = f"/{calls_pb2.DESCRIPTOR.services_by_name['CallStreamService'].full_name}/Carry"
+CARRY = f"/{calls_pb2.DESCRIPTOR.services_by_name['CallStreamService'].full_name}/Carry"
 # Of a caller to one callee: more are only open while so many calls are under way.
 KEPT_STREAMS = 4
 # The callee ends a stream that was idle for so long; the caller uses none that was idle for longer than FRESH_S.
@@ -38,6 +38,30 @@ Handler = Callable[[Any, grpc.ServicerContext], Message]
 # -- The caller's end --------------------------------------------------------------------------------------------------
 
 
+def carried_call(request: Message, timeout_s: float, request_id: str) -> calls_pb2.CarriedCall:
+    """Return the message that carries a call."""
+    return calls_pb2.CarriedCall(
+        request_type=request.DESCRIPTOR.full_name,
+        request=request.SerializeToString(),
+        timeout_ms=round(1000 * timeout_s),
+        request_id=request_id,
+    )
+
+
+def carried_response(answer: calls_pb2.CarriedAnswer, address: str) -> bytes:
+    """Return the bytes of the response that came from a process.
+
+    Raises:
+        RpcFailure: what it answered in place of one.
+    """
+    if answer.WhichOneof("answer") == "response":
+        return answer.response
+    status = status_pb2.Status.FromString(answer.status)
+    raise failure_from_status(status) or failure_from_wire(
+        status.code, Reason.UNKNOWN.name, f"{address}: {status.message}", {}
+    )
+
+
 class CallStream:
     """One stream, for one call at a time: `send`, then `receive`, always both."""
 
@@ -49,7 +73,7 @@ class CallStream:
         self._is_idle = True  # no call is under way, and the last one was answered
         self._idle_since = self._deadline = time.monotonic()
         carry: Any = channel.stream_stream(
-            _CARRY,
+            CARRY,
             request_serializer=calls_pb2.CarriedCall.SerializeToString,
             response_deserializer=calls_pb2.CarriedAnswer.FromString,
         )
@@ -65,14 +89,7 @@ class CallStream:
         """Send a call without waiting for it; it fails if it is not answered within the time-out."""
         self._is_idle = False
         self._deadline = time.monotonic() + timeout_s
-        self._calls.put(
-            calls_pb2.CarriedCall(
-                request_type=request.DESCRIPTOR.full_name,
-                request=request.SerializeToString(),
-                timeout_ms=round(1000 * timeout_s),
-                request_id=request_id,
-            )
-        )
+        self._calls.put(carried_call(request, timeout_s, request_id))
 
     def receive(self) -> bytes:
         """Wait for the answer to the call that was sent, and return the bytes of the response.
@@ -92,20 +109,12 @@ class CallStream:
             raise self._no_answer() if is_late else failure_from_error(error, self.address) from error
         finally:
             self._deadlines.drop(self.close)
-        return self._response(answer)
+        return carried_response(answer, self.address)
 
     def close(self) -> None:
         """End it; a call under way fails."""
         self._calls.put(None)
         self._answers.cancel()
-
-    def _response(self, answer: calls_pb2.CarriedAnswer) -> bytes:
-        if answer.WhichOneof("answer") == "response":
-            return answer.response
-        status = status_pb2.Status.FromString(answer.status)
-        raise failure_from_status(status) or failure_from_wire(
-            status.code, Reason.UNKNOWN.name, f"{self.address}: {status.message}", {}
-        )
 
     def _no_answer(self) -> RpcFailure:
         return RpcFailure(Reason.NO_ANSWER, f"{self.address}: no answer in time")

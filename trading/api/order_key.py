@@ -1,6 +1,6 @@
 """The idempotency key of a POSTed order: from its header, its body, or made here. docs/API.md, "Idempotency"."""
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +20,7 @@ ALLOWED = "1 to 64 characters of A-Z a-z 0-9 . _ : -"
 
 def new_key() -> str:
     """Return a key that nobody has used."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def given_keys(meta: Mapping[str, Any], data: object) -> list[object]:

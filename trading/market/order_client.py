@@ -8,7 +8,7 @@ from common.calls.reasons import Reason
 from common.calls.steps import Call, Guarded, Steps
 from protos import catalog_pb2, order_pb2
 from trading.market.gatherer import Answers, Gatherer, GathererCounts, IsWanted
-from trading.market.placing import Placing
+from trading.market.placing import Attempt, Placing
 from trading.process import OncePerProcess
 from trading.replicas.election import LeaderAndEpoch
 from trading.replicas.manager import SILENCE_S, ReplicaManager, replica_manager
@@ -48,9 +48,10 @@ class OrderClient:
         if self._gatherer.time_for(waiting) > budget_s:
             raise RpcFailure(Reason.OVERLOADED, f"{waiting} orders wait: one more would not be answered in its time")
 
-        def attempt(leadership: LeaderAndEpoch, deadline: float) -> Steps[order_pb2.PlaceOrderResponse]:
-            return self._gatherer.place(leadership, order, deadline, lambda: placing.may_be_executed or is_wanted())
-
+        # Not a function of its own: what is said of its types would be looked up for each order.
+        attempt: Attempt = lambda leadership, deadline: self._gatherer.place(  # noqa: E731
+            leadership, order, deadline, lambda: placing.may_be_executed or is_wanted()
+        )
         placing = Placing(self._find, attempt, self._monotonic, self._monotonic() + budget_s)
         return placing.steps()
 

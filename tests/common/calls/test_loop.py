@@ -63,7 +63,7 @@ def dead() -> Steps[bool]:
 
 def test_calls_are_answered_and_fail_as_in_a_thread(network, unary_address):  # noqa: F811
     async def main() -> list[Any]:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         calls = [Call(unary_address, lookup(name), 5) for name in ("ACME", "fenced", "bug")]
         return await asyncio.gather(*(loop.run(one(call)) for call in calls), return_exceptions=True)
 
@@ -74,13 +74,13 @@ def test_calls_are_answered_and_fail_as_in_a_thread(network, unary_address):  # 
 
 def test_call_without_an_answer_fails_in_its_time(network, unary_address):  # noqa: F811
     with pytest.raises(RpcFailure) as caught:
-        asyncio.run(LoopNetwork(network).run(one(Call(unary_address, lookup("hang"), 0.3))))
+        asyncio.run(LoopNetwork().run(one(Call(unary_address, lookup("hang"), 0.3))))
     assert caught.value.reason is Reason.NO_ANSWER
 
 
 def test_the_loop_goes_on_while_a_call_is_under_way(network, unary_address, catalog):  # noqa: F811
     async def main() -> Any:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         hanging = asyncio.ensure_future(loop.run(one(Call(unary_address, lookup("hang"), 9))))
         await loop.run(one(Pause(0.01)))
         assert not hanging.done()
@@ -92,13 +92,13 @@ def test_the_loop_goes_on_while_a_call_is_under_way(network, unary_address, cata
 
 def test_together_answers_in_order_with_failures_among_them(network, unary_address):  # noqa: F811
     calls = [Call(unary_address, lookup(name), 5) for name in ("a", "fenced", "abc")]
-    first, second, third = asyncio.run(LoopNetwork(network).run(one(Together(calls))))
+    first, second, third = asyncio.run(LoopNetwork().run(one(Together(calls))))
     assert (first.last_number, second.reason, third.last_number) == (1, Reason.FENCED, 3)
 
 
 def test_guarded_call_to_a_process_that_is_found_dead_is_given_up(network, address):
     async def main() -> tuple[RpcFailure, str]:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         with pytest.raises(RpcFailure) as caught:
             await loop.run(one(Guarded(Call(address, update("hang"), 10), 0.02, dead)))
         return caught.value, text_of(await loop.run(one(Guarded(Call(address, update("next"), 5), 0.02, alive))))
@@ -109,7 +109,7 @@ def test_guarded_call_to_a_process_that_is_found_dead_is_given_up(network, addre
 
 def test_guarded_calls_beside_each_other_do_not_wait_for_each_other(network, address, catalog):
     async def main() -> list[str]:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         slow = asyncio.ensure_future(loop.run(one(Guarded(Call(address, update("hang"), 10), 1.0, alive))))
         quick = [text_of(await loop.run(one(Guarded(Call(address, update(name), 5), 1.0, alive)))) for name in "abc"]
         catalog.release.set()
@@ -124,7 +124,7 @@ def test_calls_tell_the_request_that_they_are_made_for(network, address):
             return text_of(await loop.run(one(Guarded(Call(address, update("id"), 5), 1.0, alive))))
 
     async def main() -> list[str]:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         return await asyncio.gather(*(ask(loop, name) for name in ("req-1", "req-2")))
 
     assert asyncio.run(main()) == ["req-1", "req-2"]
@@ -145,7 +145,7 @@ def test_wait_ends_when_the_latch_is_set_wherever_that_is(network, where):
             case _:
                 threading.Timer(0.05, latch.set).start()
         began = time.monotonic()
-        return await LoopNetwork(network).run(one(Wait(latch, 10))), time.monotonic() - began
+        return await LoopNetwork().run(one(Wait(latch, 10))), time.monotonic() - began
 
     is_set, took = asyncio.run(main())
     assert is_set
@@ -154,7 +154,7 @@ def test_wait_ends_when_the_latch_is_set_wherever_that_is(network, where):
 
 def test_wait_ends_with_its_time_and_leaves_nothing_behind(network):
     latch = Latch()
-    assert asyncio.run(LoopNetwork(network).run(one(Wait(latch, 0.02)))) is False
+    assert asyncio.run(LoopNetwork().run(one(Wait(latch, 0.02)))) is False
     assert latch._callbacks == []
 
 
@@ -162,7 +162,7 @@ def test_many_wait_for_one_latch(network):
     latch = Latch()
 
     async def main() -> list[bool]:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         threading.Timer(0.05, latch.set).start()
         return await asyncio.gather(*(loop.run(one(Wait(latch, 10))) for _ in range(500)))
 
@@ -181,7 +181,7 @@ def test_start_goes_its_own_way_and_outlives_who_started_it(network):
         ends.append("first")
 
     async def main() -> None:
-        loop = LoopNetwork(network)
+        loop = LoopNetwork()
         await loop.run(first())
         assert ends == ["first"]
         latch.set()
@@ -203,7 +203,7 @@ def test_what_a_started_procedure_raises_is_logged_and_touches_nobody(network, c
         yield Pause(0.05)
         return "done"
 
-    assert asyncio.run(LoopNetwork(network).run(first())) == "done"
+    assert asyncio.run(LoopNetwork().run(first())) == "done"
     assert "ended by an error of its own" in "".join(capsys.readouterr())  # wherever logs go by then
 
 
@@ -223,7 +223,7 @@ def test_procedure_that_is_cancelled_is_closed_where_it_waits(network, unary_add
             closed.append(effect)
 
     async def main() -> None:
-        running = asyncio.ensure_future(LoopNetwork(network).run(steps()))
+        running = asyncio.ensure_future(LoopNetwork().run(steps()))
         await asyncio.sleep(0.05)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

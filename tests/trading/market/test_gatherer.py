@@ -6,7 +6,6 @@ import pytest
 
 from common.calls.failures import RpcFailure
 from common.calls.loop import LoopNetwork
-from common.calls.network import Network
 from common.calls.reasons import Reason
 from common.calls.steps import Pause
 from protos import catalog_pb2
@@ -290,6 +289,68 @@ def test_when_all_that_waits_is_unwanted_no_call_is_made_and_the_sender_ends(lea
     assert crowd.results["b"] == "b"
 
 
+@pytest.fixture
+def slow(leader, monkeypatch):
+    """As `crowd`, but each call seems to take a minute, and the next one waits as long for those that it answered."""
+    monkeypatch.setattr("trading.market.gatherer.GATHER_S", 60.0)
+    leader.gates.release(20)
+    clock = lambda: time.monotonic() + 60.0 * len(leader.calls)  # noqa: E731
+    return Crowd(Gatherer(procedure(leader.send), clock), seconds=600.0)
+
+
+def place_together(crowd, leader, *keys):
+    """Have orders travel in one call, behind one of another order."""
+    leader.gates = threading.Semaphore(0)
+    crowd.start("before")
+    leader.wait_for_calls(1)
+    crowd.start(*keys[1:])
+    crowd.wait_until_waiting(len(keys) - 1)
+    leader.gates.release(20)
+    crowd.threads[0].join(10)
+    crowd.start(keys[0])  # in its place
+    crowd.join()
+    assert [len(call) for call in leader.calls] == [1, len(keys)]
+
+
+def test_those_that_were_answered_together_go_together_again(leader, slow):
+    place_together(slow, leader, "a", "b", "c")
+    slow.start("d", "e")
+    slow.wait_until_waiting(2)
+    assert len(leader.calls) == 2
+    slow.start("f")
+    slow.join()
+    assert sorted(leader.calls[2]) == ["d", "e", "f"]
+
+
+def test_enough_orders_wait_for_no_more(leader, slow, monkeypatch):
+    place_together(slow, leader, "a", "b", "c")
+    monkeypatch.setattr("trading.market.gatherer.ENOUGH_ORDERS", 2)
+    slow.start("d", "e", "f")
+    slow.join()
+    slow.start("g", "h")
+    slow.join()
+    assert [len(call) for call in leader.calls[2:]] == [3, 2]
+
+
+def test_those_that_do_not_come_again_are_not_waited_for_longer_than_the_last_call_took(leader, crowd):
+    crowd.start("a")
+    leader.wait_for_calls(1)
+    crowd.start("b", "c")
+    crowd.wait_until_waiting(2)
+    leader.gates.release(20)
+    crowd.join()
+    crowd.start("d")
+    crowd.join()
+    assert [len(call) for call in leader.calls] == [1, 2, 1]
+
+
+def test_a_lone_client_waits_for_nobody(leader, slow):
+    for key in "abc":
+        slow.start(key)
+        slow.join()
+    assert leader.calls == [["a"], ["b"], ["c"]]
+
+
 def test_the_time_for_more_orders_follows_the_slowest_call_of_late():
     now, taken = [0.0], [0.4]
 
@@ -330,7 +391,7 @@ def test_many_coroutines_of_one_loop_share_calls_as_threads_do():
         return (await network.run(gatherer.place(LEADERSHIP, order, time.monotonic() + 10))).order.idempotency_key
 
     async def place_all(keys):
-        network = LoopNetwork(Network())
+        network = LoopNetwork()
         return await asyncio.gather(*(place(network, key) for key in keys))
 
     keys = [f"k{number}" for number in range(1200)]
