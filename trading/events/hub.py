@@ -29,7 +29,7 @@ from trading.reads.catalog_client import catalog_client
 from trading.reads.order_reader import order_reader
 
 # The least time between two rounds of a market that changes all the time: what happens meanwhile shares the calls.
-PACE_S = 0.1
+PACE_S = 0.05
 PAUSE_S = 0.2  # after a failed call
 
 log = structlog.get_logger()

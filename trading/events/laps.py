@@ -49,11 +49,12 @@ class Laps:
         Raises:
             RuntimeError: the task that wakes the streams has failed.
         """
-        self._start()
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop or self._task is None or self._task.done():
+            self._start()
         if stream.has_ended:
             return
-        loop = asyncio.get_running_loop()
-        if stream.has_news or stream.is_due:
+        if stream.has_news:
             turn: asyncio.Future[int] = loop.create_future()
             self._behind.append(turn)
             self._news.set()
@@ -135,8 +136,12 @@ class Laps:
         """Have those who wait go on behind this place, some at a time; others have most of the loop between."""
         most_s = MOST_REST_S * AT_ONCE / max(AT_ONCE, len(futures))
         owed_s = 0.0
+        read_to = 0
         for first in range(0, len(futures), AT_ONCE):
             began = time.monotonic()
+            if self._ring.last != read_to:  # what was published since the lap began goes with it
+                read_to = self._ring.last
+                self._ring.open_window(place, read_to)
             for future in futures[first : first + AT_ONCE]:
                 if not future.done():  # else its client has gone meanwhile
                     future.set_result(place)

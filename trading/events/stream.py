@@ -75,7 +75,8 @@ class EventStream:
     @property
     def has_ended(self) -> bool:
         """Whether nothing is to be sent any more."""
-        return self._ring.is_closed or self._on_close is None or self.remaining_s <= 0
+        is_old = self._ends_at < inf and self.remaining_s <= 0
+        return is_old or self._on_close is None or self._ring.is_closed
 
     @property
     def remaining_s(self) -> float:
@@ -117,7 +118,7 @@ class EventStream:
 
     def take(self) -> bytes:
         """Return what is to be sent now, nothing if there is nothing. Never waits."""
-        if not self.begin():
+        if self._after is None and not self.begin():
             return b""
         if self._opening:
             opening, self._opening = self._opening, b""
@@ -128,8 +129,11 @@ class EventStream:
             self._after = self._ring.last
             return self._event(RESET, {"reason": "overrun"})
         self._after = read.place
-        self._told = read.told or self._told
-        return read.piece + self._signs_of_life()
+        if not read.piece:
+            return self._signs_of_life()
+        self._told = read.told
+        self._comment_due = self._monotonic() + COMMENT_S
+        return read.piece
 
     def close(self) -> None:
         """End the stream and give its place to another one."""
