@@ -13,7 +13,7 @@ unexport $(filter GRPC_%,$(.VARIABLES))
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick mutants protos lock bare-machine clean
+.PHONY: help install run status kill freeze stop start rebuild certificates test quick browser javascript screenshots check format journeys simulate chaos fuzz workload capacity bench bench-quick mutants protos lock bare-machine clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -75,6 +75,10 @@ quick: $(VENV)/.installed-dev ## the tests that start no process, and 200 simula
 
 browser: $(VENV)/.installed-dev ## Chromium for the tests of the page, if this machine has none
 	@sh deploy/browser.sh $(PY)
+
+javascript: $(VENV)/.installed-dev ## the npm package eventsource for the tests of clients of /events, and those tests; needs node and npm
+	@npm install --silent --no-save --prefix $(VENV)/node eventsource@3.0.7
+	@$(PY) -m pytest tests/journeys/test_event_clients.py $(ARGS)
 
 screenshots: $(VENV)/.installed-dev ## docs/screenshots anew, from a system of their own
 	@$(PY) -m tests.page.screenshots $(ARGS)

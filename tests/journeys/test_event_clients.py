@@ -1,8 +1,11 @@
 """Streams as clients that others wrote read them, cut before their first event and after it, from both servers."""
 
 import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,8 +58,44 @@ def read_as_eventsource_3(answer: httpx.Response) -> Iterator[Seen]:
         fields = {}
 
 
-Read = Callable[[httpx.Response], Iterator[Seen]]
-READERS = [read_with_httpx_sse, read_with_sseclient, read_as_eventsource_3]
+# What `make javascript` installs.
+NPM_PACKAGE = Path(sys.prefix) / "node" / "node_modules" / "eventsource"
+NODE = shutil.which("node") if NPM_PACKAGE.is_dir() else None
+
+# Opens a stream at a URL, with these headers beside the client's own.
+Open = Callable[[str, dict[str, str]], AbstractContextManager[Iterator[Seen]]]
+
+
+def by_httpx(read: Callable[[httpx.Response], Iterator[Seen]]) -> Open:
+    @contextmanager
+    def open_stream(url: str, headers: dict[str, str]) -> Iterator[Iterator[Seen]]:
+        headers = {"Accept": "text/event-stream"} | headers
+        with httpx.stream("GET", url, headers=headers, timeout=WITHIN_S) as answer:
+            assert answer.is_success
+            yield read(answer)
+
+    return open_stream
+
+
+@contextmanager
+def by_eventsource(url: str, headers: dict[str, str]) -> Iterator[Iterator[Seen]]:
+    """With the package itself, in node."""
+    script = Path(__file__).with_name("eventsource.mjs")
+    command = [str(NODE), str(script), str(NPM_PACKAGE), url, json.dumps(headers), str(WITHIN_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield (Seen(**json.loads(line)) for line in process.stdout)
+        finally:
+            process.kill()
+
+
+as_eventsource = by_httpx(read_as_eventsource_3)
+CLIENTS = {
+    "httpx-sse": by_httpx(read_with_httpx_sse),
+    "sseclient-py": by_httpx(read_with_sseclient),
+    "as eventsource": as_eventsource,
+} | ({"eventsource": by_eventsource} if NODE else {})
 
 
 @pytest.fixture(scope="module")
@@ -87,54 +126,56 @@ def address(request: pytest.FixtureRequest, shared_cluster: Cluster) -> str:
     return shared_cluster.rest.address if request.param == "frontend" else request.getfixturevalue("runserver")
 
 
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest) -> Open:
+    """What reads the streams."""
+    return CLIENTS[request.param]
+
+
 def follow(
-    address: str, read: Read, place: str | None, until: Callable[[Seen], bool], parameter: str = ""
+    address: str, client: Open, place: str | None, until: Callable[[Seen], bool], parameter: str = ""
 ) -> list[Seen]:
     """Read a stream from a place on until one event is seen, and cut it."""
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": place} if place and not parameter else {})
+    headers = {"Last-Event-ID": place} if place and not parameter else {}
     params = {"types": "order"} | ({parameter: place} if place and parameter else {})
-    url = f"http://{address}/events"
     seen = []
-    with httpx.stream("GET", url, params=params, headers=headers, timeout=WITHIN_S) as answer:
-        assert answer.is_success
-        for event in read(answer):
+    with client(str(httpx.URL(f"http://{address}/events", params=params)), headers) as events:
+        for event in events:
             seen.append(event)
             if until(event):
                 return seen
     raise AssertionError(f"the stream ended; {seen}")
 
 
-@pytest.mark.parametrize("read", READERS)
-def test_client_that_is_cut_before_its_first_event_and_after_it_loses_nothing(shared_cluster, address, read):
+def test_client_that_is_cut_before_its_first_event_and_after_it_loses_nothing(shared_cluster, address, client):
     name = next(iter(shared_cluster.initial))
 
     def place_order() -> int:
         number: int = shared_cluster.rest.place(name, "sell", 1).json()["data"]["number"]
         return number
 
-    opened = follow(address, read, None, lambda event: event.type == "place")
+    opened = follow(address, client, None, lambda event: event.type == "place")
     missed = [place_order(), place_order()]
-    first = follow(address, read, opened[-1].place, lambda event: event.type == "order")
+    first = follow(address, client, opened[-1].place, lambda event: event.type == "order")
     assert [event.data["number"] for event in first if event.type == "order"] == missed[:1]
     missed.append(place_order())
-    rest = follow(address, read, first[-1].place, lambda event: event.data.get("number") == missed[-1])
+    rest = follow(address, client, first[-1].place, lambda event: event.data.get("number") == missed[-1])
     assert [event.data["number"] for event in rest if event.type == "order"] == missed[1:]
     assert "reset" not in {event.type for event in [*opened, *first, *rest]}
 
 
 @pytest.mark.parametrize("parameter", ["lastEventId", "Last-Event-ID"])
 def test_polyfill_that_cannot_set_the_header_comes_back_by_a_parameter(shared_cluster, address, parameter):
-    read, name = read_as_eventsource_3, next(iter(shared_cluster.initial))
-    opened = follow(address, read, None, lambda event: event.type == "place")
+    client, name = as_eventsource, next(iter(shared_cluster.initial))
+    opened = follow(address, client, None, lambda event: event.type == "place")
     number = shared_cluster.rest.place(name, "sell", 1).json()["data"]["number"]
-    seen = follow(address, read, opened[-1].place, lambda event: event.type == "order", parameter)
+    seen = follow(address, client, opened[-1].place, lambda event: event.type == "order", parameter)
     assert [event.type for event in seen] == ["place", "order"]
     assert seen[-1].data["number"] == number
 
 
-@pytest.mark.parametrize("read", READERS)
-def test_place_of_another_frontend_is_answered_with_a_reset_and_then_with_one_that_counts(address, read):
-    seen = follow(address, read, "0123abcd-7", lambda event: event.type == "place")
+def test_place_of_another_frontend_is_answered_with_a_reset_and_then_with_one_that_counts(address, client):
+    seen = follow(address, client, "0123abcd-7", lambda event: event.type == "place")
     assert [event.type for event in seen] == ["reset", "place"]
-    again = follow(address, read, seen[0].place, lambda event: event.type == "place")
+    again = follow(address, client, seen[0].place, lambda event: event.type == "place")
     assert [event.type for event in again] == ["place"]
