@@ -47,7 +47,10 @@ class LoopNetwork:
             steps.close()
 
     async def close(self) -> None:
-        """Close all connections; calls under way are cancelled."""
+        """Close all connections for good; what is under way is cancelled."""
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         await self._calls.close()
 
     async def _perform(self, effect: Effect) -> Any:
@@ -70,19 +73,19 @@ class LoopNetwork:
 
     async def _guarded(self, effect: Guarded) -> Any:
         stream = self._calls.take(effect.call.address)
-        watch = _Watch(self, effect, stream.close)
+        watch = _Watch(self, effect, stream.give_up)
         try:
             return await self._calls.carry(effect.call, stream)
         finally:
             watch.end()
 
     async def _together(self, effect: Together) -> list[Outcome]:
-        calls = [asyncio.create_task(self._calls.call(call)) for call in effect.calls]
-        try:
-            if effect.meanwhile is not None:
-                await asyncio.to_thread(effect.meanwhile)
-        finally:
-            outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
+        work = [self._calls.call(call) for call in effect.calls]
+        if effect.meanwhile is not None:
+            work.append(asyncio.to_thread(effect.meanwhile))
+        outcomes: list[Any] = await asyncio.gather(*work, return_exceptions=True)
+        if effect.meanwhile is not None and isinstance(failure := outcomes.pop(), BaseException):
+            raise failure
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, RpcFailure):
                 raise outcome

@@ -20,14 +20,14 @@ from protos import calls_pb2
 
 
 class LoopStream:
-    """One stream, for one call at a time. One that did not end its call in order is done, and never used again."""
+    """One stream, for one call at a time. One that did not end its call in order is never used again."""
 
     def __init__(self, channel: Any, address: str) -> None:
         """Open it; that it could not be opened is told by the first call."""
         self.address = address
-        self._loop = asyncio.get_running_loop()
+        self._is_idle = True  # no call is under way, and the last one was answered
         self._idle_since = time.monotonic()
-        self._is_closed = False
+        self._limit: asyncio.Timeout | None = None  # of the call under way, or the last one
         self._carry: Any = channel.stream_stream(
             CARRY,
             request_serializer=calls_pb2.CarriedCall.SerializeToString,
@@ -37,41 +37,51 @@ class LoopStream:
     @property
     def is_free(self) -> bool:
         """Whether it can carry another call."""
-        return not self._carry.done() and time.monotonic() - self._idle_since < FRESH_S
+        return self._is_idle and not self._carry.done() and time.monotonic() - self._idle_since < FRESH_S
 
     async def call(self, request: Message, timeout_s: float, request_id: str) -> bytes:
-        """Send a call, wait for its answer, and return the bytes of the response. If it is cancelled, the stream and
-        the call at the callee are, too.
+        """Send a call, wait for its answer, and return the bytes of the response.
 
         Raises:
             RpcFailure: as a unary call's; TOO_MANY_STREAMS: nothing was done.
         """
-        timer = self._loop.call_later(timeout_s, self.close)
+        self._is_idle = False
         try:
-            await self._carry.write(carried_call(request, timeout_s, request_id))
-            answer = await self._carry.read()
+            # Not by cancelling the stream: whoever waits for one that has not connected yet would not be told.
+            async with asyncio.timeout(timeout_s) as self._limit:
+                await self._write(carried_call(request, timeout_s, request_id))
+                answer = await self._carry.read()
+        except TimeoutError:
+            raise RpcFailure(Reason.NO_ANSWER, f"{self.address}: no answer in time") from None
         except grpc.RpcError as error:
             raise failure_from_error(error, self.address) from error
-        except asyncio.CancelledError:
-            if not self._is_closed or self._is_cancelled():
-                raise
-            raise RpcFailure(Reason.NO_ANSWER, f"{self.address}: no answer in time") from None
-        finally:
-            timer.cancel()
-        if answer is grpc.aio.EOF:  # it ended, and did not say how: the call may have been read
-            raise RpcFailure(Reason.UNREACHABLE, f"{self.address}: the stream ended")
+        if answer is grpc.aio.EOF:
+            raise self._ended()
+        self._is_idle = True
         self._idle_since = time.monotonic()
         return carried_response(answer, self.address)
 
+    def give_up(self) -> None:
+        """Have the call under way fail now, with NO_ANSWER."""
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
     def close(self) -> None:
-        """End it; a call under way fails, with NO_ANSWER."""
-        self._is_closed = True
+        """End it, when no call is under way."""
         self._carry.cancel()
 
-    def _is_cancelled(self) -> bool:
-        """Whether it is the waiting task that was cancelled."""
-        task = asyncio.current_task(self._loop)
-        return task is not None and task.cancelling() > 0
+    async def _write(self, carried: calls_pb2.CarriedCall) -> None:
+        try:
+            await self._carry.write(carried)
+        except grpc.RpcError as error:
+            # It had ended, and grpc.aio was told so when it wrote: then it says nothing of how.
+            if error.code() is grpc.StatusCode.INTERNAL:
+                raise self._ended() from error
+            raise
+
+    def _ended(self) -> RpcFailure:
+        """Return what a stream is told as that ended without a word: the call may have been read."""
+        return RpcFailure(Reason.UNREACHABLE, f"{self.address}: the stream ended")
 
 
 class LoopCalls:
@@ -83,6 +93,7 @@ class LoopCalls:
         self._channels: dict[str, Any] = {}
         self._callables: dict[tuple[str, str], Any] = {}
         self._idle: defaultdict[str, list[LoopStream]] = defaultdict(list)
+        self._is_closed = False
 
     async def call(self, call: Call) -> Any:
         """Make one RPC and return its response. To cancel it cancels the call.
@@ -114,7 +125,8 @@ class LoopCalls:
         return LoopStream(self._channel(address), address)
 
     async def close(self) -> None:
-        """Close all connections; calls under way are cancelled."""
+        """Close all connections for good; calls under way are cancelled."""
+        self._is_closed = True
         channels = list(self._channels.values())
         self._channels.clear()
         self._callables.clear()
@@ -147,6 +159,10 @@ class LoopCalls:
     def _channel(self, address: str) -> Any:
         channel = self._channels.get(address)
         if channel is None:
+            if self._is_closed:
+                closed = RpcFailure(Reason.UNREACHABLE, f"{address}: this process has closed its connections")
+                closed.was_sent = False
+                raise closed
             channel = self._channels[address] = open_channel(address, self._tls, in_loop=True)
         return channel
 

@@ -128,7 +128,8 @@ class Laps:
             wanting = self._futures()
         else:
             groups = [group for topics, group in self._waiting.items() if not topics.isdisjoint(about)]
-            wanting = [future for group in groups for future in group.values()]
+            # One that had its turn late in the last lap has read beyond the lap's end.
+            wanting = [future for group in groups for stream, future in group.items() if stream.has_news]
         behind, self._behind = self._behind, []
         await self._give_turns(behind + wanting, start)
 
@@ -136,7 +137,7 @@ class Laps:
         """Have those who wait go on behind this place, some at a time; others have most of the loop between."""
         most_s = MOST_REST_S * AT_ONCE / max(AT_ONCE, len(futures))
         owed_s = 0.0
-        read_to = 0
+        read_to = self._edge
         for first in range(0, len(futures), AT_ONCE):
             began = time.monotonic()
             if self._ring.last != read_to:  # what was published since the lap began goes with it

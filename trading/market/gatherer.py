@@ -71,7 +71,7 @@ class _Lane:
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
         self.senders = 0  # 2 at most
-        self.crowd = 0  # who had an answer of the last call, or waited by then, up to ENOUGH_ORDERS
+        self.crowd = 0  # how many were in the last call, or waited when it ended, up to ENOUGH_ORDERS
         self.gathers_until = 0.0  # a time of the monotonic clock
         self.is_crowd_here = Latch()
 
@@ -165,7 +165,7 @@ class Gatherer:
         full: with few clients, twice the time. PostgreSQL has a group commit wait in this way (commit_delay)."""
         with self._lock:
             left_s = lane.gathers_until - self._monotonic()
-            if left_s <= 0 or not 0 < len(lane.waiting) < lane.crowd:
+            if left_s <= 0 or lane.senders > 1 or not 0 < len(lane.waiting) < lane.crowd:
                 return
             lane.is_crowd_here = Latch()
         yield Wait(lane.is_crowd_here, left_s)

@@ -1,6 +1,7 @@
 """Procedures in an event loop: that they go as in a thread, and that none of them holds the others up."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -105,6 +106,86 @@ def test_guarded_call_to_a_process_that_is_found_dead_is_given_up(network, addre
 
     failure, following = asyncio.run(main())
     assert (failure.reason, following) == (Reason.NO_ANSWER, "next")
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a process that takes connections and says nothing, as a frozen one does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        lambda address: Call(address, update("a"), 0.2),
+        lambda address: Guarded(Call(address, update("a"), 10), 0.1, dead),
+        lambda address: Call(address, lookup("a"), 0.2),
+    ],
+    ids=["carried", "guarded", "unary"],
+)
+def test_call_to_a_process_that_says_nothing_ends_in_its_time(silent, effect):
+    async def main() -> None:
+        await asyncio.wait_for(LoopNetwork().run(one(effect(silent))), 5)
+
+    with pytest.raises(RpcFailure) as caught:
+        asyncio.run(main())
+    assert caught.value.reason is Reason.NO_ANSWER
+
+
+def test_stream_that_ended_while_the_loop_was_busy_leaves_the_call_unknown(catalog):
+    """It has ended, and grpc.aio has not told the loop yet when the next call is written."""
+
+    async def main(address: str) -> RpcFailure:
+        loop = LoopNetwork()
+        assert text_of(await loop.run(one(Call(address, update("a"), 5)))) == "a"
+        streams.stop()
+        time.sleep(0.3)
+        with pytest.raises(RpcFailure) as caught:
+            await loop.run(one(Call(address, update("b"), 5)))
+        return caught.value
+
+    streams = Streams({catalog_pb2.UpdateStockRequest: catalog.UpdateStock})
+    with serving(catalog, streams) as address:
+        failure = asyncio.run(main(address))
+    assert (failure.reason, failure.may_be_executed) == (Reason.UNREACHABLE, True)
+
+
+def test_call_that_is_cancelled_leaves_no_stream_behind(address, silent, catalog):
+    async def main() -> str:
+        loop = LoopNetwork()
+        for where in (address, silent):
+            running = asyncio.ensure_future(loop.run(one(Call(where, update("hang"), 10))))
+            await asyncio.sleep(0.1)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert loop._calls._idle[where] == []
+        return text_of(await loop.run(one(Call(address, update("next"), 5))))
+
+    assert asyncio.run(main()) == "next"
+
+
+def test_closed_network_ends_what_it_started_and_calls_nobody_any_more(address):
+    ends = []
+
+    def beside() -> Steps[None]:
+        try:
+            yield Wait(Latch(), 60)
+        finally:
+            ends.append("beside")
+
+    async def main() -> RpcFailure:
+        loop = LoopNetwork()
+        await loop.run(one(Start(beside())))
+        await loop.run(one(Call(address, update("a"), 5)))
+        await loop.close()
+        with pytest.raises(RpcFailure) as caught:
+            await loop.run(one(Call(address, update("b"), 5)))
+        return caught.value
+
+    failure = asyncio.run(main())
+    assert (ends, failure.reason, failure.may_be_executed) == (["beside"], Reason.UNREACHABLE, False)
 
 
 def test_guarded_calls_beside_each_other_do_not_wait_for_each_other(network, address, catalog):
