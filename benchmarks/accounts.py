@@ -1,6 +1,7 @@
-"""Part j: orders and cached look-ups with accounts and limits on, beside the same with both off."""
+"""Part j: orders and cached look-ups with accounts and limits on, also with mutual TLS, beside the same without."""
 
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +14,13 @@ from benchmarks.plan import Plan
 from benchmarks.results import Results, interleave
 from benchmarks.sides import add_by_turns, add_rates, side_by_side
 from benchmarks.traffic import HOT, look_up_requests
+from common.process.tls import TLS_VARIABLES
 
 PART = "j  accounts and limits, on and off"
-OFF, ON = "off", "on"
+OFF, ON, ON_TLS = "off", "on", "on, TLS"
 # Limits that are counted, and never reached.
-SETTINGS = {
-    OFF: {},
-    ON: {"BOURSE_AUTH": "on", "BOURSE_RATE_READ": "100000000/s", "BOURSE_RATE_TRADE": "100000000/s"},
-}
+ACCOUNTS = {"BOURSE_AUTH": "on", "BOURSE_RATE_READ": "100000000/s", "BOURSE_RATE_TRADE": "100000000/s"}
+SETTINGS: dict[str, Mapping[str, str]] = {OFF: {}, ON: ACCOUNTS, ON_TLS: ACCOUNTS}
 ORDER_CLIENTS = 32
 LOOK_UP_CLIENTS = (1, 32)
 WARM_UP_S = 0.5
@@ -43,10 +43,11 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
     """Measure each side with accounts on and off, all of them by turns."""
     with ExitStack() as stack:
         systems: dict[tuple[str, str], tuple[Bourse, str | None]] = {}
-        for setting, environment in SETTINGS.items():
+        for setting, variables in SETTINGS.items():
+            environment = {**variables, **(certificates(folder / "certificates") if setting == ON_TLS else {})}
             sides = side_by_side(plan, folder / setting, results, PART, environment=environment)
             for bourse in stack.enter_context(sides):
-                systems[bourse.name, setting] = bourse, bourse.make_token() if setting == ON else None
+                systems[bourse.name, setting] = bourse, bourse.make_token() if setting != OFF else None
         for bourse, token in systems.values():
             run_orders(bourse, ORDER_CLIENTS, WARM_UP_S, HOT, results, token)
         order_runs = {
@@ -65,11 +66,20 @@ def measure(plan: Plan, results: Results, folder: Path, say: Callable[[str], Non
         add_rates(results, PART, f"orders, {ORDER_CLIENTS} clients, {setting}", "orders/s", loads)
     names = list(dict.fromkeys(name for name, _ in systems))
     for name in names:
-        on, off = ([run.rate for run in orders[name, setting]] for setting in (ON, OFF))
-        row = results.add_ratio(PART, f"orders, {ORDER_CLIENTS} clients: {name}, on / off", on, off)
-        say(f"accounts, {name}: orders on / off {row.median:.2f}")
+        rates = {setting: [run.rate for run in orders[name, setting]] for setting in SETTINGS}
+        for on in (ON, ON_TLS):
+            row = results.add_ratio(PART, f"orders, {ORDER_CLIENTS} clients: {name}, {on} / off", rates[on], rates[OFF])
+            say(f"accounts, {name}: orders {on} / off {row.median:.2f}")
     for clients in LOOK_UP_CLIENTS:
         _add_look_ups(results, clients, {(n, s): runs for (n, s, c), runs in look_ups.items() if c == clients})
+
+
+def certificates(folder: Path) -> dict[str, str]:
+    """Make an authority and a certificate for processes of this machine; return the settings that name them."""
+    command = ["sh", "deploy/certificates.sh", str(folder), "bourse", "localhost 127.0.0.1"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    files = zip(TLS_VARIABLES, ("ca.pem", "bourse.pem", "bourse-key.pem"), strict=True)
+    return {variable: str(folder / name) for variable, name in files}
 
 
 def _look_up(bourse: Bourse, token: str | None, clients: int, seconds: float) -> LookUps:
@@ -88,5 +98,6 @@ def _add_look_ups(results: Results, clients: int, runs: dict[tuple[str, str], Se
         costs = {name: [one.cpu_us for one in of] for name, of in own.items()}
         add_by_turns(results, PART, f"{what}, {setting}: CPU time of the frontend", "µs/look-up", costs)
     for name in dict.fromkeys(name for name, _ in runs):
-        on, off = ([one.load.rate for one in runs[name, setting]] for setting in (ON, OFF))
-        results.add_ratio(PART, f"{what}: {name}, on / off", on, off)
+        rates = {setting: [one.load.rate for one in runs[name, setting]] for setting in SETTINGS}
+        for on in (ON, ON_TLS):
+            results.add_ratio(PART, f"{what}: {name}, {on} / off", rates[on], rates[OFF])

@@ -33,7 +33,7 @@ class SupervisedSystem(System):
         checkout: Checkout = THIS,
     ) -> None:
         """`seed` is a CSV file of stocks (name,price,quantity); None for the default ones."""
-        super().__init__(folder, checkout=checkout)
+        super().__init__(folder, environment=environment, checkout=checkout)
         self.address = self.frontends["frontend"]
         after_frontend = self.ports.addresses.index(self.address) + 1
         metrics = self.ports.addresses[after_frontend:]

@@ -1,6 +1,7 @@
-from benchmarks.accounts import OFF, ON, SETTINGS, LookUps
+from benchmarks.accounts import OFF, ON, SETTINGS, LookUps, certificates
 from benchmarks.load_client import LoadResult
 from common.process.rates import parse_rate
+from common.process.tls import Tls
 
 
 def test_the_settings_differ_in_accounts_and_in_limits_that_are_never_reached():
@@ -13,3 +14,7 @@ def test_the_settings_differ_in_accounts_and_in_limits_that_are_never_reached():
 
 def test_cpu_time_is_that_of_one_look_up():
     assert LookUps(LoadResult(1.0, [0.001] * 1000), 0.2).cpu_us == 200
+
+
+def test_certificates_are_ready_for_use(tmp_path):
+    assert Tls.from_environment(certificates(tmp_path / "certificates")) is not None
