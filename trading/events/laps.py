@@ -149,8 +149,9 @@ class Laps:
             await asyncio.sleep(0)  # they have their turns
             owed_s += min(most_s, REST * (time.monotonic() - began))
             if owed_s > LEAST_REST_S:
+                rested = time.monotonic()
                 await asyncio.sleep(owed_s)
-                owed_s = 0.0
+                owed_s -= time.monotonic() - rested  # a timer is late, by a good part of so short a time
 
     def _futures(self, is_meant: Callable[[EventStream], bool] = lambda _stream: True) -> list[asyncio.Future[int]]:
         return [future for group in self._waiting.values() for stream, future in group.items() if is_meant(stream)]
