@@ -49,7 +49,7 @@ _ORDER = "/orders/"
 _ORDERS = "/orders"
 _HEALTH = ("/healthz", "/healthz/")
 _REQUEST_ID = HEADER.lower().encode()
-# Orders that go on before others, look-ups above all, have the loop again: some 3 ms of work.
+# Requests to /orders that go on before others, look-ups above all, have the loop again: some 3 ms of work.
 _ORDERS_AT_ONCE = 32
 # Answers to these come although a body is on its way.
 _BODY_UNREAD = (Reason.BODY_LATE, Reason.SHUTTING_DOWN)
